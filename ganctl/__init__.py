@@ -1,0 +1,3 @@
+"""Controlled experiments with generative adversarial networks."""
+
+__version__ = "0.1.0"

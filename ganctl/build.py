@@ -1,0 +1,230 @@
+"""The composition root: a configuration in, a training out. The only file that knows every part."""
+
+import importlib
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganctl import checkpoint, pictures
+from ganctl.config import read
+from ganctl.data import DATASETS, Batches, Dataset, Density, ImageSet
+from ganctl.errors import BadInput
+from ganctl.games import GAMES
+from ganctl.loop import Average, Training, restore_networks
+from ganctl.losses import LOSSES
+from ganctl.models import MODELS
+from ganctl.models.layers import attach_noise_
+from ganctl.run import RunFolder, available_cores, find, latest
+from ganctl.schema import Config
+from ganctl.streams import Streams
+
+
+@dataclass
+class Experiment:
+    """A training and what its pictures need.
+
+    Attributes:
+        training: ready for its next step.
+        dataset: what is real.
+        total_steps: the budget, in steps.
+    """
+
+    training: Training
+    dataset: Dataset
+    total_steps: int
+
+    def draw_samples(self, count: int, noise: torch.Generator) -> Tensor:
+        """`count` generated samples on the CPU, from the averaged weights where there is an average."""
+        return self.training.sample(count, noise).float().cpu()
+
+    def picture(self, samples: Tensor, columns: int, title: str) -> np.ndarray:
+        """A grid of images, or a scatter plot of points over the true density; uint8 [height, width, 3]."""
+        if isinstance(self.dataset, Density):
+            real = self.dataset.draw(pictures.POINT_COUNT, self.training.streams.fresh("sampling", "real"))
+            return pictures.scatter(samples.numpy(), real.cpu().numpy(), title)
+        return pictures.grid(pictures.to_pixels(samples, self.value_range), columns)
+
+    @property
+    def value_range(self) -> tuple[float, float]:
+        """What black and white are in the generator's output."""
+        return getattr(self.training.game.networks["generator"], "output_range", None) or (-1.0, 1.0)
+
+    @property
+    def picture_count(self) -> int:
+        """Samples in a picture of the run."""
+        return pictures.POINT_COUNT if isinstance(self.dataset, Density) else pictures.GRID_COUNT
+
+
+def prepare_machine(config: Config) -> torch.device:
+    """Sets the process up for a run and gives its device.
+
+    Raises:
+        BadInput: the device is not on this machine.
+    """
+    # When a saturating loss dies, gradients become subnormal numbers, on which a CPU is ten times slower. Threads
+    # inherit this setting, so it comes before the first parallel operation.
+    torch.set_flush_denormal(True)
+    torch.set_num_threads(config.threads or available_cores())
+    # Kernels that give the same gradient twice, so that a run on a GPU repeats and resumes bit for bit too.
+    torch.backends.cudnn.deterministic = True
+    wanted = config.device
+    if wanted == "auto":
+        wanted = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    device = torch.device(wanted)
+    available = {
+        "cuda": torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    if not available[device.type]:
+        raise BadInput(f"device={config.device}: there is none on this machine; use device=cpu or device=auto")
+    return device
+
+
+def load_plugins(modules: Iterable[str]) -> None:
+    """Imports the user's modules, from the current folder too; they may add rows to LOSSES, MODELS, GAMES, DATASETS."""
+    for name in modules:
+        if str(Path.cwd()) not in sys.path:
+            sys.path.insert(0, str(Path.cwd()))
+        try:
+            importlib.import_module(name)
+        except ImportError as error:
+            raise BadInput(f"plugins=[{name}]: cannot be imported ({error}); name a Python module") from None
+
+
+def _row(group: str, rows: dict[str, Any], options: Any) -> Any:
+    name = options["name"] if isinstance(options, dict) else options.name
+    if name not in rows:
+        raise BadInput(f"{group}={name}: no such {group}; choose from {', '.join(sorted(rows))}")
+    return rows[name]
+
+
+def build(config: Config, dataset: Dataset | None = None) -> Experiment:
+    """The experiment that `config` describes, at its first step.
+
+    Args:
+        config: what to build.
+        dataset: what stands in for the data that `config` names, where nothing is trained.
+
+    Raises:
+        BadInput: parts that do not fit together, data that cannot be read, a device that is not there.
+    """
+    device = prepare_machine(config)
+    load_plugins(config.plugins)
+    loss, game = _row("loss", LOSSES, config.loss), _row("game", GAMES, config.game)
+    make_networks = _row("model", MODELS, config.model)
+    dataset = dataset or _row("data", DATASETS, config.data)(config.data)
+    streams = Streams(config.seed, device)
+    networks = {}
+    for name, factory in make_networks(config.model, dataset.shape).items():
+        with streams.initial_weights(name):
+            try:
+                networks[name] = factory().to(device)
+            except (RuntimeError, MemoryError) as error:  # torch's word for more memory than there is
+                reason = str(error).splitlines()[0]
+                raise BadInput(f"model: its {name} cannot be made ({reason}); use smaller widths") from None
+        attach_noise_(networks[name], streams.layer_noise)
+    played = game(networks, loss, streams)
+    average = None
+    if config.ema_decay is not None:
+        average = Average({name: networks[name] for name in played.sampled}, config.ema_decay)
+    optimizers: dict[str, torch.optim.Optimizer] = {
+        name: torch.optim.Adam(
+            [p for network in player.networks for p in networks[network].parameters()],
+            lr=config.optim.lr,
+            betas=(config.optim.beta1, config.optim.beta2),
+            fused=True,
+        )
+        for name, player in played.players().items()
+    }
+    batches = Batches(dataset.to(device), config.batch_size, streams)
+    autocast = torch.bfloat16 if config.precision == "bf16" else None
+    experiment = Experiment(Training(played, optimizers, batches, streams, average, autocast), dataset, 0)
+    if isinstance(dataset, ImageSet):
+        dataset.value_range = experiment.value_range
+    experiment.total_steps = config.steps or (config.epochs or 0) * batches.per_epoch
+    return experiment
+
+
+def resume(experiment: Experiment, folder: RunFolder) -> None:
+    """Puts the experiment where the folder's newest checkpoint is; without one it stays at its first step."""
+    paths = folder.checkpoints()
+    folder.scalars()  # refuses damaged rows before anything is written
+    if not paths:
+        if folder.info().get("step"):
+            raise BadInput(f"{folder.path}: its checkpoints are gone, so it cannot go on; train a new run")
+        return
+    before, here = str(folder.info().get("device", "")).split(":")[0], experiment.training.streams.device.type
+    if before and before.split()[0] != here:
+        raise BadInput(
+            f"{folder.path}: was trained on {before} and this is {here}, whose random numbers are others; "
+            f"resume it with device={before} on a machine that has one"
+        )
+    tensors, counts = checkpoint.read(paths[-1], ("networks", "training"))
+    try:
+        experiment.training.restore(tensors, counts)
+    except (KeyError, RuntimeError, ValueError) as error:
+        raise _foreign(paths[-1], error) from None
+
+
+def reopen(
+    path: Path | None, output_dir: Path, plugins: list[str], device: str, ema: bool | None
+) -> tuple[Experiment, Path]:
+    """A finished or running experiment from its folder, to sample from or to evaluate.
+
+    Args:
+        path: a run folder, or one of its checkpoint folders; None: the latest run under `output_dir`.
+        plugins: modules of the user; those that the run folder names are not imported.
+        device: as the configuration's.
+        ema: whether to use the averaged weights; None: where there are any.
+
+    Returns: the experiment and the checkpoint folder that its weights come from.
+    """
+    folder, at = _locate(path, output_dir)
+    config = read(folder.config)
+    config.plugins, config.device, config.threads = plugins, device, None
+    if ema and config.ema_decay is None:
+        raise BadInput(f"--ema: {folder.path} keeps no averaged weights (ema_decay=null); use --no-ema")
+    tensors, counts = checkpoint.read(at, ("networks",))
+    config.batch_size = 1
+    experiment = build(config, _stand_in(folder))
+    try:
+        restore_networks(experiment.training.game, experiment.training.average, tensors["networks"])
+    except RuntimeError as error:
+        raise _foreign(at, error) from None
+    experiment.training.step = counts["step"]
+    if ema is False:
+        experiment.training.average = None
+    return experiment, at
+
+
+def _stand_in(folder: RunFolder) -> Dataset | None:
+    """One black image of the run's size: a generator needs no data, which may be gone. None where it makes points."""
+    shape = folder.info().get("sample_shape")
+    sizes = shape if isinstance(shape, list) else []
+    if len(sizes) == 3 and all(isinstance(size, int) and 0 < size <= 4096 for size in sizes):
+        return ImageSet(torch.zeros(1, *sizes, dtype=torch.uint8))
+    return None
+
+
+def _locate(path: Path | None, output_dir: Path) -> tuple[RunFolder, Path]:
+    if path is not None and (path / "checkpoint.json").exists():
+        return find(path.resolve().parent.parent), path
+    folder = latest(output_dir) if path is None else find(path)
+    paths = folder.checkpoints()
+    if not paths:
+        raise BadInput(f"{folder.path}: has no checkpoint yet; train longer, or name another run")
+    return folder, paths[-1]
+
+
+def _foreign(path: Path, error: Exception) -> BadInput:
+    reason = str(error).strip().splitlines()[0]
+    return BadInput(
+        f"{path}: belongs to other networks than config.yaml describes ({reason}); name the run it came from"
+    )

@@ -1,0 +1,157 @@
+"""The command line: parse, call, print. Imports no torch, so that --help and a refused override answer at once."""
+
+import sys
+import warnings
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ganctl import __version__
+from ganctl.errors import BadInput, Interrupted, RunFailed
+
+# What the parser raises for an unknown command, option or value; typer has no public name for it.
+UsageError: Any = typer.BadParameter.__base__
+
+app = typer.Typer(
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Controlled experiments with GANs: change one thing, hold everything else equal, look at the answer.",
+)
+
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[KEY=VALUE]...", help="Hydra overrides, such as loss=minimax data=ring8 seed=3 steps=1000."
+    ),
+]
+Sweep = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[KEY=VALUE,VALUE...]...",
+        help="Sweeps and settings, such as loss=minimax,nonsaturating seed=0,1,2.",
+    ),
+]
+Run = Annotated[
+    Path | None,
+    typer.Argument(metavar="[RUN]", help="A run folder, or one of its checkpoints; the latest run if left out."),
+]
+ShowConfig = Annotated[bool, typer.Option("--show-config", help="Print the composed configuration and stop.")]
+
+
+@app.command()
+def train(
+    overrides: Overrides = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Go on with the run in FOLDER, bit for bit; a larger steps= or epochs= extends it.",
+        ),
+    ] = None,
+    show_config: ShowConfig = False,
+) -> None:
+    """Train one GAN: one run, one run folder."""
+    given = overrides or []
+    if show_config:
+        from ganctl.config import dump, load, read
+
+        typer.echo(dump(read(resume / "config.yaml") if resume else load(given)), nl=False)
+        return
+    from ganctl.config import load
+
+    load(given)  # a refused override costs no import of torch
+    from ganctl.commands.train import resume_run
+    from ganctl.commands.train import train as run
+
+    typer.echo(resume_run(resume, given) if resume else run(given))
+
+
+@app.command()
+def sample(
+    run: Run = None,
+    num: Annotated[
+        int | None, typer.Option(min=1, max=1_000_000, help="Samples to draw; 64 images or 2,000 points if left out.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the noise; the run's if left out.")] = None,
+    columns: Annotated[int, typer.Option(min=1, help="Columns of the grid.")] = 8,
+    out: Annotated[Path | None, typer.Option(help="File to write; in the run folder if left out.")] = None,
+    npz: Annotated[bool, typer.Option("--npz", help="Write arrays instead of a picture.")] = False,
+    ema: Annotated[
+        bool | None,
+        typer.Option("--ema/--no-ema", help="Averaged weights or the last ones; averaged if the run has them."),
+    ] = None,
+    plugin: Annotated[
+        list[str] | None, typer.Option(help="Python module that the run's parts come from; repeatable.")
+    ] = None,
+) -> None:
+    """Draw samples from a run: a grid of images, or points over their density."""
+    from ganctl.commands.sample import sample as draw
+
+    typer.echo(draw(run, num, seed, columns, out, npz, ema, plugin or []))
+
+
+@app.command()
+def compare_losses(overrides: Sweep = None, show_config: ShowConfig = False) -> None:
+    """Train every arm with every seed and write one report.
+
+    Several values of a key make arms (loss=minimax,nonsaturating); seed=0,1,2 repeats each. With no arguments it
+    compares J(G) = -J(D) with the non-saturating J(G). The same command again goes on where it stopped.
+    """
+    from ganctl.commands import study
+
+    plan = study.plan(overrides or [])
+    if show_config:
+        typer.echo(study.describe(plan), nl=False)
+        return
+    from ganctl.commands.workers import start_server
+
+    start_server()  # it imports torch while this process does
+    from ganctl.commands.compare_losses import compare_losses as run
+
+    typer.echo(run(plan))
+
+
+@app.command()
+def evaluate(run: Run = None) -> None:
+    """Measure how good a run's samples are (not built yet)."""
+    from ganctl.commands.evaluate import evaluate as measure
+
+    typer.echo(measure(run))
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"ganctl {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    del version
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+def main() -> None:
+    """Runs the command line; every expected ending has its exit code and at most one line."""
+    warnings.formatwarning = lambda message, *_: f"ganctl: warning: {message}\n"
+    try:
+        # Without its standalone mode, typer returns the code that a Ctrl-C or an Exit asks for.
+        sys.exit(app(standalone_mode=False))
+    except UsageError as error:
+        print(f"ganctl: {' '.join(error.format_message().split())}; see ganctl --help", file=sys.stderr)
+        sys.exit(2)
+    except BadInput as error:
+        print(f"ganctl: {error}", file=sys.stderr)
+        sys.exit(2)
+    except RunFailed as error:
+        print(f"ganctl: failed: {error}", file=sys.stderr)
+        sys.exit(1)
+    except Interrupted:
+        sys.exit(130)

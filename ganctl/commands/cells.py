@@ -1,0 +1,138 @@
+"""Training the cells of a comparison, several at a time, each in a process of its own."""
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+from ganctl.commands.study import Cell
+from ganctl.commands.train import say
+from ganctl.commands.workers import start_server
+from ganctl.schema import Config
+
+Show = Callable[[Cell, int, dict[str, float]], None]
+
+
+@dataclass
+class _Worker:
+    cell: Cell
+    process: BaseProcess
+    connection: Connection
+    ended: bool = False
+
+
+def train_cells(cells: list[Cell], jobs: int, show: Show, done: Callable[[Cell], None]) -> bool:
+    """Trains the cells, at most `jobs` at once; a cell that fails is recorded in its run.json and the rest goes on.
+
+    Args:
+        cells: in the order in which they are begun.
+        jobs: how many at once.
+        show: called with the cell, its step and its scalars on every logged step.
+        done: called when a cell has ended, however it did.
+
+    Returns: whether all were begun and ended; False where the user stopped it (every cell has its checkpoint).
+    """
+    context = start_server()
+    waiting, working = list(cells), list[_Worker]()
+    with _forwarded_signals(working) as stopped, _closed_in_the_end(working):
+        while working or (waiting and not stopped()):
+            while waiting and len(working) < jobs and not stopped():
+                working.append(_start(context, waiting.pop(0)))
+                if stopped():  # asked while the process was being made, so it was not told
+                    _signal(working[-1], signal.SIGINT)
+            for ready in wait([worker.connection for worker in working], timeout=0.5):
+                worker = next(worker for worker in working if worker.connection is ready)
+                _receive(worker, show)
+                if worker.ended:
+                    working.remove(worker)
+                    _finish(worker)
+                    done(worker.cell)
+    return not stopped()
+
+
+def _start(context: Any, cell: Cell) -> _Worker:
+    ours, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=_work, args=(cell.config, cell.folder.path, theirs), daemon=False)
+    process.start()
+    theirs.close()
+    return _Worker(cell, process, ours)
+
+
+def _receive(worker: _Worker, show: Show) -> None:
+    try:
+        step, scalars = worker.connection.recv()
+    except EOFError:
+        worker.ended = True
+    else:
+        show(worker.cell, step, scalars)
+
+
+def _finish(worker: _Worker) -> None:
+    worker.process.join()
+    worker.connection.close()
+    folder, code = worker.cell.folder, worker.process.exitcode
+    # A process that the system killed could not say so itself.
+    if folder.path.is_dir() and folder.info().get("status") in ("running", None):
+        folder.update(status="failed", error=f"its process ended with code {code}; {folder.path}/log.txt may say more")
+
+
+def _signal(worker: _Worker, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(worker.process.pid or 0, number)
+
+
+@contextlib.contextmanager
+def _closed_in_the_end(working: list[_Worker]) -> Iterator[None]:
+    """However it ends, no cell goes on unseen: one whose pipe is closed saves and stops."""
+    try:
+        yield
+    finally:
+        for worker in working:
+            worker.connection.close()
+
+
+@contextlib.contextmanager
+def _forwarded_signals(working: list[_Worker]) -> Iterator[Callable[[], bool]]:
+    """The first Ctrl-C or SIGTERM asks every cell to finish its step and save; a second one kills them."""
+    asked = threading.Event()
+
+    def ask(number: int, frame: Any) -> None:
+        del number, frame
+        for worker in working:
+            _signal(worker, signal.SIGKILL if asked.is_set() else signal.SIGINT)
+        if not asked.is_set():
+            say("finishing the step of every cell, then saving (again to stop at once)")
+        asked.set()
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield asked.is_set
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _work(config: Config, path: Path, connection: Connection) -> None:
+    """What a cell's process does. It reports by the pipe, and by run.json how it ended."""
+    os.setpgrp()  # a Ctrl-C on the terminal reaches the comparison alone, which passes it on once
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    path.mkdir(parents=True, exist_ok=True)
+    log = os.open(path / "log.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    from ganctl.commands.train import run_cell
+
+    def send(step: int, scalars: dict[str, float]) -> None:
+        try:
+            connection.send((step, scalars))
+        except BrokenPipeError:  # the comparison is gone; stop as it would have asked
+            os.kill(os.getpid(), signal.SIGINT)
+
+    sys.exit(run_cell(config, path, send))

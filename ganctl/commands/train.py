@@ -1,0 +1,221 @@
+"""`ganctl train`: one run, one run folder."""
+
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch
+
+from ganctl.build import Experiment, build, resume
+from ganctl.config import dump, load, parse, read
+from ganctl.errors import BadInput, Interrupted, RunFailed
+from ganctl.hooks import Checkpoints, Grids, ProgressDisplay, Reports, ScalarLog, SummaryWriter
+from ganctl.loop import train as play
+from ganctl.run import RunFolder, find, new_path, now, unwritable, write_atomically
+from ganctl.schema import Config
+
+# What may differ between a run and its continuation: how long, where and how it is shown, not what is learned.
+RESUMABLE = {"epochs", "steps", "device", "threads", "plugins", "keep_checkpoints", "checkpoint_every"}
+
+Show = Callable[[int, dict[str, float]], None]
+
+
+def train(overrides: Sequence[str]) -> Path:
+    """Trains what `overrides` describe in a new folder and gives that folder."""
+    config = load(overrides)
+    experiment = build(config)
+    path = new_path(Path(config.output_dir), config.name or f"{option(config.loss)}-{option(config.data)}")
+    folder = create(path, config, experiment)
+    return run_shown(config, experiment, folder)
+
+
+def resume_run(path: Path, overrides: Sequence[str]) -> Path:
+    """Goes on with the run in the folder `path`, to its budget or to the one in `overrides`."""
+    folder = find(path)
+    changed = {override.key_or_group for override in parse(overrides)}
+    if changed - RESUMABLE:
+        raise BadInput(
+            f"{sorted(changed - RESUMABLE)[0]}: cannot change in a run that has begun; "
+            f"--resume takes {', '.join(sorted(RESUMABLE))}"
+        )
+    config = read(folder.config)
+    given = load(overrides)
+    config = replace(
+        config, plugins=given.plugins, **{key: getattr(given, key) for key in changed - {"epochs", "steps"}}
+    )
+    if changed & {"epochs", "steps"}:
+        config = replace(config, epochs=given.epochs, steps=given.steps)
+    experiment = build(config)
+    resume(experiment, folder)
+    check_same_data(folder, experiment)
+    done, total = experiment.training.step, experiment.total_steps
+    if done > total:
+        raise BadInput(f"{path}: has done {done:,} steps, more than the {total:,} asked for; name a larger budget")
+    if done == total and folder.info().get("status") == "completed":
+        say(f"{path} is complete at step {total:,}; --resume {path} steps={2 * total} would go on")
+        return path
+    try:
+        write_atomically(folder.config, dump(config))
+        folder.update(status="running", error=None)
+    except OSError as error:
+        raise unwritable(path, error) from None
+    say(f"resuming {path} at step {done:,} of {total:,}")
+    return run_shown(config, experiment, folder)
+
+
+def create(path: Path, config: Config, experiment: Experiment) -> RunFolder:
+    """The folder of a run that is about to begin; its configuration says where and with how many threads it runs."""
+    config = replace(config, device=experiment.training.streams.device.type, threads=torch.get_num_threads())
+    if getattr(config.data, "root", None):
+        config = replace(config, data=replace(config.data, root=str(Path(config.data.root).expanduser().resolve())))
+    return RunFolder.create(
+        path,
+        dump(config),
+        seed=config.seed,
+        device=device_name(experiment),
+        threads=torch.get_num_threads(),
+        data_fingerprint=experiment.dataset.fingerprint,
+        sample_shape=list(experiment.dataset.shape),
+        images_seen=0,
+        seconds=0.0,
+        error=None,
+    )
+
+
+def check_same_data(folder: RunFolder, experiment: Experiment) -> None:
+    """Raises BadInput where the run was trained on other data than there is now."""
+    before = folder.info().get("data_fingerprint")
+    if before not in (None, experiment.dataset.fingerprint):
+        raise BadInput(f"{folder.path}: the data set has changed since this run began; put it back, or train a new run")
+
+
+def run_shown(config: Config, experiment: Experiment, folder: RunFolder) -> Path:
+    """Trains with a progress display, and says at the end where to look."""
+    display = ProgressDisplay(experiment.total_steps, experiment.training.step)
+    try:
+        with closing(display):
+            run(config, experiment, folder, display.show)
+    except Interrupted:
+        say(f"stopped at step {experiment.training.step:,}; go on with: ganctl train --resume {folder.path}")
+        raise
+    say(f"samples: {folder.grids()[-1]}")
+    say(f"curves:  tensorboard --logdir {folder.tensorboard}")
+    return folder.path
+
+
+def run(config: Config, experiment: Experiment, folder: RunFolder, show: Show) -> None:
+    """Trains until the budget, keeping the folder true at every moment.
+
+    Raises:
+        Interrupted: the user stopped it; a checkpoint of the last whole step is there.
+        RunFailed: the numbers went bad or the code did; run.json says why.
+    """
+    training = experiment.training
+    first, began, spent = training.step, time.perf_counter(), folder.info().get("seconds")
+    spent = float(spent) if isinstance(spent, (int, float)) else 0.0
+    folder.update(status="running", error=None, total_steps=experiment.total_steps)
+
+    def ending(status: str, error: str | None = None) -> None:
+        folder.update(
+            status=status, error=error, step=training.step, images_seen=training.batches.drawn * config.batch_size,
+            seconds=round(spent + time.perf_counter() - began, 2), ended=now(),
+        )  # fmt: skip
+
+    checkpoints = Checkpoints(folder, config.checkpoint_every, config.keep_checkpoints)
+    with (
+        stop_on_signals() as stopped,
+        closing(SummaryWriter(str(folder.tensorboard), purge_step=first + 1 if first else None)) as writer,
+        closing(ScalarLog(folder, writer, first, config.batch_size)) as scalar_log,
+    ):
+        grids = Grids(folder, writer, experiment, config.sample_every)
+        try:
+            play(
+                training, experiment.total_steps, config.log_every,
+                [scalar_log, grids, checkpoints, Reports(show)], stopped,
+            )  # fmt: skip
+            checkpoints.save(training)
+            if not folder.grids():
+                grids.draw(training)
+        except KeyboardInterrupt:  # the second Ctrl-C: what came after the last checkpoint is lost
+            ending("interrupted")
+            raise
+        except Exception as error:
+            ending("failed", f"{type(error).__name__}: {error}")
+            if isinstance(error, RunFailed):
+                raise RunFailed(f"{error}; {folder.path}/run.json has it") from None
+            (folder.path / "traceback.txt").write_text(traceback.format_exc())
+            raise RunFailed(f"{type(error).__name__}: {error}; see {folder.path}/traceback.txt") from error
+        if training.step < experiment.total_steps:
+            ending("interrupted")
+            raise Interrupted
+        ending("completed")
+
+
+def run_cell(config: Config, path: Path, show: Show) -> int:
+    """Trains in the folder `path`, going on from what is there. Gives the exit code; run.json says the rest."""
+    folder = RunFolder(path)
+    begun = folder.config.is_file() and bool(folder.info())
+    folder.update(status="running", error=None)
+    try:
+        experiment = build(config)
+        if begun:
+            resume(experiment, folder)
+            check_same_data(folder, experiment)
+        else:
+            folder = create(path, config, experiment)
+        run(config, experiment, folder, show)
+    except RunFailed:  # run.json says why already
+        return 1
+    except BadInput as error:
+        folder.update(status="failed", error=str(error))
+        return 1
+    except Interrupted:
+        return 130
+    except KeyboardInterrupt:
+        folder.update(status="interrupted")
+        return 130
+    return 0
+
+
+@contextmanager
+def stop_on_signals() -> Iterator[Callable[[], bool]]:
+    """Inside, the first Ctrl-C or SIGTERM only asks to stop; a second one stops at once."""
+    asked = False
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        del number, frame
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+        say("finishing the step, then saving (again to stop at once)")
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def option(section: Any) -> str:
+    """The name that a group's section carries."""
+    return section["name"] if isinstance(section, dict) else section.name
+
+
+def device_name(experiment: Experiment) -> str:
+    """The device that a run is on, with a GPU's model."""
+    device = experiment.training.streams.device
+    return f"{device} ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else str(device)
+
+
+def say(line: str) -> None:
+    """One line for the person in front of the screen; stdout is kept for the result."""
+    print(line, file=sys.stderr, flush=True)

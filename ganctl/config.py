@@ -1,0 +1,272 @@
+"""Overrides in, one typed configuration out. Imports no torch, so a refused override costs nothing.
+
+Hydra composes the YAML files of `conf/`; the dataclasses of `schema` say what may stand in them. Every error is a
+`BadInput` of one line that names what came and what is allowed.
+"""
+
+import difflib
+import itertools
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import fields, is_dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+from hydra import compose, initialize_config_dir
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException, ValidationError
+
+from ganctl.errors import BadInput
+from ganctl.schema import SCHEMAS, Comparison, Config
+
+
+def conf_dir() -> Path:
+    """The folder of the YAML files: inside an installed package, or beside it in a checkout."""
+    package = Path(__file__).resolve().parent
+    return next(path for path in (package / "conf", package.parent / "conf") if (path / "config.yaml").is_file())
+
+
+@cache
+def choices(group: str) -> tuple[str, ...]:
+    """The names that `group=` takes, sorted."""
+    return tuple(sorted(path.stem for path in (conf_dir() / group).glob("*.yaml")))
+
+
+def groups() -> tuple[str, ...]:
+    """The keys that choose a YAML file: data, model, loss, ..."""
+    return tuple(sorted(path.name for path in conf_dir().iterdir() if path.is_dir()))
+
+
+def load(overrides: Sequence[str]) -> Config:
+    """The configuration that `overrides` (`key=value`, `group=choice`) make of the defaults.
+
+    Raises:
+        BadInput: an override that cannot be read, names no key, or gives a value that is not allowed.
+    """
+    parsed = parse(overrides)
+    for override in parsed:
+        if override.is_sweep_override():
+            raise BadInput(
+                f"{override.input_line}: a run takes one value of {override.key_or_group}; "
+                "`ganctl compare-losses` takes several"
+            )
+    named = {override.key_or_group for override in parsed}
+    if {"epochs", "steps"} <= named:
+        raise BadInput("epochs and steps are both named: a budget is one of them; leave the other out")
+    node = _compose(parsed, overrides)
+    if "steps" in named and OmegaConf.select(node, "steps") is not None:
+        node.epochs = None
+    return _typed(node)
+
+
+def parse(overrides: Sequence[str]) -> list[Override]:
+    """The overrides as Hydra reads them, every group choice checked against the files that exist."""
+    plugins = any(text.startswith("plugins=") for text in overrides)
+    parsed = []
+    for text in overrides:
+        try:
+            override = OverridesParser.create().parse_override(text)
+        except HydraException:
+            raise BadInput(f"{text}: cannot be read; write key=value, such as loss=minimax or seed=3") from None
+        parsed.append(override)
+        if override.key_or_group.split(".")[0] == "hydra":
+            raise BadInput(
+                f"{text}: hydra's own settings are not part of a run; `ganctl train --show-config` lists what is"
+            )
+        if override.is_delete():
+            raise BadInput(f"{text}: a key cannot be deleted; give it a value, as in loss=minimax")
+        if override.key_or_group in groups() and not plugins:
+            for value in values_of(override):
+                _check_choice(override.key_or_group, value)
+    return parsed
+
+
+def values_of(override: Override) -> list[str]:
+    """The values that an override gives its key: one, or those of a sweep.
+
+    Raises:
+        BadInput: a sweep that lists nothing, such as an interval.
+    """
+    if not override.is_sweep_override():
+        return [override.get_value_element_as_str()]
+    try:
+        return [str(value) for value in override.sweep_string_iterator()]
+    except HydraException:
+        line = override.input_line
+        raise BadInput(f"{line}: cannot be swept; list the values, as in loss=minimax,nonsaturating") from None
+
+
+def _check_choice(group: str, value: str) -> None:
+    if value not in choices(group):
+        raise BadInput(
+            f"{group}={value}: no such {group}; choose from {', '.join(choices(group))}{_near(value, choices(group))}"
+        )
+
+
+def _near(value: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(value, list(known), n=1)
+    return f" (did you mean {near[0]}?)" if near else ""
+
+
+def _compose(parsed: Sequence[Override], overrides: Sequence[str]) -> DictConfig:
+    plugin_rows = [
+        override
+        for override in parsed
+        if override.key_or_group in SCHEMAS and _one(override) not in choices(override.key_or_group)
+    ]
+    texts = [text for text, override in zip(overrides, parsed, strict=True) if override not in plugin_rows]
+    try:
+        with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+            node = compose("config", overrides=[*texts, *(f"~{row.key_or_group}" for row in plugin_rows)])
+    except (HydraException, OmegaConfBaseException, ValueError) as error:
+        raise _explained(error, parsed) from None
+    OmegaConf.set_struct(node, False)
+    for row in plugin_rows:
+        node[row.key_or_group] = {"name": _one(row), **(node.get(row.key_or_group) or {})}
+    return node
+
+
+def _one(override: Override) -> str:
+    return str(override.get_value_element_as_str())
+
+
+def _explained(error: Exception, parsed: Sequence[Override]) -> BadInput:
+    """Hydra's complaint about a composition, as one line about the override that caused it."""
+    chosen_groups = [
+        f"{o.key_or_group}={_one(o)}"
+        for o in parsed
+        if o.key_or_group in groups() and _one(o) in choices(o.key_or_group)
+    ]
+    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        base = compose("config", overrides=chosen_groups)
+    for override in parsed:
+        key = override.key_or_group
+        if key in groups() or override.is_add():
+            continue
+        parent, _, leaf = key.rpartition(".")
+        section = OmegaConf.select(base, parent) if parent else base
+        if not isinstance(section, DictConfig):
+            return BadInput(f"{override.input_line}: there is no {parent}; keys are {', '.join(map(str, base))}")
+        if leaf not in section:
+            where = f"{parent} has" if parent else "keys are"
+            names = [str(name) for name in section]
+            return BadInput(f"{override.input_line}: no such key; {where} {', '.join(names)}{_near(leaf, names)}")
+    return BadInput(f"{' '.join(str(o.input_line) for o in parsed)}: {str(error).splitlines()[0]}")
+
+
+def _typed(node: DictConfig) -> Config:
+    sections: dict[str, Any] = {}
+    for group, schemas in SCHEMAS.items():
+        section = node.pop(group)
+        schema = schemas.get(str(section.get("name")))
+        if schema is None and not node.get("plugins"):
+            raise BadInput(f"{group}.name={section.get('name')}: choose a {group} from {', '.join(schemas)}")
+        sections[group] = _section(group, section, schema) if schema else OmegaConf.to_container(section, resolve=True)
+    groups_left_out: dict[str, Any] = dict.fromkeys(SCHEMAS)
+    rest = _merged("", OmegaConf.structured(Config(**groups_left_out)), node, Config)
+    rest["compare"] = Comparison(**rest["compare"])
+    config = Config(**{**rest, **sections})
+    _check_limits("", config)
+    for group in SCHEMAS:
+        if is_dataclass(sections[group]):
+            _check_limits(f"{group}.", sections[group])
+    _check_whole(config)
+    return config
+
+
+def _check_whole(config: Config) -> None:
+    if config.epochs is None and config.steps is None:
+        raise BadInput("epochs and steps are both null: a budget is one of them; give epochs=28 or steps=1000")
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", config.device):
+        raise BadInput(f"device={config.device}: choose from auto, cpu, cuda, cuda:1, mps")
+    if config.name is not None and not re.fullmatch(r"[\w][\w.,=+ -]{0,99}", config.name):
+        raise BadInput(f"name={config.name}: is the name of one folder; use up to 100 letters, digits, dots and dashes")
+
+
+def _section(group: str, section: DictConfig, schema: type) -> Any:
+    return schema(**_merged(f"{group}.", OmegaConf.structured(schema), section, schema))
+
+
+def _merged(prefix: str, types: Any, values: DictConfig, schema: type) -> dict[str, Any]:
+    """`values` over the defaults of the structured configuration `types`, which also checks their types."""
+    try:
+        merged = OmegaConf.to_container(OmegaConf.merge(types, values), resolve=True, throw_on_missing=True)
+    except OmegaConfBaseException as error:
+        raise _complaint(prefix, error, schema) from None
+    assert isinstance(merged, dict)
+    return {str(key): value for key, value in merged.items()}
+
+
+def _complaint(prefix: str, error: OmegaConfBaseException, schema: type) -> BadInput:
+    key = f"{prefix}{error.full_key or error.key or ''}".rstrip(".")
+    if isinstance(error, MissingMandatoryValue):
+        return BadInput(f"{key}: is missing and has no default; give it as {key}=...")
+    if isinstance(error, ValidationError):
+        return BadInput(f"{key or 'configuration'}: {str(error.msg).splitlines()[0]}")
+    names = [item.name for item in fields(schema)]
+    return BadInput(f"{key}: no such key; keys are {', '.join(names)}{_near(str(error.key), names)}")
+
+
+def _check_limits(prefix: str, section: Any) -> None:
+    for item in fields(section):
+        value, limits = getattr(section, item.name), item.metadata
+        allowed = limits.get("choices")
+        if allowed and value not in allowed:
+            raise BadInput(f"{prefix}{item.name}={value}: choose from {', '.join(allowed)}{_near(str(value), allowed)}")
+        for number in value if isinstance(value, list) else [value]:
+            if isinstance(number, (int, float)):
+                _check_number(f"{prefix}{item.name}", number, limits)
+
+
+def _check_number(key: str, number: float, limits: Any) -> None:
+    least, above, below = (limits.get(name) for name in ("least", "above", "below"))
+    if number in (float("inf"), float("-inf")):
+        raise BadInput(f"{key}={number}: must be finite")
+    # Written so that NaN fails every one of them.
+    if least is not None and not number >= least:
+        raise BadInput(f"{key}={number}: must be at least {least}")
+    if above is not None and not number > above:
+        raise BadInput(f"{key}={number}: must be greater than {above}")
+    if below is not None and not number < below:
+        raise BadInput(f"{key}={number}: must be less than {below}")
+
+
+def from_dict(values: dict[str, Any], source: Path) -> Config:
+    """The configuration that a run folder's `config.yaml` holds.
+
+    Raises:
+        BadInput: `values` is not what ganctl writes.
+    """
+    try:
+        return _typed(OmegaConf.create(values))
+    except (BadInput, OmegaConfBaseException, AttributeError, TypeError, ValueError, RecursionError) as error:
+        raise BadInput(f"{source}: is not a configuration of ganctl ({str(error).splitlines()[0]})") from None
+
+
+def read(path: Path) -> Config:
+    """The configuration in the file `path`."""
+    try:
+        values = yaml.safe_load(path.read_text())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
+        raise BadInput(f"{path}: cannot be read ({str(error).splitlines()[0]})") from None
+    if not isinstance(values, dict):
+        raise BadInput(f"{path}: is not a configuration of ganctl")
+    return from_dict(values, path)
+
+
+def dump(config: Config) -> str:
+    """The configuration as YAML."""
+    return yaml.safe_dump(config.to_dict(), sort_keys=False, allow_unicode=True)
+
+
+def describe(group: str, name: str) -> str:
+    """What a choice is, in the words of the comment that heads its YAML file; empty for a plugin's."""
+    path = conf_dir() / group / f"{name}.yaml"
+    lines = path.read_text().splitlines() if path.is_file() else []
+    head = itertools.takewhile(lambda line: line.startswith("#"), lines)
+    return " ".join(line.lstrip("# ") for line in head if not line.startswith("# @package"))

@@ -1,0 +1,20 @@
+"""What the discriminator calls real: images in memory, or a density that is sampled exactly."""
+
+from collections.abc import Callable
+from typing import Any
+
+from ganctl.data import densities, digits, folders
+from ganctl.data.batches import Batches
+from ganctl.data.dataset import Dataset, Density, ImageSet
+
+# options -> data set
+DATASETS: dict[str, Callable[[Any], Dataset]] = {
+    "mnist5k": digits.mnist5k,
+    "mnist": digits.mnist,
+    "fashion_mnist": digits.fashion_mnist,
+    "folder": folders.folder,
+    "ring8": densities.ring8,
+    "grid25": densities.grid25,
+}
+
+__all__ = ["DATASETS", "Batches", "Dataset", "Density", "ImageSet"]

@@ -1,0 +1,38 @@
+"""Where a run is in its data."""
+
+from torch import Tensor
+
+from ganctl.data.dataset import Dataset
+from ganctl.errors import BadInput
+from ganctl.streams import Streams
+
+
+class Batches:
+    """Batch after batch of a data set. `drawn` alone says where it is, so a resumed run goes on from there.
+
+    Args:
+        dataset: on the device where training is.
+        batch_size: samples in a batch; at most an epoch of them.
+    """
+
+    def __init__(self, dataset: Dataset, batch_size: int, streams: Streams) -> None:
+        if batch_size > dataset.epoch_size:
+            raise BadInput(
+                f"batch_size={batch_size}: the data set has {dataset.epoch_size} samples; use at most that many"
+            )
+        self.dataset = dataset
+        self.batch_size = batch_size
+        self.streams = streams
+        self.per_epoch = dataset.epoch_size // batch_size
+        self.drawn = 0
+
+    @property
+    def epoch(self) -> float:
+        """Passes over the data so far."""
+        return self.drawn / self.per_epoch
+
+    def draw(self) -> Tensor:
+        """The next batch, float32 [batch_size, *shape]."""
+        batch = self.dataset.batch(self.drawn, self.batch_size, self.streams)
+        self.drawn += 1
+        return batch

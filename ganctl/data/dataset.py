@@ -1,0 +1,103 @@
+"""The two kinds of data set, behind one face: a shape, a size, a fingerprint, and batches by number."""
+
+import hashlib
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from ganctl.streams import Streams
+
+
+class Dataset(Protocol):
+    """What training reads.
+
+    Attributes:
+        shape: of one sample, [C, H, W] of an image or [2] of a point.
+        epoch_size: samples that make one epoch.
+        fingerprint: SHA-256 of the samples, or of the density's definition, in hexadecimal.
+    """
+
+    shape: tuple[int, ...]
+    epoch_size: int
+    fingerprint: str
+
+    def to(self, device: torch.device) -> "Dataset":
+        """The same data set with its memory on `device`."""
+
+    def batch(self, index: int, size: int, streams: Streams) -> Tensor:
+        """The batch number `index` (from 0) of a run: float32 [size, *shape], the same for the same seed."""
+
+
+class ImageSet:
+    """Images in memory, as 8-bit integers.
+
+    Args:
+        pixels: uint8 [N, C, H, W].
+
+    Attributes:
+        value_range: what 0 and 255 become in a batch: (-1, 1) beside a tanh, (0, 1) beside a sigmoid.
+    """
+
+    def __init__(self, pixels: Tensor) -> None:
+        assert pixels.dtype == torch.uint8 and pixels.ndim == 4
+        self.pixels = pixels
+        self.value_range = (-1.0, 1.0)
+        self.shape: tuple[int, ...] = tuple(pixels.shape[1:])
+        self.epoch_size = len(pixels)
+        digest = hashlib.sha256(repr(tuple(pixels.shape)).encode())
+        digest.update(pixels.contiguous().numpy().data)
+        self.fingerprint = digest.hexdigest()
+        self._epoch = -1
+        self._order = torch.empty(0, dtype=torch.int64)
+
+    def to(self, device: torch.device) -> "ImageSet":
+        """Moves the pixels to `device`, where every batch is then gathered."""
+        self.pixels = self.pixels.to(device)
+        return self
+
+    def batch(self, index: int, size: int, streams: Streams) -> Tensor:
+        """Images without replacement within an epoch; the last, incomplete batch of an epoch is left out.
+
+        Returns: float32 [size, C, H, W] within `value_range`.
+        """
+        epoch, place = divmod(index, self.epoch_size // size)
+        if epoch != self._epoch:
+            order = torch.randperm(self.epoch_size, generator=streams.fresh("data_order", epoch))
+            self._order, self._epoch = order.to(self.pixels.device), epoch
+        chosen = self.pixels[self._order[place * size : (place + 1) * size]]
+        low, high = self.value_range
+        return chosen.float().mul_((high - low) / 255).add_(low)
+
+
+class Density:
+    """A mixture of equally likely, round Gaussians, sampled exactly and without end.
+
+    Args:
+        centers: float32 [modes, 2].
+        deviation: standard deviation of each mode, along each axis.
+        epoch_size: points that count as one epoch.
+    """
+
+    def __init__(self, centers: Tensor, deviation: float, epoch_size: int) -> None:
+        self.centers = centers
+        self.deviation = deviation
+        self.shape: tuple[int, ...] = (centers.shape[1],)
+        self.epoch_size = epoch_size
+        definition = repr((centers.tolist(), deviation)).encode()
+        self.fingerprint = hashlib.sha256(definition).hexdigest()
+
+    def to(self, device: torch.device) -> "Density":
+        """Moves the centers to `device`."""
+        self.centers = self.centers.to(device)
+        return self
+
+    def draw(self, count: int, generator: torch.Generator) -> Tensor:
+        """`count` exact samples, float32 [count, 2]."""
+        modes = torch.randint(len(self.centers), (count,), generator=generator)
+        spread = torch.randn(count, self.centers.shape[1], generator=generator) * self.deviation
+        return self.centers[modes.to(self.centers.device)] + spread.to(self.centers.device)
+
+    def batch(self, index: int, size: int, streams: Streams) -> Tensor:
+        """Fresh points, float32 [size, 2]."""
+        return self.draw(size, streams.fresh("data_order", index))

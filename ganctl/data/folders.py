@@ -1,0 +1,64 @@
+"""Any folder of pictures."""
+
+import os
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+
+from ganctl.data.dataset import ImageSet
+from ganctl.errors import BadInput
+
+ENDINGS = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"}
+
+
+def folder(options: Any) -> ImageSet:
+    """Every picture under `options.root`, resized and cropped to a square, in the order of its path.
+
+    Raises:
+        BadInput: there is no such folder, or no picture in it.
+    """
+    root = Path(options.root).expanduser()
+    if not root.is_dir():
+        raise BadInput(f"data.root={options.root}: is not a folder; give data.root=DIR, a folder with pictures in it")
+    paths = sorted(
+        Path(parent) / file
+        for parent, _, files in os.walk(root)
+        for file in files
+        if Path(file).suffix.lower() in ENDINGS
+    )
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # Pillow decodes and resizes outside Python's lock
+        decoded = list(pool.map(lambda path: _decode(path, options.image_size, options.channels), paths))
+    pictures = [picture for picture in decoded if picture is not None]
+    if not pictures:
+        found = f"{len(paths)} files with a picture's name and none that can be read" if paths else "no pictures"
+        raise BadInput(
+            f"data.root={options.root}: {found}; give a folder that holds "
+            f"{', '.join(sorted(ending[1:] for ending in ENDINGS))} files, at any depth"
+        )
+    bad = [str(path) for path, picture in zip(paths, decoded, strict=True) if picture is None]
+    if bad:
+        shown = ", ".join(bad[:3]) + (", ..." if len(bad) > 3 else "")
+        warnings.warn(
+            f"data.root={options.root}: left out {len(bad)} unreadable of {len(paths)}: {shown}", stacklevel=2
+        )
+    return ImageSet(torch.from_numpy(np.stack(pictures)))
+
+
+def _decode(path: Path, size: int, channels: int) -> np.ndarray | None:
+    """uint8 [channels, size, size], or None where the file is no readable picture."""
+    try:
+        with Image.open(path) as opened:
+            picture: Image.Image = opened
+            if opened.mode.startswith("I"):  # 16 bits a pixel, which Pillow would cut off instead of scaling down
+                picture = Image.fromarray((np.asarray(opened) // 257).clip(0, 255).astype(np.uint8))
+            upright = ImageOps.exif_transpose(picture).convert("RGB" if channels == 3 else "L")
+            # `fit` scales the shorter side to `size` and crops the centre.
+            square = np.asarray(ImageOps.fit(upright, (size, size), Image.Resampling.BICUBIC))
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return None
+    return square.reshape(size, size, channels).transpose(2, 0, 1)

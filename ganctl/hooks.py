@@ -1,0 +1,178 @@
+"""What happens between steps: scalars, grids, checkpoints, progress. A hook looks at training and never changes it."""
+
+import json
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from ganctl import checkpoint
+from ganctl.build import Experiment
+from ganctl.loop import Training
+from ganctl.pictures import to_png
+from ganctl.run import RunFolder, write_atomically
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # tensorboard's own imports warn about its own dependencies
+    from torch.utils.tensorboard import SummaryWriter
+
+
+class ScalarLog:
+    """Writes the logged scalars to scalars.jsonl and to TensorBoard.
+
+    Args:
+        folder: the run's; rows after `step` are dropped.
+        writer: of TensorBoard events.
+        step: where the run begins or resumes.
+    """
+
+    def __init__(self, folder: RunFolder, writer: SummaryWriter, step: int, batch_size: int) -> None:
+        folder.cut_scalars(step)
+        self.file = folder.scalars_file.open("a")
+        self.writer = writer
+        self.batch_size = batch_size
+        self.since: tuple[float, int] | None = None
+
+    def after_step(self, training: Training, scalars: dict[str, float] | None) -> None:
+        """Writes the row of a logged step, with the images a second since the row before it."""
+        if scalars is None:
+            return
+        moment, drawn = time.perf_counter(), training.batches.drawn
+        if self.since is not None:
+            images = (drawn - self.since[1]) * self.batch_size
+            scalars["speed/images_per_second"] = images / (moment - self.since[0])
+        self.since = moment, drawn
+        row = {"step": training.step, "epoch": round(training.batches.epoch, 4), **scalars}
+        self.file.write(json.dumps(row) + "\n")
+        self.file.flush()
+        for tag, value in scalars.items():
+            self.writer.add_scalar(tag, value, training.step)
+
+    def close(self) -> None:
+        """Closes the file."""
+        self.file.close()
+
+
+class Grids:
+    """Draws samples from the same noise every time, as PNG and into TensorBoard."""
+
+    def __init__(self, folder: RunFolder, writer: SummaryWriter, experiment: Experiment, every: int) -> None:
+        self.folder = folder
+        self.writer = writer
+        self.experiment = experiment
+        self.every = every
+
+    def after_step(self, training: Training, scalars: dict[str, float] | None) -> None:
+        del scalars
+        if training.step == 1 or training.step % self.every == 0 or training.step == self.experiment.total_steps:
+            self.draw(training)
+
+    def draw(self, training: Training) -> None:
+        """Draws one grid now."""
+        samples = self.experiment.draw_samples(self.experiment.picture_count, training.streams.fresh("sampling"))
+        picture = self.experiment.picture(samples, columns=8, title=f"step {training.step:,}")
+        write_atomically(self.folder.samples / f"step-{training.step:08d}.png", to_png(picture))
+        self.writer.add_image("samples", picture, training.step, dataformats="HWC")
+
+
+class Checkpoints:
+    """Saves everything that the rest of the run depends on."""
+
+    def __init__(self, folder: RunFolder, every: int, keep: int) -> None:
+        self.folder = folder
+        self.every = every
+        self.keep = keep
+
+    def after_step(self, training: Training, scalars: dict[str, float] | None) -> None:
+        del scalars
+        if training.step % self.every == 0:
+            self.save(training)
+
+    def save(self, training: Training) -> None:
+        """Saves a checkpoint of this step, unless there is one."""
+        path = self.folder.checkpoints_dir / f"step-{training.step:08d}"
+        if not (path / "checkpoint.json").exists():
+            checkpoint.write(path, training.tensors(), training.counts())
+            checkpoint.keep_newest(self.folder.checkpoints_dir, self.keep)
+
+
+class Reports:
+    """Sends (step, scalars) to whoever shows the progress, at each logged step."""
+
+    def __init__(self, send: Callable[[int, dict[str, float]], None]) -> None:
+        self.send = send
+
+    def after_step(self, training: Training, scalars: dict[str, float] | None) -> None:
+        if scalars is not None:
+            self.send(training.step, scalars)
+
+
+class ProgressDisplay:
+    """How far a run is: a live bar on a terminal, plain lines elsewhere; on stderr.
+
+    Args:
+        total: steps of the whole run.
+        start: the step at which it begins or resumes.
+    """
+
+    def __init__(self, total: int, start: int) -> None:
+        self.total = total
+        self.began, self.start = time.perf_counter(), start
+        self.next_line = start
+        console = Console(stderr=True)
+        self.bar: Progress | None = None
+        if console.is_terminal:
+            self.bar = Progress(
+                TextColumn("step"),
+                MofNCompleteColumn(),
+                BarColumn(bar_width=24),
+                TextColumn("{task.fields[shown]}"),
+                TimeRemainingColumn(),
+                TextColumn("left"),
+                console=console,
+            )
+            self.task = self.bar.add_task("", total=total, completed=start, shown="")
+            self.bar.start()
+
+    def show(self, step: int, scalars: dict[str, float]) -> None:
+        """Shows the scalars of a logged step."""
+        if self.bar:
+            self.bar.update(self.task, completed=step, shown=summary(scalars))
+        elif step >= self.next_line or step == self.total:
+            self.next_line = step + max(1, self.total // 10)
+            print(
+                f"step {step:,}/{self.total:,}  {summary(scalars)}  {self._left(step)} left",
+                file=sys.stderr,
+                flush=True,
+            )
+
+    def _left(self, step: int) -> str:
+        seconds = (time.perf_counter() - self.began) / max(1, step - self.start) * (self.total - step)
+        return clock(seconds)
+
+    def close(self) -> None:
+        """Takes the bar off the screen."""
+        if self.bar:
+            self.bar.stop()
+
+
+def clock(seconds: float) -> str:
+    """A duration as h:mm:ss."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"
+
+
+def summary(scalars: dict[str, Any]) -> str:
+    """The few scalars that tell how a run is doing, on one line."""
+    shown = [
+        ("D loss", "loss/discriminator", ".3f"),
+        ("G loss", "loss/generator", ".3f"),
+        ("D(x)", "score/real", ".2f"),
+        ("D(G(z))", "score/fake", ".2f"),
+        ("images/s", "speed/images_per_second", ",.0f"),
+    ]
+    return "  ".join(f"{label} {scalars[tag]:{form}}" for label, tag, form in shown if tag in scalars)

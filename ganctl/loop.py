@@ -1,0 +1,213 @@
+"""The training loop: the only zero_grad, backward and step in the project. It never sees a formula."""
+
+import copy
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import get_total_norm
+from torch.optim import Optimizer
+
+from ganctl.data import Batches
+from ganctl.errors import RunFailed
+from ganctl.games import Batch, Game, Player
+from ganctl.streams import Streams
+
+
+class Average:
+    """Exponential moving average of the networks that samples come from.
+
+    Source: Karras et al. 2018 (arXiv:1710.10196), section 5.
+
+    Args:
+        networks: by name; buffers such as batch norm's statistics are copied, not averaged.
+        decay: weight of the past, in [0, 1).
+    """
+
+    def __init__(self, networks: dict[str, nn.Module], decay: float) -> None:
+        self.live = networks
+        self._parameters: dict[str, list[Tensor]] = {name: [*net.parameters()] for name, net in networks.items()}
+        self.networks = {name: copy.deepcopy(network).requires_grad_(False) for name, network in networks.items()}
+        self.decay = decay
+
+    @torch.no_grad()
+    def update(self, step: int) -> None:
+        """Takes in the weights after step number `step` (from 1).
+
+        The decay grows as (1 + step) / (10 + step) up to its value, so that the initial weights are soon forgotten.
+        """
+        decay = min(self.decay, (1 + step) / (10 + step))
+        for name, network in self.networks.items():
+            torch._foreach_lerp_(list(network.parameters()), self._parameters[name], 1 - decay)
+            for average, live in zip(network.buffers(), self.live[name].buffers(), strict=True):
+                average.copy_(live)
+
+    @contextmanager
+    def in_place(self) -> Iterator[None]:
+        """Inside, the live networks hold the averaged weights."""
+        self._swap()
+        try:
+            yield
+        finally:
+            self._swap()
+
+    def _swap(self) -> None:
+        for name, network in self.networks.items():
+            live = self.live[name]
+            pairs = [*zip(network.parameters(), live.parameters(), strict=True)]
+            for average, current in [*pairs, *zip(network.buffers(), live.buffers(), strict=True)]:
+                average.data, current.data = current.data, average.data
+
+
+class Training:
+    """A game in progress: everything that a checkpoint holds.
+
+    Args:
+        game: who plays what.
+        optimizers: one a player, by the player's name.
+        batches: the real data.
+        streams: the run's random streams.
+        average: of the sampled networks, or None.
+        autocast: a dtype to run the forward passes in, or None for float32.
+    """
+
+    def __init__(
+        self,
+        game: Game,
+        optimizers: dict[str, Optimizer],
+        batches: Batches,
+        streams: Streams,
+        average: Average | None = None,
+        autocast: torch.dtype | None = None,
+    ) -> None:
+        self.game = game
+        self.players = game.players()
+        self.optimizers = optimizers
+        self.batches = batches
+        self.streams = streams
+        self.average = average
+        self.autocast = autocast
+        self.step = 0
+        self.real = torch.empty(0)
+        # Listed once: walking through the modules takes longer than a small network's arithmetic.
+        self._parameters = {name: list(network.parameters()) for name, network in game.networks.items()}
+
+    def play_step(self, log: bool) -> dict[str, Tensor]:
+        """One step: every player has its turns. Gives the observed scalars by tag where `log`, else nothing."""
+        self.step += 1
+        self.game.begin_step(self.step)
+        observed: dict[str, Tensor] = {}
+        for name, player in self.players.items():
+            for turn in range(1, player.turns + 1):
+                self._play_turn(name, player, observed if log and turn == player.turns else None)
+        if self.average:
+            self.average.update(self.step)
+        return observed
+
+    def _play_turn(self, name: str, player: Player, observed: dict[str, Tensor] | None) -> None:
+        if player.fresh_batch:
+            self.real = self.batches.draw()
+        for network_name, parameters in self._parameters.items():
+            for parameter in parameters:
+                parameter.requires_grad_(network_name in player.networks)
+        with torch.autocast(self.real.device.type, self.autocast, enabled=self.autocast is not None):
+            terms = player.loss(Batch(self.real, observed))
+        loss = torch.stack(list(terms.values())).sum()
+        optimizer = self.optimizers[name]
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        if observed is not None:
+            observed[f"loss/{name}"] = loss.detach()
+            for term, value in terms.items():
+                observed[f"term/{name}/{term}"] = value.detach()
+            observed[f"grad_norm/{name}"] = get_total_norm(self._gradients(player))
+        optimizer.step()
+        if player.after_turn:
+            player.after_turn()
+
+    def _gradients(self, player: Player) -> list[Tensor]:
+        parameters = (parameter for name in player.networks for parameter in self._parameters[name])
+        return [p.grad for p in parameters if p.grad is not None]
+
+    def sample(self, count: int, noise: torch.Generator) -> Tensor:
+        """Generated samples [count, *shape], from the averaged weights where there is an average."""
+        # Preserved, in case a plugin's generator draws from torch's own stream even when it is only looked at.
+        with self.streams.preserved(), self.average.in_place() if self.average else nullcontext():
+            return self.game.sample(count, noise)
+
+    def tensors(self) -> dict[str, dict[str, Tensor]]:
+        """The whole state but two counts, as named tensors in two parts: "networks", and what only training needs."""
+        networks = {
+            f"{n}.{key}": value for n, net in self.game.networks.items() for key, value in net.state_dict().items()
+        }
+        if self.average:
+            for name, network in self.average.networks.items():
+                networks |= {f"average.{name}.{key}": value for key, value in network.state_dict().items()}
+        training = {f"stream.{name}": state for name, state in self.streams.state().items()}
+        for player, optimizer in self.optimizers.items():
+            for index, slots in optimizer.state_dict()["state"].items():
+                training |= {f"optimizer.{player}.{index}.{slot}": value for slot, value in slots.items()}
+        return {"networks": networks, "training": training}
+
+    def counts(self) -> dict[str, int]:
+        """The rest of the state: steps done and batches drawn."""
+        return {"step": self.step, "batches_drawn": self.batches.drawn}
+
+    def restore(self, tensors: dict[str, dict[str, Tensor]], counts: dict[str, int]) -> None:
+        """Puts training where `tensors()` and `counts()` were taken; the next step is the one that came next then."""
+        restore_networks(self.game, self.average, tensors["networks"])
+        training = tensors["training"]
+        self.streams.restore(_below("stream", training))
+        for player, optimizer in self.optimizers.items():
+            slots = _below(f"optimizer.{player}", training)
+            indices = sorted({int(key.split(".")[0]) for key in slots})
+            groups = optimizer.state_dict()["param_groups"]
+            optimizer.load_state_dict({"state": {i: _below(str(i), slots) for i in indices}, "param_groups": groups})
+        self.step, self.batches.drawn = counts["step"], counts["batches_drawn"]
+
+
+def restore_networks(game: Game, average: Average | None, tensors: dict[str, Tensor]) -> None:
+    """Loads the weights of the game's networks and of their average.
+
+    Raises:
+        RuntimeError: names or shapes are not those of these networks.
+    """
+    for name, network in game.networks.items():
+        network.load_state_dict(_below(name, tensors))
+    if average:
+        for name, network in average.networks.items():
+            network.load_state_dict(_below(f"average.{name}", tensors))
+
+
+def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {key.removeprefix(f"{prefix}."): value for key, value in tensors.items() if key.startswith(f"{prefix}.")}
+
+
+class Hook(Protocol):
+    """What happens between two steps. It may look at training and must not change it."""
+
+    def after_step(self, training: Training, scalars: dict[str, float] | None) -> None:
+        """Called after each step; `scalars` by tag on the steps that are logged."""
+
+
+def train(training: Training, until: int, log_every: int, hooks: Sequence[Hook], stopped: Callable[[], bool]) -> None:
+    """Plays until step number `until`, or until `stopped()` says so between two steps.
+
+    Raises:
+        RunFailed: a logged scalar is not finite.
+    """
+    while training.step < until and not stopped():
+        following = training.step + 1
+        log = following == 1 or following % log_every == 0 or following == until
+        observed = training.play_step(log)
+        scalars = None
+        if log:
+            # One transfer from the device for all of them.
+            scalars = dict(zip(observed, torch.stack([*observed.values()]).tolist(), strict=True))
+            for tag, value in scalars.items():
+                if not abs(value) < float("inf"):
+                    raise RunFailed(f"step {following}: {tag} is {value}")
+        for hook in hooks:
+            hook.after_step(training, scalars)

@@ -1,0 +1,99 @@
+"""Numbers over seeds, and the plain facts of one run."""
+
+import itertools
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ganctl.report.collect import CellRecord
+
+# Below this D(G(z)) the discriminator is called sure of its fakes. Under J(G) = -J(D) each sample's gradient then has
+# less than a hundredth of the size it has under the non-saturating loss (their ratio is D / (1 - D)).
+SURE = 0.01
+
+
+@dataclass(frozen=True)
+class Band:
+    """One scalar of one arm over its seeds.
+
+    Attributes:
+        step: int [steps].
+        seeds: float [seeds, steps], NaN where a seed has no row.
+        mean: float [steps], over the seeds that have one.
+    """
+
+    step: np.ndarray
+    seeds: np.ndarray
+    mean: np.ndarray
+
+
+def band(cells: list[CellRecord], tag: str) -> Band | None:
+    """The band of `tag` over `cells`; None where none of them logged it."""
+    having = [cell for cell in cells if tag in cell.series]
+    if not having:
+        return None
+    step = np.unique(np.concatenate([cell.step for cell in having]))
+    seeds = np.full((len(having), len(step)), np.nan)
+    for row, cell in enumerate(having):
+        seeds[row, np.searchsorted(step, cell.step)] = cell.series[tag]
+    present = np.isfinite(seeds)
+    counts = present.sum(axis=0)
+    mean = np.where(present, seeds, 0).sum(axis=0) / np.maximum(counts, 1)
+    return Band(step[counts > 0], seeds[:, counts > 0], mean[counts > 0])
+
+
+def pairs(comparison: dict[str, Any], cells: list[CellRecord]) -> list[dict[str, Any]]:
+    """For each pair of arms, the differences of their final values at the same seed, second arm less first."""
+    finals = {(cell.arm, cell.seed): cell.final() for cell in cells if cell.status == "completed"}
+    rows = []
+    for first, second in itertools.combinations(comparison["arms"], 2):
+        seeds = sorted(seed for arm, seed in finals if arm == first and (second, seed) in finals)
+        tags = sorted(finals[first, seeds[0]].keys() & finals[second, seeds[0]].keys()) if seeds else []
+        differences = {
+            tag: {str(seed): finals[second, seed][tag] - finals[first, seed][tag] for seed in seeds}
+            for tag in tags
+            if tag.startswith(("yardstick/", "score/", "grad_norm/"))
+        }
+        rows.append({"first": first, "second": second, "second_minus_first": differences})
+    return rows
+
+
+def facts(cell: CellRecord) -> dict[str, float]:
+    """What the logged scalars of a run show of its discriminator and its generator's gradient.
+
+    Returns: `sure_share`, the share of logged steps with D(G(z)) < 0.01; `sure_from`, the first step from which that
+    held to the end (absent where it did not); `grad_norm_start` and `grad_norm_end`, the median norm of the
+    generator's gradient over the first and the last epoch.
+    """
+    if not len(cell.step) or "score/fake" not in cell.series:
+        return {}
+    sure = cell.series["score/fake"] < SURE
+    found = {"sure_share": float(sure.mean())}
+    if sure[-1]:
+        found["sure_from"] = float(cell.step[len(sure) - np.argmin(sure[::-1])] if not sure.all() else cell.step[0])
+    norm = cell.series["grad_norm/generator"]
+    found["grad_norm_start"] = float(np.median(norm[cell.epoch <= max(1.0, cell.epoch[0])]))
+    found["grad_norm_end"] = float(np.median(norm[cell.last_epoch()]))
+    return found
+
+
+def story(cell: CellRecord) -> str:
+    """The facts of a run in one or two sentences; nothing that its scalars do not show."""
+    known, final = facts(cell), cell.final()
+    if not known:
+        return "logged nothing."
+    share = known["sure_share"]
+    if "sure_from" in known and cell.step[-1] > known["sure_from"]:
+        first = f"From step {known['sure_from']:,.0f} to the end D(G(z)) was below {SURE} at every logged step."
+    elif share > 0:
+        first = f"D(G(z)) was below {SURE} on {share:.1%} of the logged steps, not lastingly."
+    else:
+        first = f"D(G(z)) was never below {SURE} at a logged step."
+    scores = f"D(x) was {final['score/real']:.2f} and D(G(z)) {final['score/fake']:.3g} on average"
+    if cell.epoch[-1] < 2:  # a first and a last epoch would overlap
+        return f"{first} {scores}; the median norm of the generator's gradient was {known['grad_norm_end']:.2g}."
+    return (
+        f"{first} In the last epoch {scores}; the norm of the generator's gradient went from "
+        f"{known['grad_norm_start']:.2g} in the first epoch to {known['grad_norm_end']:.2g} in the last (medians)."
+    )

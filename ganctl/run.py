@@ -1,0 +1,181 @@
+"""The run folder: its names, its small files, and how they are written. Imports no torch."""
+
+import contextlib
+import json
+import os
+import platform
+import shlex
+import sys
+from datetime import datetime, timezone
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from ganctl.errors import BadInput
+
+PACKAGES = ("ganctl", "torch", "torchvision", "numpy", "hydra-core", "safetensors", "tensorboard")
+
+
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Writes the file aside, flushes it to the disk and renames it: it is there whole, or as it was before."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with aside.open("wb") as file:
+        file.write(content.encode() if isinstance(content, str) else content)
+        file.flush()
+        os.fsync(file.fileno())
+    aside.replace(path)
+
+
+def now() -> str:
+    """The time, in ISO 8601 with its zone."""
+    return datetime.now(timezone.utc).astimezone().isoformat(timespec="seconds")
+
+
+def versions() -> dict[str, str]:
+    """Of Python and of the packages that a result depends on."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found[package] = metadata.version(package)
+    return found
+
+
+def available_cores() -> int:
+    """The CPU cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def command_line() -> str:
+    """The command as a person would type it."""
+    return shlex.join(["ganctl", *sys.argv[1:]])
+
+
+class RunFolder:
+    """One run on the disk, readable without ganctl.
+
+    Args:
+        path: the folder; `create` makes it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.config = path / "config.yaml"
+        self.info_file = path / "run.json"
+        self.scalars_file = path / "scalars.jsonl"
+        self.tensorboard = path / "tb"
+        self.samples = path / "samples"
+        self.checkpoints_dir = path / "checkpoints"
+
+    @classmethod
+    def create(cls, path: Path, config: str, **info: Any) -> "RunFolder":
+        """Makes the folder, with its configuration and a run.json of status "running".
+
+        Raises:
+            BadInput: the folder cannot be written.
+        """
+        folder = cls(path)
+        try:
+            folder.samples.mkdir(parents=True, exist_ok=True)
+            folder.checkpoints_dir.mkdir(exist_ok=True)
+            write_atomically(folder.config, config)
+            folder.scalars_file.touch()
+            folder.update(
+                status="running",
+                verdict=None,
+                command=command_line(),
+                started=now(),
+                versions=versions(),
+                **info,
+            )
+        except OSError as error:
+            raise unwritable(path, error) from None
+        return folder
+
+    def info(self) -> dict[str, Any]:
+        """What run.json says; empty where it cannot be read."""
+        try:
+            values = json.loads(self.info_file.read_text())
+        except (OSError, ValueError):
+            return {}
+        return values if isinstance(values, dict) else {}
+
+    def update(self, **changes: Any) -> None:
+        """Changes some of run.json."""
+        write_atomically(self.info_file, json.dumps({**self.info(), **changes}, indent=2) + "\n")
+
+    def scalars(self) -> list[dict[str, float]]:
+        """The logged rows in order; a last line that a killed process left unfinished is not among them.
+
+        Raises:
+            BadInput: another line is no row.
+        """
+        rows: list[dict[str, float]] = []
+        lines = self.scalars_file.read_text(errors="replace").splitlines() if self.scalars_file.exists() else []
+        for number, line in enumerate(lines, 1):
+            try:
+                row = json.loads(line)
+            except ValueError:
+                row = None
+            if isinstance(row, dict) and isinstance(row.get("step"), int):
+                rows.append(row)
+            elif number < len(lines):
+                raise BadInput(f"{self.scalars_file}: line {number} is no row of scalars; mend or remove the file")
+        return rows
+
+    def cut_scalars(self, step: int) -> None:
+        """Drops the rows after `step`: a run that resumes there writes them anew."""
+        rows = [row for row in self.scalars() if row["step"] <= step]
+        write_atomically(self.scalars_file, "".join(json.dumps(row) + "\n" for row in rows))
+
+    def grids(self) -> list[Path]:
+        """The sample grids, oldest first."""
+        return sorted(self.samples.glob("step-*.png"))
+
+    def checkpoints(self) -> list[Path]:
+        """The checkpoint folders, oldest first."""
+        return sorted(path for path in self.checkpoints_dir.glob("step-*") if path.is_dir())
+
+
+def unwritable(path: Path, error: OSError) -> BadInput:
+    """The error for an output folder that cannot be written."""
+    return BadInput(
+        f"output_dir: {path} cannot be written ({error.strerror or error}); "
+        "give output_dir=DIR, a folder you may write to"
+    )
+
+
+def new_path(output_dir: Path, name: str) -> Path:
+    """outputs/<date>/<time>-<name>, not yet taken."""
+    moment = datetime.now()
+    first = output_dir / moment.strftime("%Y-%m-%d") / f"{moment:%H%M%S}-{name}"
+    path, number = first, 2
+    while path.exists():
+        path, number = first.with_name(f"{first.name}-{number}"), number + 1
+    return path
+
+
+def find(path: Path) -> RunFolder:
+    """The run folder at `path`.
+
+    Raises:
+        BadInput: it holds no run.
+    """
+    folder = RunFolder(path)
+    if not path.is_dir():
+        raise BadInput(f"{path}: is not a folder; name a run folder, such as outputs/<date>/<time>-<name>")
+    if not folder.config.is_file():
+        raise BadInput(f"{path}: holds no run (no config.yaml); name a folder that `ganctl train` made")
+    return folder
+
+
+def latest(output_dir: Path) -> RunFolder:
+    """The run under `output_dir` that was started last, comparisons' cells among them.
+
+    Raises:
+        BadInput: there is none.
+    """
+    files = [*output_dir.glob("*/*/run.json"), *output_dir.glob("comparisons/*/cells/*/*/run.json")]
+    runs = [RunFolder(file.parent) for file in files if (file.parent / "config.yaml").is_file()]
+    if not runs:
+        raise BadInput(f"no run in {output_dir}/; make one with `ganctl train`, or name a run folder")
+    return max(runs, key=lambda run: (str(run.info().get("started", "")), str(run.path)))

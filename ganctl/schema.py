@@ -1,0 +1,147 @@
+"""What may stand in a configuration: one dataclass for each choice of each group, and one for the whole."""
+
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from typing import Any
+
+from omegaconf import MISSING
+
+from ganctl.errors import BadInput
+
+
+def bounded(default: Any, *, least: float | None = None, above: float | None = None, below: float | None = None) -> Any:
+    """A dataclass field whose numbers lie in [least, ...], (above, ...] or [..., below)."""
+    limits = {"least": least, "above": above, "below": below}
+    if isinstance(default, list):
+        return field(default_factory=lambda: list(default), metadata=limits)
+    return field(default=default, metadata=limits)
+
+
+def chosen(default: str, *choices: str) -> Any:
+    """A dataclass field that takes one of `choices`."""
+    return field(default=default, metadata={"choices": choices})
+
+
+@dataclass
+class Mnist5k:
+    name: str = "mnist5k"
+
+
+@dataclass
+class TorchvisionImages:
+    name: str = "mnist"
+    root: str | None = None
+
+
+@dataclass
+class Folder:
+    name: str = "folder"
+    root: str = MISSING
+    image_size: int = bounded(32, least=4, below=4097)
+    channels: int = bounded(3, least=1)
+
+    def __post_init__(self) -> None:
+        if self.channels not in (1, 3):
+            raise BadInput(f"data.channels={self.channels}: choose 1 (grey) or 3 (RGB)")
+
+
+@dataclass
+class Density:
+    name: str = "ring8"
+    epoch_size: int = bounded(40_000, least=1)
+
+
+@dataclass
+class Mlp:
+    name: str = "mlp"
+    latent_dim: int = bounded(100, least=1)
+    generator_widths: list[int] = bounded([256, 512, 1024], least=1)
+    discriminator_widths: list[int] = bounded([1024, 512, 256], least=1)
+    activation: str = chosen("leaky_relu", "leaky_relu", "relu", "tanh", "elu")
+    dropout: float = bounded(0.3, least=0, below=1)
+    output: str = chosen("auto", "auto", "tanh", "sigmoid", "none")
+
+
+@dataclass
+class Dcgan:
+    name: str = "dcgan"
+    latent_dim: int = bounded(100, least=1)
+    width: int = bounded(64, least=1)
+    output: str = chosen("auto", "auto", "tanh", "sigmoid")
+
+
+@dataclass
+class Named:
+    """A choice without options of its own: a loss, a game."""
+
+    name: str = ""
+
+
+@dataclass
+class Adam:
+    name: str = "adam"
+    lr: float = bounded(0.001, above=0)
+    beta1: float = bounded(0.5, least=0, below=1)
+    beta2: float = bounded(0.999, least=0, below=1)
+
+
+@dataclass
+class Comparison:
+    """What `compare-losses` does when the command line sweeps nothing."""
+
+    arms: list[str] = field(default_factory=list)
+    seeds: list[int] = field(default_factory=list)
+    published: dict[str, dict[str, float]] = field(default_factory=dict)
+    source: str | None = None
+
+
+# The options of each group's choices. A plugin's own choice has no row here: its options stay a plain dict.
+SCHEMAS: dict[str, dict[str, type]] = {
+    "data": {
+        "mnist5k": Mnist5k,
+        "mnist": TorchvisionImages,
+        "fashion_mnist": TorchvisionImages,
+        "folder": Folder,
+        "ring8": Density,
+        "grid25": Density,
+    },
+    "model": {"mlp": Mlp, "mlp_small": Mlp, "dcgan": Dcgan},
+    "game": {"gan": Named},
+    "loss": {"minimax": Named, "minimax_swapped": Named, "nonsaturating": Named},
+    "optim": {"adam": Adam},
+}
+
+
+@dataclass
+class Config:
+    """Everything a run depends on. The comments of `conf/config.yaml` say what each key means."""
+
+    data: Any
+    model: Any
+    game: Any
+    loss: Any
+    optim: Any
+    seed: int = 0
+    epochs: int | None = bounded(None, least=1)
+    steps: int | None = bounded(None, least=1)
+    batch_size: int = bounded(100, least=1)
+    ema_decay: float | None = bounded(None, least=0, below=1)
+    device: str = "auto"
+    precision: str = chosen("fp32", "fp32", "bf16")
+    threads: int | None = bounded(None, least=1, below=1025)
+    log_every: int = bounded(10, least=1)
+    sample_every: int = bounded(200, least=1)
+    checkpoint_every: int = bounded(500, least=1)
+    keep_checkpoints: int = bounded(2, least=1)
+    output_dir: str = "outputs"
+    name: str | None = None
+    plugins: list[str] = field(default_factory=list)
+    jobs: int | None = bounded(None, least=1)
+    compare: Comparison = field(default_factory=Comparison)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain dicts, lists, numbers and strings, as `config.yaml` holds them."""
+        return {item.name: _plain(getattr(self, item.name)) for item in fields(self)}
+
+
+def _plain(value: Any) -> Any:
+    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value

@@ -1,0 +1,173 @@
+"""`ganctl compare-losses`: paired cells, whatever happens to one of them; a report of what they show."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.conftest import TINY, assert_same_weights, ganctl, scalars
+
+WORDS = [*TINY, "steps=6", "name=tiny"]
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory):
+    """A finished tiny comparison: its folder and what the command printed."""
+    folder = tmp_path_factory.mktemp("compared")
+    done = ganctl("compare-losses", *WORDS, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return folder / done.stdout.strip().splitlines()[-1], done
+
+
+def cell(path, arm, seed):
+    return path / "cells" / arm / f"seed-{seed}"
+
+
+def test_cells_of_one_seed_share_initial_weights_data_and_noise(compared):
+    path, _ = compared
+    for seed in (0, 1):
+        first = [scalars(cell(path, arm, seed))[0] for arm in ("minimax", "nonsaturating")]
+        for tag in (
+            "loss/discriminator",
+            "grad_norm/discriminator",
+            "yardstick/minus_log_d_fake",
+            "score/real",
+        ):
+            assert first[0][tag] == first[1][tag], tag
+        assert first[0]["loss/generator"] != first[1]["loss/generator"]
+    assert (
+        scalars(cell(path, "minimax", 0))[0]["loss/discriminator"]
+        != scalars(cell(path, "minimax", 1))[0]["loss/discriminator"]
+    )
+
+
+def test_the_folder_holds_everything(compared):
+    path, done = compared
+    comparison = json.loads((path / "comparison.json").read_text())
+    assert list(comparison["arms"]) == ["minimax", "nonsaturating"]
+    for arm, values in comparison["arms"].items():
+        assert values["overrides"] == [f"loss={arm}"] and list(values["seeds"]) == ["0", "1"]
+        for seed, entry in values["seeds"].items():
+            assert (entry["status"], entry["steps"], entry["error"]) == ("completed", 6, None)
+            rows = scalars(path / entry["folder"])
+            expected = sum(row["score/fake"] for row in rows) / len(rows)  # six steps are less than an epoch: all rows
+            assert entry["final"]["score/fake"] == pytest.approx(expected)
+            assert entry["folder"] == f"cells/{arm}/seed-{seed}"
+    (pair,) = comparison["pairs"]
+    finals = [comparison["arms"][arm]["seeds"]["1"]["final"]["score/real"] for arm in ("minimax", "nonsaturating")]
+    assert pair["second_minus_first"]["score/real"]["1"] == pytest.approx(finals[1] - finals[0])
+    rows = list(csv.DictReader((path / "comparison.csv").read_text().splitlines()))
+    assert [(row["arm"], row["seed"], row["status"]) for row in rows] == [
+        (arm, seed, "completed") for arm in ("minimax", "nonsaturating") for seed in ("0", "1")
+    ]
+    assert float(rows[0]["loss/generator"]) == comparison["arms"]["minimax"]["seeds"]["0"]["final"]["loss/generator"]
+    assert "nonsaturating" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_the_report_carries_its_pictures_and_nothing_from_outside(compared):
+    path, _ = compared
+    page = (path / "report.html").read_text()
+    assert page.count("data:image/png;base64,") == len(list((path / "figures").glob("*.png"))) == 6
+    assert 'src="http' not in page and "href=" not in page and "<script" not in page
+
+
+def test_the_same_command_again_trains_nothing(compared):
+    path, _ = compared
+    before = {file: file.stat().st_mtime_ns for file in path.glob("cells/*/*/**/*")}
+    again = ganctl("compare-losses", *WORDS, cwd=path.parents[2])
+    assert again.returncode == 0 and "4 of 4 cells are finished already" in again.stderr
+    assert before == {file: file.stat().st_mtime_ns for file in path.glob("cells/*/*/**/*")}
+
+
+def test_another_study_under_the_name_is_refused(compared):
+    path, _ = compared
+    other = ganctl("compare-losses", *WORDS[:-2], "steps=7", "name=tiny", cwd=path.parents[2])
+    assert other.returncode == 2
+    assert other.stderr.strip().endswith("(steps is 6 there and 7 here); choose another name=")
+
+
+@pytest.mark.slow
+def test_a_cell_is_the_same_whatever_runs_beside_it(compared, tmp_path):
+    path, _ = compared
+    alone = ganctl("compare-losses", *WORDS, "seed=1", "jobs=1", cwd=tmp_path)
+    assert alone.returncode == 0, alone.stderr
+    for arm in ("minimax", "nonsaturating"):
+        assert_same_weights(cell(path, arm, 1), cell(tmp_path / alone.stdout.strip(), arm, 1))
+
+
+@pytest.mark.slow
+def test_more_seeds_join_a_comparison_and_a_failed_cell_does_not_end_it(tmp_path):
+    words = [*TINY, "steps=6", "name=joined", "optim.lr=0.001,1e30"]
+    first = ganctl("compare-losses", *words, "seed=0", cwd=tmp_path)
+    assert first.returncode == 0, first.stderr
+    assert "failed: optim.lr=1e+30 seed=0: RunFailed: step" in first.stderr
+    path = tmp_path / first.stdout.strip()
+    assert ganctl("compare-losses", *words, "seed=2", cwd=tmp_path).returncode == 0
+    arms = json.loads((path / "comparison.json").read_text())["arms"]
+    assert {
+        arm: {seed: entry["status"] for seed, entry in values["seeds"].items()} for arm, values in arms.items()
+    } == {
+        "optim.lr=0.001": {"0": "completed", "2": "completed"},
+        "optim.lr=1e+30": {"0": "failed", "2": "failed"},
+    }
+    assert "is nan" in (path / "report.html").read_text() or "is inf" in (path / "report.html").read_text()
+
+
+def start(folder, *words):
+    command = [sys.executable, "-m", "ganctl", "compare-losses", *words]
+    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+@pytest.mark.slow
+def test_a_killed_cell_is_recorded_and_taken_up_again(tmp_path):
+    words = [
+        *TINY,
+        "steps=400",
+        "sample_every=400",
+        "checkpoint_every=20",
+        "name=killed",
+        "seed=0",
+        "jobs=1",
+    ]
+    process = start(tmp_path, *words)
+    path = tmp_path / "outputs" / "comparisons" / "killed"
+    killed = cell(path, "minimax", 0)
+    while not list(killed.glob("checkpoints/step-*/checkpoint.json")):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.02)
+    pid = int(
+        subprocess.run(
+            ["pgrep", "-P", str(process.pid), "-f", "forkserver"], capture_output=True, text=True
+        ).stdout.split()[0]
+    )
+    children = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True).stdout.split()
+    os.kill(int(children[-1]), signal.SIGKILL)
+    _, err = process.communicate(timeout=200)
+    assert process.returncode == 0, err
+    assert "failed: minimax seed=0: its process ended with code" in err
+    again = ganctl("compare-losses", *words, cwd=tmp_path)
+    assert again.returncode == 0 and "1 of 2 cells are finished already" in again.stderr
+    info = json.loads((killed / "run.json").read_text())
+    assert (info["status"], info["step"]) == ("completed", 400)
+
+
+def test_ctrl_c_saves_every_cell_and_the_same_command_goes_on(tmp_path):
+    words = [*TINY, "steps=100000", "sample_every=100000", "name=stopped", "seed=0"]
+    process = start(tmp_path, *words)
+    path = tmp_path / "outputs" / "comparisons" / "stopped"
+    runs = [cell(path, arm, 0) for arm in ("minimax", "nonsaturating")]
+    while not all((run / "scalars.jsonl").exists() and scalars(run) for run in runs):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130 and "the same command goes on" in err and "Traceback" not in err
+    for run in runs:
+        info = json.loads((run / "run.json").read_text())
+        assert info["status"] == "interrupted"
+        assert (run / "checkpoints" / f"step-{info['step']:08d}").is_dir()

@@ -1,0 +1,95 @@
+"""A sweep makes arms and seeds; the same study has the same folder, another one another."""
+
+import json
+import os
+
+import pytest
+
+from ganctl.commands import study
+from ganctl.errors import BadInput
+
+
+def cells(*overrides):
+    return [(cell.arm, cell.seed) for cell in study.plan(overrides).cells]
+
+
+def test_no_arguments_make_the_classic_comparison():
+    assert cells() == [("minimax", 0), ("nonsaturating", 0), ("minimax", 1), ("nonsaturating", 1)]
+
+
+def test_every_swept_key_but_the_seed_makes_arms():
+    assert cells("loss=minimax,nonsaturating", "seed=3,5") == [
+        ("minimax", 3), ("nonsaturating", 3), ("minimax", 5), ("nonsaturating", 5),
+    ]  # fmt: skip
+    assert cells("loss=minimax,nonsaturating", "optim.beta1=0.5,0.9", "seed=0") == [
+        (f"loss={loss},optim.beta1={beta}", 0) for loss in ("minimax", "nonsaturating") for beta in ("0.5", "0.9")
+    ]
+    assert cells("optim.beta1=0.5,0.9", "seed=range(2)") == [
+        (f"optim.beta1={beta}", seed) for seed in (0, 1) for beta in ("0.5", "0.9")
+    ]
+
+
+def test_a_key_without_default_may_be_swept():
+    assert cells("data=folder", "data.root=a,b", "seed=0") == [("data.root=a", 0), ("data.root=b", 0)]
+
+
+def test_seeds_and_settings_alone_keep_the_default_arms():
+    assert cells("seed=7", "steps=3") == [("minimax", 7), ("nonsaturating", 7)]
+
+
+def test_an_experiment_brings_its_arms():
+    plan = study.plan(["experiment=seed_ablation", "epochs=3", "seed=0"])
+    assert list(plan.arms) == ["minimax", "minimax_swapped", "nonsaturating"]
+    assert {(cell.config.epochs, cell.config.data.name, cell.config.optim.beta1) for cell in plan.cells} == {
+        (3, "mnist", 0.9)
+    }
+
+
+def test_a_cell_is_the_arms_configuration_with_its_seed():
+    for cell in study.plan(["steps=3"]).cells:
+        assert (cell.config.loss.name, cell.config.seed, cell.config.steps) == (cell.arm, cell.seed, 3)
+        assert cell.folder.path.parts[-4:-2] == (study.plan(["steps=3"]).path.name, "cells")
+        assert cell.folder.path.name == f"seed-{cell.seed}"
+
+
+def test_the_folder_changes_with_the_study_and_not_with_its_seeds():
+    names = {study.plan(words).path for words in ([], ["seed=0,1,2"], ["jobs=2"], ["device=cpu"])}
+    assert len(names) == 1
+    assert study.plan(["steps=3"]).path not in names
+    assert study.plan(["name=mine", "output_dir=elsewhere"]).path.as_posix() == "elsewhere/comparisons/mine"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "line"),
+    [
+        (["loss=minimax"], "loss=minimax: is one arm"),
+        (["loss=minimax,typo"], "loss=typo: no such loss"),
+        (["loss=minimax,minimax"], "two arms have one name"),
+        (["name=a,b"], "are the same run"),
+        (["loss=glob(*)"], "cannot be swept"),
+        (["optim.lr=interval(0,1)"], "cannot be swept"),
+        (["compare.seeds=[]"], "a comparison needs a seed"),
+        (["seed=a,b"], "seed=a,b: seeds are whole numbers"),
+        (["steps=0,5"], "steps=0: must be at least 1"),
+        (["loss=minimax,nonsaturating", "epochs=1", "steps=1"], "epochs and steps are both named"),
+    ],
+)
+def test_what_is_no_comparison_is_refused(overrides, line):
+    with pytest.raises(BadInput, match=line):
+        study.plan(overrides)
+
+
+def test_another_study_under_a_taken_name_is_refused_with_the_difference():
+    first, second = study.plan(["steps=3", "name=a"]), study.plan(["steps=4", "name=a"])
+    before = json.loads(json.dumps({"definition": first.definition}))
+    study.refuse_other_study(first, before)
+    with pytest.raises(BadInput, match=r"steps is 3 there and 4 here\); choose another name="):
+        study.refuse_other_study(second, before)
+    with pytest.raises(BadInput, match="its arms are minimax, nonsaturating"):
+        study.refuse_other_study(study.plan(["optim.beta1=0.5,0.9", "name=a"]), before)
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", "..", "", "0.5", "loss=minimax,optim.lr=1e-3"])
+def test_an_arms_folder_is_one_plain_name(name):
+    made = study.slug(name)
+    assert made and os.sep not in made and made.strip(".")

@@ -1,0 +1,259 @@
+"""`ganctl train`: what it leaves in the folder, and that an interrupted run goes on as if nothing had been."""
+
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from ganctl.commands.train import resume_run, train
+from ganctl.config import conf_dir
+from ganctl.errors import BadInput, RunFailed
+from ganctl.losses import LOSSES
+from tests.conftest import FULL_DATA, TINY, assert_same_weights, ganctl, scalars
+
+TAGS = {
+    "loss/discriminator", "loss/generator", "yardstick/j_d", "yardstick/minus_log_d_fake",
+    "yardstick/log_one_minus_d_fake", "score/real", "score/fake", "grad_norm/generator", "grad_norm/discriminator",
+    "term/discriminator/adversarial", "term/generator/adversarial",
+}  # fmt: skip
+
+
+def test_a_run_folder_is_complete(folder):
+    run = train([*TINY, "steps=6", "seed=3"])
+    assert run.parent.parent == Path("outputs") and run.name.endswith("-nonsaturating-mnist5k")
+    info = json.loads((run / "run.json").read_text())
+    assert (info["status"], info["seed"], info["step"], info["images_seen"]) == ("completed", 3, 6, 300)
+    assert info["verdict"] is None and info["error"] is None and info["seconds"] > 0
+    assert {"python", "torch", "ganctl"} <= info["versions"].keys() and len(info["data_fingerprint"]) == 64
+    assert yaml.safe_load((run / "config.yaml").read_text())["steps"] == 6
+    rows = scalars(run)
+    assert [row["step"] for row in rows] == [1, 2, 4, 6]
+    assert all(row.keys() == TAGS | {"step", "epoch"} for row in rows)
+    assert rows[-1]["epoch"] == pytest.approx(6 / 100)
+    assert sorted(path.name for path in (run / "samples").iterdir()) == [
+        f"step-{step:08d}.png" for step in (1, 4, 6)
+    ]  # fmt: skip
+    assert [path.name for path in sorted((run / "checkpoints").iterdir())] == [
+        "step-00000003",
+        "step-00000006",
+    ]
+
+
+FILES = [(path.parent.name, path.stem) for path in sorted(conf_dir().glob("*/*.yaml"))]
+
+
+@pytest.mark.parametrize(("group", "name"), FILES, ids=lambda value: value)
+def test_every_yaml_trains_two_steps(folder, group, name):
+    words = [f"{group}={name}", "steps=2", "batch_size=10", "threads=1"]
+    if name == "folder":
+        Image.effect_noise((40, 40), 50).save("a.png")
+        words += ["data.root=.", "batch_size=1"]
+    elif name in ("mnist", "fashion_mnist", "seed_ablation"):
+        if FULL_DATA is None:
+            pytest.skip("no full MNIST beside this checkout; GANCTL_MNIST_ROOT=DIR names one")
+        words.append(f"data.root={FULL_DATA}")
+    run = train(words)
+    assert json.loads((run / "run.json").read_text())["status"] == "completed"
+    assert len(scalars(run)) == 2
+
+
+def test_the_folder_says_where_it_ran_and_where_its_data_is(folder):
+    Image.new("L", (8, 8), 100).save("a.png")
+    run = train([*TINY, "steps=1", "data=folder", "data.root=.", "data.image_size=8", "batch_size=1"])
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    assert (config["data"]["root"], config["device"], config["threads"]) == (str(folder), "cpu", 1)
+
+
+def test_a_run_of_another_kind_of_device_is_refused(folder):
+    run = train([*TINY, "steps=2"])
+    info = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps({**info, "device": "cuda:0 (a GPU)"}))
+    with pytest.raises(BadInput, match="was trained on cuda and this is cpu"):
+        resume_run(run, ["steps=4"])
+
+
+def test_a_run_that_lost_its_checkpoints_is_not_begun_again(folder):
+    import shutil
+
+    run = train([*TINY, "steps=2"])
+    shutil.rmtree(run / "checkpoints")
+    before = scalars(run)
+    with pytest.raises(BadInput, match="its checkpoints are gone"):
+        resume_run(run, ["steps=4"])
+    assert scalars(run) == before
+
+
+def test_tensorboard_holds_the_same_scalars_and_the_grids(folder):
+    run = train([*TINY, "steps=4"])
+    events = EventAccumulator(str(run / "tb"))
+    events.Reload()
+    for row in scalars(run):
+        for tag in TAGS:
+            logged = {event.step: event.value for event in events.Scalars(tag)}
+            assert logged[row["step"]] == pytest.approx(row[tag], rel=1e-6)
+    assert [event.step for event in events.Images("samples")] == [1, 4]
+
+
+def test_grids_show_sixty_four_samples_that_differ(folder):
+    run = train([*TINY, "steps=4"])
+    with Image.open(run / "samples" / "step-00000004.png") as grid:
+        assert grid.size == (8 * 30 + 2, 8 * 30 + 2)
+        assert len({grid.crop((x, 2, x + 28, 30)).tobytes() for x in range(2, 242, 30)}) == 8
+
+
+def test_an_extended_run_equals_the_one_never_stopped(folder):
+    whole = train([*TINY, "steps=8", "name=whole"])
+    part = train([*TINY, "steps=5", "name=part"])
+    assert resume_run(part, ["steps=8"]) == part
+    assert_same_weights(whole, part)
+    # The shorter run also logged its last step, 5; the rest is the same to the last digit.
+    assert [row for row in scalars(part) if row["step"] != 5] == scalars(whole)
+    assert json.loads((part / "run.json").read_text())["status"] == "completed"
+    assert yaml.safe_load((part / "config.yaml").read_text())["steps"] == 8
+
+
+@pytest.mark.parametrize("data", ["mnist5k", "ring8"])
+@pytest.mark.parametrize("loss", ["minimax", "nonsaturating"])
+def test_a_run_resumed_from_an_older_checkpoint_equals_the_whole_one(folder, data, loss):
+    import shutil
+
+    words = [*TINY, f"data={data}", f"loss={loss}", "steps=7", "sample_every=100"]
+    whole, cut = train([*words, "name=whole"]), train([*words, "name=cut"])
+    shutil.rmtree(cut / "checkpoints" / "step-00000007")
+    resume_run(cut, [])
+    assert_same_weights(whole, cut)
+    assert scalars(cut) == scalars(whole)
+    events = EventAccumulator(str(cut / "tb"))
+    events.Reload()
+    assert [event.step for event in events.Scalars("loss/generator")] == [row["step"] for row in scalars(whole)]
+
+
+def test_dcgan_resumes_bit_for_bit_too(folder):
+    words = ["model=dcgan", "model.width=4", "batch_size=20", "threads=1", "checkpoint_every=2"]
+    whole, part = train([*words, "steps=4", "name=whole"]), train([*words, "steps=2", "name=part"])
+    resume_run(part, ["steps=4"])
+    assert_same_weights(whole, part)
+
+
+def test_a_complete_run_is_left_as_it_is(folder, capsys):
+    run = train([*TINY, "steps=2"])
+    before = {path: path.stat().st_mtime_ns for path in run.rglob("*")}
+    assert resume_run(run, []) == run
+    assert "is complete at step 2" in capsys.readouterr().err
+    assert before == {path: path.stat().st_mtime_ns for path in run.rglob("*")}
+
+
+def test_what_a_run_is_cannot_change_when_it_resumes(folder):
+    run = train([*TINY, "steps=2"])
+    with pytest.raises(BadInput, match="loss: cannot change in a run that has begun"):
+        resume_run(run, ["loss=minimax"])
+    with pytest.raises(BadInput, match=r"has done 2 steps, more than the 1"):
+        resume_run(run, ["steps=1"])
+
+
+def test_a_run_resumed_on_other_data_is_refused(folder):
+    run = train([*TINY, "steps=2"])
+    info = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps({**info, "data_fingerprint": "0" * 64}))
+    with pytest.raises(BadInput, match="the data set has changed"):
+        resume_run(run, ["steps=4"])
+
+
+def test_a_run_whose_numbers_go_bad_says_where_and_why(folder):
+    with pytest.raises(RunFailed, match=r"step \d+: .* is (nan|inf|-inf)"):
+        train([*TINY, "steps=50", "optim.lr=1e30", "name=bad"])
+    (info_file,) = Path("outputs").glob("*/*-bad/run.json")
+    info = json.loads(info_file.read_text())
+    assert info["status"] == "failed" and "step" in info["error"]
+
+
+def test_plugins_add_a_loss(folder, monkeypatch):
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setitem(LOSSES, "mine", LOSSES["minimax"])  # so that what the plugin adds is taken out again
+    Path("my_losses.py").write_text(
+        "from dataclasses import replace\n"
+        "from ganctl.losses import LOSSES\n"
+        "LOSSES['mine'] = replace(LOSSES['nonsaturating'], paper='mine')\n"
+    )
+    run = train([*TINY, "steps=2", "plugins=[my_losses]", "loss=mine", "+loss.strength=3"])
+    assert yaml.safe_load((run / "config.yaml").read_text())["loss"] == {"name": "mine", "strength": 3}
+    assert run.name.endswith("-mine-mnist5k")
+    with pytest.raises(BadInput, match="loss=other: no such loss; choose from mine, minimax"):
+        train([*TINY, "steps=2", "plugins=[my_losses]", "loss=other"])
+    with pytest.raises(BadInput, match=r"plugins=\[no_such\]: cannot be imported"):
+        train([*TINY, "steps=2", "plugins=[no_such]"])
+
+
+def test_two_runs_of_one_second_have_folders_of_their_own(folder):
+    runs = {train([*TINY, "steps=1"]) for _ in range(3)}
+    assert len(runs) == 3
+
+
+def start(folder, *words):
+    """A run in a process of its own; gives the process and, once it has one, the run folder."""
+    command = [sys.executable, "-m", "ganctl", "train", *TINY, *words]
+    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not list(folder.glob("outputs/*/*/scalars.jsonl")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    (file,) = folder.glob("outputs/*/*/scalars.jsonl")
+    return process, file.parent
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_signal_finishes_the_step_saves_and_says_how_to_go_on(folder, number):
+    process, run = start(folder, "steps=100000", "sample_every=100000")
+    while not scalars(run):
+        time.sleep(0.01)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert f"go on with: ganctl train --resume {run.relative_to(folder)}" in err and "Traceback" not in err
+    info = json.loads((run / "run.json").read_text())
+    assert info["status"] == "interrupted"
+    assert (run / "checkpoints" / f"step-{info['step']:08d}" / "checkpoint.json").exists()
+
+
+@pytest.mark.slow
+def test_ten_kills_at_random_moments_change_nothing(tmp_path):
+    # The default networks and data; SIGKILL at ten moments spread over starting, stepping and saving.
+    words = ["steps=60", "checkpoint_every=5", "sample_every=30", "threads=1"]
+    whole = tmp_path / "whole"
+    whole.mkdir()
+    done = ganctl("train", *words, cwd=whole)
+    assert done.returncode == 0, done.stderr
+    (expected,) = (whole / "outputs").glob("*/*")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ganctl", "train", *words], cwd=tmp_path, stderr=subprocess.DEVNULL
+    )
+    while not list(tmp_path.glob("outputs/*/*/run.json")):
+        time.sleep(0.01)
+    (run,) = tmp_path.glob("outputs/*/*")
+    moments, killed = random.Random(0), 0
+    for _ in range(10):
+        time.sleep(moments.uniform(0, 0.6))
+        killed += process.poll() is None
+        process.kill()
+        process.wait()
+        rows = len(scalars_lines(run))
+        command = [sys.executable, "-m", "ganctl", "train", "--resume", str(run)]
+        process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL)
+        # Let it come as far as a first step, except that every third kill hits the start.
+        deadline = time.monotonic() + moments.choice([1, 60, 60])
+        while len(scalars_lines(run)) <= rows and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.02)
+    assert process.wait(timeout=120) == 0
+    assert killed >= 5
+    assert_same_weights(expected, run)
+
+
+def scalars_lines(run):
+    return (run / "scalars.jsonl").read_text().splitlines()

@@ -1,0 +1,99 @@
+"""What the tests share: a small, fast configuration and a way to call the command line."""
+
+import json
+import os
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import pytest
+import torch
+
+# Where the full MNIST and Fashion-MNIST lie: named by the environment, or in any folder beside this checkout.
+BESIDE = sorted(Path(__file__).parents[2].glob("*/*/MNIST/raw"))
+FULL_DATA = os.environ.get("GANCTL_MNIST_ROOT") or (str(BESIDE[0].parents[1]) if BESIDE else None)
+
+# Networks and budgets that train in a second; everything else stays the default.
+TINY = [
+    "model.generator_widths=[16]",
+    "model.discriminator_widths=[16]",
+    "model.latent_dim=8",
+    "batch_size=50",
+    "log_every=2",
+    "sample_every=4",
+    "checkpoint_every=3",
+    "threads=1",
+]
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """An empty working folder."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture(autouse=True)
+def _same_threads():
+    """A test that trains sets the number of threads; the next one starts as every process does."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+    torch.set_flush_denormal(False)
+
+
+def ganctl(*words, cwd=None, timeout=300, **environment):
+    """Runs the command line in a process of its own, as a person does."""
+    return subprocess.run(
+        [sys.executable, "-m", "ganctl", *map(str, words)],
+        cwd=cwd,
+        timeout=timeout,
+        capture_output=True,
+        text=True,
+        env={**os.environ, **environment},
+    )
+
+
+@pytest.fixture
+def call(monkeypatch, capsys):
+    """Runs the command line in this process, which has torch already; gives exit code, stdout and stderr."""
+
+    def run(*words, cwd=None):
+        from ganctl import cli
+
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "argv", ["ganctl", *map(str, words)])
+            patch.setattr(warnings, "formatwarning", warnings.formatwarning)
+            if cwd is not None:
+                patch.chdir(cwd)
+            code = 0
+            try:
+                cli.main()
+            except SystemExit as end:
+                code = end.code or 0
+        return subprocess.CompletedProcess(words, code, *capsys.readouterr())
+
+    return run
+
+
+def weights(run: Path) -> dict[str, torch.Tensor]:
+    """Everything in the newest checkpoint of a run folder."""
+    from safetensors.torch import load_file
+
+    newest = sorted((run / "checkpoints").glob("step-*"))[-1]
+    return {**load_file(newest / "networks.safetensors"), **load_file(newest / "training.safetensors")}
+
+
+def scalars(run: Path) -> list[dict[str, float]]:
+    """The rows of scalars.jsonl without the one that depends on the clock."""
+    rows = [json.loads(line) for line in (run / "scalars.jsonl").read_text().splitlines()]
+    return [{tag: value for tag, value in row.items() if not tag.startswith("speed/")} for row in rows]
+
+
+def assert_same_weights(first: Path, second: Path) -> None:
+    """Every tensor of the newest checkpoints is equal, bit for bit."""
+    one, other = weights(first), weights(second)
+    assert one.keys() == other.keys()
+    for name, tensor in one.items():
+        assert torch.equal(tensor, other[name]), name

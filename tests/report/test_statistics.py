@@ -1,0 +1,103 @@
+"""Numbers of a report from rows made by hand."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ganctl.report.collect import CellRecord, read_cell
+from ganctl.report.comparison import number
+from ganctl.report.figures import _smooth
+from ganctl.report.statistics import band, facts, pairs, story
+from ganctl.run import RunFolder
+
+
+def cell(score, norm=None, arm="minimax", seed=0, status="completed", steps=None):
+    score = np.array(score, dtype=float)
+    steps = np.arange(1, len(score) + 1) * 10 if steps is None else np.array(steps)
+    series = {
+        "score/fake": score,
+        "score/real": 1 - score,
+        "grad_norm/generator": np.ones_like(score) if norm is None else np.array(norm, dtype=float),
+    }
+    return CellRecord(arm, seed, RunFolder(Path("nowhere")), {"status": status}, steps, steps / 20, series, {})
+
+
+def test_final_values_are_means_over_the_last_epoch():
+    # An epoch is 20 steps here: the rows at steps 50 and 60 lie within one epoch of the end.
+    assert cell([0.9, 0.9, 0.9, 0.9, 0.2, 0.4]).final()["score/fake"] == pytest.approx(0.3)
+
+
+def test_a_tag_that_some_rows_lack_is_averaged_over_the_others():
+    record = cell([0.9, 0.9, 0.2, 0.4])
+    record.series["speed/images_per_second"] = np.array([np.nan, 5.0, np.nan, 7.0])
+    record.series["speed/never"] = np.full(4, np.nan)
+    assert record.final()["speed/images_per_second"] == 7 and "speed/never" not in record.final()
+
+
+def test_a_discriminator_that_stays_sure_is_dated():
+    found = facts(cell([0.5, 0.001, 0.5, 0.009, 0.001, 0.0], norm=[2, 4, 1, 1, 1e-6, 1e-8]))
+    assert found["sure_from"] == 40 and found["sure_share"] == pytest.approx(4 / 6)
+    assert found["grad_norm_start"] == 3 and found["grad_norm_end"] == pytest.approx(0.5 * (1e-6 + 1e-8))
+    assert "From step 40 to the end" in story(cell([0.5, 0.001, 0.5, 0.009, 0.001, 0.0]))
+
+
+def test_a_story_says_nothing_that_did_not_happen():
+    never, once = story(cell([0.5, 0.02, 0.3])), story(cell([0.5, 0.001, 0.3]))
+    assert "was never below 0.01" in never and "From step" not in never
+    assert "on 33.3% of the logged steps, not lastingly" in once
+    assert "From step" not in story(cell([0.5, 0.5, 0.001]))  # one last row is no lasting state
+    assert facts(cell([0.001, 0.001]))["sure_from"] == 10
+    assert story(cell([])) == "logged nothing."
+
+
+def test_a_story_compares_the_first_epoch_with_the_last_only_where_they_are_two():
+    assert "first epoch" not in story(cell([0.5, 0.5, 0.5]))
+    assert "first epoch" in story(cell([0.5, 0.5, 0.5, 0.5]))
+
+
+def test_a_band_aligns_seeds_by_step_and_averages_what_is_there():
+    made = band([cell([1, 3, 5]), cell([3, 5], steps=[10, 20])], "score/fake")
+    assert made.step.tolist() == [10, 20, 30]
+    assert made.mean.tolist() == [2, 4, 5]
+    assert np.isnan(made.seeds[1, 2])
+    assert band([cell([])], "no/such") is None
+
+
+def test_pairs_are_differences_at_the_same_seed_of_completed_cells():
+    cells = [
+        cell([0.1], arm="a"),
+        cell([0.4], arm="b"),
+        cell([0.2], arm="a", seed=1),
+        cell([0.3], arm="b", seed=1, status="failed"),
+    ]
+    (pair,) = pairs({"arms": {"a": 0, "b": 0}}, cells)
+    assert (pair["first"], pair["second"]) == ("a", "b")
+    assert pair["second_minus_first"]["score/fake"] == {"0": pytest.approx(0.3)}
+
+
+def test_smoothing_keeps_constants_and_short_curves():
+    assert _smooth(np.arange(50.0)).tolist() == np.arange(50.0).tolist()
+    assert _smooth(np.full(500, 3.0)) == pytest.approx(3.0)
+    # A window of 2 * (300 // 100) + 1 = 7 points around a single spike of 7 has mean 1.
+    spike = np.zeros(300)
+    spike[150] = 7
+    assert _smooth(spike)[150] == pytest.approx(1)
+    # A gradient that dies stays visible on a log scale.
+    dying = np.logspace(0, -30, 700)
+    ratio = _smooth(dying) / dying
+    assert (ratio > 0.5).all() and (ratio < 5).all()
+    # A seed that stopped early or missed a row keeps its other values.
+    spike[40] = spike[290:] = np.nan
+    smooth = _smooth(spike)
+    assert np.isnan(smooth[[40, 290, 299]]).all() and np.isfinite(smooth[[39, 41, 289]]).all()
+    assert smooth[150] == pytest.approx(1)
+
+
+def test_numbers_keep_their_magnitude():
+    assert [number(value) for value in (0.0, 1.2345, 2.5e-7, 0.01, None)] == ["0.000", "1.234", "2.5e-07", "0.010", "–"]
+
+
+def test_a_cell_that_never_began_is_an_empty_record(tmp_path):
+    record = read_cell("minimax", 0, RunFolder(tmp_path / "nowhere"))
+    assert record.status == "not begun" and record.final() == {} and len(record.step) == 0

@@ -1,0 +1,102 @@
+"""The layout is the architecture: imports run one way, and the light half never imports torch."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import ganctl
+
+PACKAGE = Path(ganctl.__file__).parent
+# A part may import from the parts to its right only; parts of one rank never import each other.
+RANKS = [
+    {"__main__"},
+    {"cli"},
+    {"commands"},
+    {"hooks", "report"},
+    {"build"},
+    {"loop"},
+    {"games"},
+    {"losses", "models", "data", "checkpoint", "pictures"},
+    {"run"},
+    {"config", "streams"},
+    {"schema"},
+    {"errors", "__init__"},
+]
+
+
+def part(module):
+    """The part that a module belongs to: ganctl.data.digits -> data."""
+    words = module.split(".")
+    return words[1] if len(words) > 1 else "__init__"
+
+
+def rank(name):
+    return next(place for place, names in enumerate(RANKS) if name in names)
+
+
+def imports(file):
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.startswith("ganctl"))
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("ganctl"):
+            assert node.level == 0
+            if node.module == "ganctl":
+                known = [alias.name for alias in node.names if not alias.name.startswith("__")]
+                yield from (f"ganctl.{name}" for name in known)
+            else:
+                yield node.module
+
+
+@pytest.mark.parametrize("file", sorted(PACKAGE.rglob("*.py")), ids=lambda file: str(file.relative_to(PACKAGE)))
+def test_imports_run_one_way(file):
+    own = file.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    for module in imports(file):
+        other = part(module)
+        assert other == own or rank(own) < rank(other), f"{own} imports {module}"
+
+
+def loaded(statement):
+    """The modules that a fresh Python has after `statement`."""
+    script = f"{statement}\nimport sys; print(*sys.modules)"
+    return set(
+        subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
+    )
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import ganctl.cli",
+        "import ganctl.report",
+        "import ganctl.run",
+        "from ganctl.config import load; load(['loss=minimax'])",
+        "from ganctl.commands import study; study.plan(['loss=minimax,nonsaturating'])",
+    ],
+)
+def test_the_light_half_imports_no_torch(statement):
+    assert not {"torch", "torchvision", "tensorboard"} & loaded(statement)
+
+
+def test_only_the_loop_moves_weights():
+    calls = {"zero_grad", "backward"}
+    for file in PACKAGE.rglob("*.py"):
+        found = {
+            node.func.attr
+            for node in ast.walk(ast.parse(file.read_text()))
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in calls
+        }
+        assert not found or file.name == "loop.py", (file, found)
+
+
+def test_every_row_has_its_yaml_and_every_yaml_its_row():
+    from ganctl.config import choices
+    from ganctl.data import DATASETS
+    from ganctl.games import GAMES
+    from ganctl.losses import LOSSES
+    from ganctl.models import MODELS
+
+    for group, rows in {"data": DATASETS, "game": GAMES, "loss": LOSSES, "model": MODELS}.items():
+        assert set(choices(group)) == set(rows)

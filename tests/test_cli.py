@@ -1,0 +1,125 @@
+"""The command line as a person meets it: exit codes, one line for a mistake, help without torch."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import TINY, ganctl
+
+
+def test_help_names_the_four_commands_and_imports_no_torch(tmp_path):
+    code = """
+import sys
+from ganctl import cli
+sys.argv = ["ganctl", "--help"]
+cli.main()
+assert "torch" not in sys.modules
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    for command in ("train", "sample", "compare-losses", "evaluate"):
+        assert command in done.stdout
+
+
+def test_show_config_prints_yaml_and_makes_nothing(tmp_path, call):
+    done = call("train", "loss=minimax", "steps=5", "--show-config", cwd=tmp_path)
+    assert done.returncode == 0 and "name: minimax" in done.stdout and "steps: 5" in done.stdout
+    study = call("compare-losses", "--show-config", cwd=tmp_path)
+    assert study.returncode == 0 and "minimax seed=0" in study.stdout
+    assert not list(tmp_path.iterdir())
+
+
+def test_train_then_sample_print_the_path_of_what_they_made_last(tmp_path, call):
+    trained = call("train", *TINY, "steps=2", cwd=tmp_path)
+    assert trained.returncode == 0, trained.stderr
+    run = tmp_path / trained.stdout.splitlines()[-1]
+    assert (run / "run.json").is_file()
+    assert "tensorboard --logdir" in trained.stderr
+    sampled = call("sample", cwd=tmp_path)
+    assert sampled.returncode == 0 and (tmp_path / sampled.stdout.splitlines()[-1]).is_file()
+
+
+MISTAKES = {
+    "loss": (["train", "loss=typo"], "choose from minimax"),
+    "key": (["train", "los=hinge"], "did you mean loss?"),
+    "negative": (["train", "epochs=-1"], "must be at least 1"),
+    "both": (["train", "epochs=1", "steps=1"], "leave the other out"),
+    "batch": (["train", "batch_size=0"], "must be at least 1"),
+    "word": (["train", "epochs=many"], "could not be converted to Integer"),
+    "too large": (["train", "batch_size=5001"], "use at most that many"),
+    "cuda": (["train", "device=cuda:99"], "use device=cpu"),
+    "dcgan": (["train", "model=dcgan", "data=ring8"], "use model=mlp"),
+    "no folder": (["train", "data=folder", "data.root=nowhere"], "is not a folder"),
+    "no pictures": (["train", "data=folder", "data.root=empty"], "no pictures"),
+    "no mnist": (["train", "data=mnist", "data.root=empty"], "holds no MNIST/raw"),
+    "no run": (["sample"], "make one with `ganctl train`"),
+    "empty run": (["train", "--resume", "empty"], "holds no run"),
+    "no such run": (["train", "--resume", "nowhere"], "is not a folder"),
+    "unwritable": (["train", *TINY, "steps=1", "output_dir=file/below"], "give output_dir=DIR"),
+    "unwritable study": (
+        ["compare-losses", *TINY, "steps=1", "output_dir=file/below"],
+        "give output_dir=DIR",
+    ),
+    "foreign config": (["train", "--resume", "foreign"], "is not a configuration of ganctl"),
+    "one arm": (["compare-losses", "loss=minimax"], "a comparison needs two"),
+    "evaluate": (["evaluate"], "not built yet"),
+    "unknown option": (["sample", "--colour"], "No such option"),
+    "bad number": (["sample", "--num", "0"], "Invalid value for '--num'"),
+    "unknown command": (["trian"], "No such command"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_exits_2_with_one_line_that_helps(mistake, tmp_path, call):
+    words, line = MISTAKES[mistake]
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").write_text("")
+    (tmp_path / "foreign").mkdir()
+    (tmp_path / "foreign" / "config.yaml").write_text("a: 1\n")
+    before = sorted(tmp_path.rglob("*"))
+    done = call(*words, cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert line in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1 and done.stderr.startswith("ganctl: ")
+    assert done.stdout == ""
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("damage", ["truncated", "foreign"])
+def test_a_damaged_checkpoint_exits_2_with_one_line(damage, tmp_path, call):
+    run = tmp_path / call("train", *TINY, "steps=2", cwd=tmp_path).stdout.strip()
+    file = (
+        run / "checkpoints" / "step-00000002" / ("networks.safetensors" if damage == "truncated" else "checkpoint.json")
+    )
+    file.write_bytes(file.read_bytes()[: 100 if damage == "truncated" else 1])
+    for words in (["sample"], ["train", "--resume", run, "steps=4"]):
+        done = call(*words, cwd=tmp_path)
+        assert done.returncode == 2 and len(done.stderr.strip().splitlines()) == 1
+        assert ("is damaged" if damage == "truncated" else "is not a checkpoint") in done.stderr
+
+
+@pytest.mark.parametrize("words", [[], ["--help"], ["train", "--help"], ["compare-losses", "--help"]])
+def test_help_is_no_error(words, tmp_path, call):
+    done = call(*words, cwd=tmp_path)
+    assert done.returncode == 0 and "Usage" in done.stdout
+
+
+def test_a_ctrl_c_that_nobody_handles_exits_130(call, monkeypatch):
+    def interrupted(_run):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ganctl.commands.evaluate.evaluate", interrupted)
+    assert call("evaluate").returncode == 130
+
+
+def test_version(tmp_path, call):
+    from ganctl import __version__
+
+    assert call("--version", cwd=tmp_path).stdout == f"ganctl {__version__}\n"
+
+
+def test_a_mistake_in_a_process_of_its_own_leaves_no_traceback(tmp_path):
+    done = ganctl("train", "loss=typo", cwd=tmp_path)
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr == ("ganctl: loss=typo: no such loss; choose from minimax, minimax_swapped, nonsaturating\n")

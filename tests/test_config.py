@@ -1,0 +1,103 @@
+"""The configuration: every file composes, every mistake is one line that helps."""
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ganctl.config import choices, conf_dir, describe, dump, groups, load, read
+from ganctl.errors import BadInput
+from ganctl.schema import SCHEMAS, Config
+
+
+def files():
+    return [(path.parent.name, path.stem) for path in sorted(conf_dir().glob("*/*.yaml"))]
+
+
+@pytest.mark.parametrize(("group", "name"), files())
+def test_every_file_composes_and_is_described(group, name):
+    extra = ["data.root=somewhere"] if name == "folder" else []
+    config = load([f"{group}={name}", *extra])
+    assert describe(group, name)
+    if group in SCHEMAS:
+        assert config.to_dict()[group]["name"] == name
+        assert name in SCHEMAS[group]
+
+
+def test_the_groups_are_those_of_the_files():
+    assert {*groups()} == {*SCHEMAS, "experiment"}
+    assert choices("loss") == ("minimax", "minimax_swapped", "nonsaturating")
+
+
+def test_a_configuration_survives_its_file(tmp_path):
+    config = load(["loss=minimax", "steps=7", "seed=3", "model.generator_widths=[8,9]"])
+    (tmp_path / "config.yaml").write_text(dump(config))
+    assert read(tmp_path / "config.yaml") == config
+    assert yaml.safe_load(dump(config))["model"]["generator_widths"] == [8, 9]
+
+
+def test_seed_ablation_keeps_the_published_settings():
+    config = load(["experiment=seed_ablation"])
+    assert (config.data.name, config.epochs, config.batch_size) == ("mnist", 70, 100)
+    assert (config.optim.lr, config.optim.beta1, config.optim.beta2) == (0.0002, 0.9, 0.999)
+    assert config.model.dropout == 0.3 and config.ema_decay is None
+    assert config.compare.published["nonsaturating"] == {"loss/discriminator": 1.247, "loss/generator": 0.815}
+
+
+def test_naming_steps_replaces_the_default_epochs():
+    assert (load([]).epochs is not None, load([]).steps) == (True, None)
+    assert (load(["steps=5"]).epochs, load(["steps=5"]).steps) == (None, 5)
+    assert load(["experiment=seed_ablation", "steps=5"]).epochs is None
+
+
+@pytest.mark.parametrize(
+    ("overrides", "line"),
+    [
+        (["loss=typo"], "loss=typo: no such loss; choose from minimax, minimax_swapped, nonsaturating"),
+        (["loss=minmax"], "did you mean minimax?"),
+        (["los=hinge"], "los=hinge: no such key; keys are .* (did you mean loss?)"),
+        (["model.dropuot=0.1"], "model.dropuot=0.1: no such key; model has .* (did you mean dropout?)"),
+        (["a.b.c=1"], "a.b.c=1: there is no a.b"),
+        (["epochs=-1"], "epochs=-1: must be at least 1"),
+        (["epochs=many"], "epochs: Value 'many' .* could not be converted to Integer"),
+        (["epochs=1", "steps=1"], "epochs and steps are both named"),
+        (["epochs=null"], "epochs and steps are both null"),
+        (["batch_size=0"], "batch_size=0: must be at least 1"),
+        (["optim.lr=nan"], "optim.lr=nan: must be greater than 0"),
+        (["optim.lr=inf"], "optim.lr=inf: must be finite"),
+        (["experiment=null"], "experiment=null: no such experiment"),
+        (["optim.beta1=1"], "optim.beta1=1.0: must be less than 1"),
+        (["model.generator_widths=[8,0]"], "model.generator_widths=0: must be at least 1"),
+        (["model.activation=gelu"], "model.activation=gelu: choose from leaky_relu, relu, tanh, elu"),
+        (["precision=fp8"], "precision=fp8: choose from fp32, bf16"),
+        (["device=gpu"], "device=gpu: choose from auto, cpu"),
+        (["data=folder"], "data.root: is missing"),
+        (["data=folder", "data.root=x", "data.channels=2"], "data.channels=2: choose 1 (grey) or 3 (RGB)"),
+        (["name=../elsewhere"], "name=../elsewhere: is the name of one folder"),
+        (["seed=0,1"], "seed=0,1: a run takes one value of seed; `ganctl compare-losses` takes several"),
+        (["seed"], "seed: cannot be read; write key=value"),
+        (["~model"], "~model: a key cannot be deleted"),
+        (["hydra.run.dir=x"], "hydra's own settings"),
+        (["loss.name=typo"], "loss.name=typo: choose a loss from"),
+        (["data=null"], "data=null: no such data"),
+        (["+depth=3"], "depth: no such key"),
+    ],
+)
+def test_a_mistake_is_one_line_that_helps(overrides, line):
+    with pytest.raises(BadInput) as error:
+        load(overrides)
+    message = str(error.value)
+    assert "\n" not in message
+    position = 0
+    for part in line.split(" .* "):
+        assert part in message[position:]
+        position = message.index(part, position)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.text(alphabet="abelmnopstx=.,[]{}0123456789+~-/'\" ", max_size=12), max_size=3))
+def test_no_override_escapes_as_another_error(overrides):
+    try:
+        assert isinstance(load(overrides), Config)
+    except BadInput as error:
+        assert "\n" not in str(error)

@@ -1,0 +1,71 @@
+"""Every command of the README runs, as it stands there but for its budget."""
+
+import re
+import shlex
+import struct
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import FULL_DATA, TINY, ganctl
+
+README = (Path(__file__).parent.parent / "README.md").read_text()
+COMMANDS = [
+    line.split("&&")[-1].strip()
+    for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+    for line in block.splitlines()
+    if "ganctl " in line
+]
+# In place of each command's own budget; a command that names no model gets small networks too.
+BUDGET = ["steps=2", "batch_size=20", "threads=1", "sample_every=2"]
+
+
+def small(words):
+    words = [word for word in words if not re.match(r"(steps|epochs)=", word)]
+    if words[1] == "sample":
+        return words
+    networks = [] if "model=dcgan" in words else TINY[:3]
+    return [*words, *networks, *BUDGET]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with a run."""
+    folder = tmp_path_factory.mktemp("readme")
+    assert ganctl("train", *TINY, "steps=2", cwd=folder).returncode == 0
+    return folder
+
+
+def marked(command):
+    """A comparison with arguments takes half a minute even at this budget."""
+    return pytest.param(command, marks=[pytest.mark.slow] if "compare-losses " in command else [])
+
+
+@pytest.mark.parametrize("command", [marked(command) for command in COMMANDS])
+def test_a_command_of_the_readme_runs(command, place, call):
+    if "DIR" in command and FULL_DATA is None:
+        pytest.skip("no full MNIST beside this checkout; GANCTL_MNIST_ROOT=DIR names one")
+    run = sorted(place.glob("outputs/2*/*"))[0]
+    words = shlex.split(command.replace("outputs/<date>/<time>-<name>", str(run)).replace("DIR", FULL_DATA or ""))
+    assert words.pop(0) == "ganctl"
+    # A comparison forks its cells from a server of its own; the others may run here, where torch is imported already.
+    run_in = ganctl if words[0] == "compare-losses" else call
+    if "--resume" in words:
+        done = run_in(*words[:-1], "steps=4", cwd=place)
+    else:
+        done = run_in(*small(["ganctl", *words])[1:], cwd=place)
+    assert done.returncode == 0, done.stderr
+    made = place / done.stdout.strip().splitlines()[-1]
+    assert made.exists()
+    if made.suffix == ".png":
+        assert struct.unpack(">2I", made.read_bytes()[16:24]) > (200, 200)
+
+
+def test_the_readme_has_commands_of_each_kind():
+    assert {command.split()[1] for command in COMMANDS} == {"train", "sample", "compare-losses"}
+    assert len(COMMANDS) >= 10
+
+
+def test_what_the_readme_links_to_is_there():
+    for target in re.findall(r"\]\(([^)#]+)\)", README):
+        assert (Path(__file__).parent.parent / target).exists(), target
