@@ -13,13 +13,16 @@ from ganctl.schema import Mnist5k
 from tests.conftest import scalars
 
 
+# One seed says little: of six default runs, five gave an entropy of the labels between 1.92 and 2.26, and one 1.49.
+SEEDS = (0, 1, 2)
+
+
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    """The run folders of ring8 with three seeds and of the default at 20 of its 28 epochs, trained side by side."""
+    """The run folders of ring8 and of the default, each with three seeds, trained side by side."""
     folder = tmp_path_factory.mktemp("learning")
-    words = {seed: ["data=ring8", "loss=nonsaturating", f"seed={seed}"] for seed in (0, 1, 2)} | {
-        "default": ["epochs=20"]
-    }
+    settings = {"ring8": ["data=ring8", "loss=nonsaturating"], "default": []}
+    words = {(name, seed): [*given, f"seed={seed}"] for name, given in settings.items() for seed in SEEDS}
     command = [sys.executable, "-m", "ganctl", "train", "threads=1"]
     processes = {
         name: subprocess.Popen([*command, *more], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -27,7 +30,7 @@ def runs(tmp_path_factory):
     }
     found = {}
     for name, process in processes.items():
-        out, err = process.communicate(timeout=600)
+        out, err = process.communicate(timeout=1200)
         assert process.returncode == 0, err
         found[name] = folder / out.strip()
     return found
@@ -42,8 +45,8 @@ def test_ring8_covers_seven_of_eight_modes_for_two_of_three_seeds(runs):
     # A mode is covered by a sample within three standard deviations of it: the definition of Lin et al. 2018
     # (PacGAN, arXiv:1712.04086, section 4.1), with its 2,500 samples. Here one sample is not enough: ten are asked for.
     covered = []
-    for seed in (0, 1, 2):
-        experiment = reopened(runs[seed])
+    for seed in SEEDS:
+        experiment = reopened(runs["ring8", seed])
         points = experiment.draw_samples(2500, torch.Generator().manual_seed(0))
         distance, mode = torch.cdist(points, experiment.dataset.centers).min(dim=1)
         counts = torch.bincount(mode[distance < 3 * experiment.dataset.deviation], minlength=8)
@@ -72,16 +75,18 @@ def judge():
 
 
 @pytest.mark.slow
-def test_the_default_run_makes_digits(runs):
+def test_the_default_run_makes_digits_for_two_of_three_seeds(runs):
     # Noise and blots leave a classifier of digits undecided, one digit over and over leaves its labels without
     # entropy; real digits give confidence near 1 and ln 10 = 2.303.
-    images = (reopened(runs["default"]).draw_samples(1000, torch.Generator().manual_seed(0)) + 1) / 2
     network = judge()
-    with torch.no_grad():
-        probabilities = network(images).softmax(dim=1)
-    share = torch.bincount(probabilities.argmax(dim=1), minlength=10).double() / 1000
-    entropy = -(share[share > 0] * share[share > 0].log()).sum().item()
-    confidence = probabilities.max(dim=1).values.mean().item()
-    print(f"confidence {confidence:.3f}, entropy {entropy:.3f}")
-    assert confidence > 0.7 and entropy > 0.75 * np.log(10)
-    assert all(0 < row["score/fake"] < 1 for row in scalars(runs["default"]))
+    confidences, entropies = [], []
+    for seed in SEEDS:
+        images = (reopened(runs["default", seed]).draw_samples(1000, torch.Generator().manual_seed(0)) + 1) / 2
+        with torch.no_grad():
+            probabilities = network(images).softmax(dim=1)
+        share = torch.bincount(probabilities.argmax(dim=1), minlength=10).double() / 1000
+        entropies.append(-(share[share > 0] * share[share > 0].log()).sum().item())
+        confidences.append(probabilities.max(dim=1).values.mean().item())
+        assert all(0 < row["score/fake"] < 1 for row in scalars(runs["default", seed]))
+    print(f"confidence {confidences}, entropy {entropies}")
+    assert sorted(confidences)[1] > 0.7 and sorted(entropies)[1] > 0.75 * np.log(10)
