@@ -15,11 +15,12 @@ from ganctl import checkpoint, pictures
 from ganctl.config import read
 from ganctl.data import DATASETS, Batches, Dataset, Density, ImageSet
 from ganctl.errors import BadInput
-from ganctl.games import GAMES
+from ganctl.games import GAMES, Game, WeightedPenalty
 from ganctl.loop import Average, Training, restore_networks
-from ganctl.losses import LOSSES
+from ganctl.losses import LOSSES, PENALTIES, AdversarialLoss, Penalty
 from ganctl.models import MODELS
 from ganctl.models.layers import attach_noise_
+from ganctl.optimizers import OPTIMIZERS, schedule
 from ganctl.run import RunFolder, available_cores, find, latest
 from ganctl.schema import Config
 from ganctl.streams import Streams
@@ -88,7 +89,7 @@ def prepare_machine(config: Config) -> torch.device:
 
 
 def load_plugins(modules: Iterable[str]) -> None:
-    """Imports the user's modules, from the current folder too; they may add rows to LOSSES, MODELS, GAMES, DATASETS."""
+    """Imports the user's modules, from the current folder too; they may add rows to the dicts of parts."""
     for name in modules:
         if str(Path.cwd()) not in sys.path:
             sys.path.insert(0, str(Path.cwd()))
@@ -99,10 +100,25 @@ def load_plugins(modules: Iterable[str]) -> None:
 
 
 def _row(group: str, rows: dict[str, Any], options: Any) -> Any:
-    name = options["name"] if isinstance(options, dict) else options.name
+    name = _option(options, "name")
     if name not in rows:
         raise BadInput(f"{group}={name}: no such {group}; choose from {', '.join(sorted(rows))}")
     return rows[name]
+
+
+def _option(options: Any, key: str, default: Any = None) -> Any:
+    """An option of a part; those of a plugin's part are a plain dict."""
+    return options.get(key, default) if isinstance(options, dict) else getattr(options, key, default)
+
+
+def _configured(group: str, rows: dict[str, Any], options: Any, *apart: str) -> Any:
+    """A loss or a penalty with its options, but those that are named `apart`."""
+    row = _row(group, rows, options)
+    given = options if isinstance(options, dict) else vars(options)
+    try:
+        return row.configured(**{key: value for key, value in given.items() if key not in ("name", *apart)})
+    except ValueError as error:
+        raise BadInput(f"{group}.{error}") from None
 
 
 def build(config: Config, dataset: Dataset | None = None) -> Experiment:
@@ -117,8 +133,9 @@ def build(config: Config, dataset: Dataset | None = None) -> Experiment:
     """
     device = prepare_machine(config)
     load_plugins(config.plugins)
-    loss, game = _row("loss", LOSSES, config.loss), _row("game", GAMES, config.game)
-    make_networks = _row("model", MODELS, config.model)
+    loss = _configured("loss", LOSSES, config.loss)
+    penalty = _configured("penalty", PENALTIES, config.penalty, "weight", "every")
+    rules, make_networks = _row("game", GAMES, config.game), _row("model", MODELS, config.model)
     dataset = dataset or _row("data", DATASETS, config.data)(config.data)
     streams = Streams(config.seed, device)
     networks = {}
@@ -130,26 +147,74 @@ def build(config: Config, dataset: Dataset | None = None) -> Experiment:
                 reason = str(error).splitlines()[0]
                 raise BadInput(f"model: its {name} cannot be made ({reason}); use smaller widths") from None
         attach_noise_(networks[name], streams.layer_noise)
-    played = game(networks, loss, streams)
+    _check_fit(config, loss, penalty, networks["discriminator"], dataset)
+    weighted = WeightedPenalty(penalty, _option(config.penalty, "weight", 1.0), _option(config.penalty, "every", 1))
+    own = config.game if isinstance(config.game, dict) else vars(config.game)
+    played = rules(networks, loss, weighted, streams, **{key: own[key] for key in own if key != "name"})
+    batches = Batches(dataset.to(device), config.batch_size, streams)
+    fresh = sum(player.turns for player in played.players().values() if player.fresh_batch)
+    total_steps = config.steps or -(-(config.epochs or 0) * batches.per_epoch // max(1, fresh))
     average = None
     if config.ema_decay is not None:
-        average = Average({name: networks[name] for name in played.sampled}, config.ema_decay)
-    optimizers: dict[str, torch.optim.Optimizer] = {
-        name: torch.optim.Adam(
-            [p for network in player.networks for p in networks[network].parameters()],
-            lr=config.optim.lr,
-            betas=(config.optim.beta1, config.optim.beta2),
-            fused=True,
-        )
-        for name, player in played.players().items()
-    }
-    batches = Batches(dataset.to(device), config.batch_size, streams)
-    autocast = torch.bfloat16 if config.precision == "bf16" else None
-    experiment = Experiment(Training(played, optimizers, batches, streams, average, autocast), dataset, 0)
+        sampled = {name: networks[name] for name in played.sampled}
+        average = Average(sampled, config.ema_decay, config.ema_start)
+    training = Training(
+        played,
+        _optimizers(config, played),
+        batches,
+        streams,
+        average,
+        torch.bfloat16 if config.precision == "bf16" else None,
+        schedule(config.optim.schedule, config.optim.end_factor, total_steps),
+        config.optim.clip_norm,
+    )
+    experiment = Experiment(training, dataset, total_steps)
     if isinstance(dataset, ImageSet):
         dataset.value_range = experiment.value_range
-    experiment.total_steps = config.steps or (config.epochs or 0) * batches.per_epoch
     return experiment
+
+
+def _check_fit(
+    config: Config, loss: AdversarialLoss, penalty: Penalty, critic: torch.nn.Module, dataset: Dataset
+) -> None:
+    """Raises BadInput where the loss, the penalty, the discriminator and the data do not go together."""
+    named = {group: _option(getattr(config, group), "name") for group in ("loss", "penalty", "model", "data")}
+    bounding = sorted(name for name, row in PENALTIES.items() if row.bounds_slope)
+    bounded = penalty.bounds_slope or _option(config.model, "spectral_norm", False)
+    if loss.critic == "bounded_slope" and not bounded:
+        raise BadInput(
+            f"loss={named['loss']} penalty={named['penalty']}: its critic's slope needs a bound; "
+            f"choose penalty={', '.join(bounding)}, or model.spectral_norm=true"
+        )
+    if loss.critic == "autoencoder" and not getattr(critic, "reconstructs", False):
+        raise BadInput(
+            f"loss={named['loss']} model={named['model']}: its discriminator is an auto-encoder; "
+            "use model=autoencoder, or model=autoencoder_small for points"
+        )
+    if penalty.of_samples and getattr(critic, "mixes_batch", True):
+        raise BadInput(
+            f"penalty={named['penalty']} model={named['model']}: is taken for each sample by itself, and batch norm "
+            "lets samples see each other; use model.discriminator_norm=none or layer, or model=mlp"
+        )
+    if named["penalty"] == "consistency" and len(dataset.shape) < 3:
+        raise BadInput(
+            f"penalty=consistency data={named['data']}: shifts images, and this data set holds points; "
+            "use penalty=gradient, r1 or another one"
+        )
+
+
+def _optimizers(config: Config, game: Game) -> dict[str, torch.optim.Optimizer]:
+    """One optimizer a player; the discriminator's may have a learning rate of its own."""
+    make = _row("optim", OPTIMIZERS, config.optim)
+    rates = {"discriminator": config.optim.discriminator_lr or config.optim.lr}
+    return {
+        name: make(
+            [parameter for network in player.networks for parameter in game.networks[network].parameters()],
+            rates.get(name, config.optim.lr),
+            config.optim,
+        )
+        for name, player in game.players().items()
+    }
 
 
 def resume(experiment: Experiment, folder: RunFolder) -> None:

@@ -22,7 +22,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException, ValidationError
 
 from ganctl.errors import BadInput
-from ganctl.schema import SCHEMAS, Comparison, Config
+from ganctl.schema import SCHEMAS, Comparison, Config, Named
 
 
 def conf_dir() -> Path:
@@ -163,9 +163,10 @@ def _typed(node: DictConfig) -> Config:
     sections: dict[str, Any] = {}
     for group, schemas in SCHEMAS.items():
         section = node.pop(group)
-        schema = schemas.get(str(section.get("name")))
+        name = str(section.get("name"))
+        schema = schemas.get(name, Named if name in choices(group) else None)
         if schema is None and not node.get("plugins"):
-            raise BadInput(f"{group}.name={section.get('name')}: choose a {group} from {', '.join(schemas)}")
+            raise BadInput(f"{group}.name={name}: choose a {group} from {', '.join(choices(group))}")
         sections[group] = _section(group, section, schema) if schema else OmegaConf.to_container(section, resolve=True)
     groups_left_out: dict[str, Any] = dict.fromkeys(SCHEMAS)
     rest = _merged("", OmegaConf.structured(Config(**groups_left_out)), node, Config)

@@ -12,7 +12,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ganctl import checkpoint
 from ganctl.build import Experiment
+from ganctl.data import Density
 from ganctl.loop import Training
+from ganctl.metrics import mode_coverage
 from ganctl.pictures import to_png
 from ganctl.run import RunFolder, write_atomically
 
@@ -77,6 +79,32 @@ class Grids:
         picture = self.experiment.picture(samples, columns=8, title=f"step {training.step:,}")
         write_atomically(self.folder.samples / f"step-{training.step:08d}.png", to_png(picture))
         self.writer.add_image("samples", picture, training.step, dataformats="HWC")
+
+
+class Modes:
+    """Counts the modes of a density that the generator reaches: `modes/...` among the scalars, as often as a grid.
+
+    Args:
+        experiment: on a density.
+        every: steps between two counts, each at the next logged step.
+    """
+
+    COUNT = 2500  # samples, as in Lin et al. 2018 (PacGAN, arXiv:1712.04086, section 4.1)
+
+    def __init__(self, experiment: Experiment, density: Density, every: int) -> None:
+        self.experiment = experiment
+        self.density = density
+        self.every = every
+        self.next = -(-experiment.training.step // every) * every
+
+    def after_step(self, training: Training, scalars: dict[str, float] | None) -> None:
+        """Adds the counts to the scalars of the step."""
+        if scalars is None or (training.step < self.next and training.step != self.experiment.total_steps):
+            return
+        self.next = (training.step // self.every + 1) * self.every
+        points = self.experiment.draw_samples(self.COUNT, training.streams.fresh("sampling", "modes"))
+        found = mode_coverage(points, self.density.centers.cpu(), self.density.deviation)
+        scalars |= {f"modes/{name}": value for name, value in found.items()}
 
 
 class Checkpoints:
@@ -173,6 +201,7 @@ def summary(scalars: dict[str, Any]) -> str:
         ("G loss", "loss/generator", ".3f"),
         ("D(x)", "score/real", ".2f"),
         ("D(G(z))", "score/fake", ".2f"),
+        ("modes", "modes/covered", ".0f"),
         ("images/s", "speed/images_per_second", ",.0f"),
     ]
     return "  ".join(f"{label} {scalars[tag]:{form}}" for label, tag, form in shown if tag in scalars)

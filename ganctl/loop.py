@@ -7,7 +7,7 @@ from typing import Protocol
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import get_total_norm
+from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 from torch.optim import Optimizer
 
 from ganctl.data import Batches
@@ -24,21 +24,25 @@ class Average:
     Args:
         networks: by name; buffers such as batch norm's statistics are copied, not averaged.
         decay: weight of the past, in [0, 1).
+        start: steps before it begins; until then it is the live networks.
     """
 
-    def __init__(self, networks: dict[str, nn.Module], decay: float) -> None:
+    def __init__(self, networks: dict[str, nn.Module], decay: float, start: int = 0) -> None:
         self.live = networks
         self._parameters: dict[str, list[Tensor]] = {name: [*net.parameters()] for name, net in networks.items()}
         self.networks = {name: copy.deepcopy(network).requires_grad_(False) for name, network in networks.items()}
         self.decay = decay
+        self.start = start
 
     @torch.no_grad()
     def update(self, step: int) -> None:
         """Takes in the weights after step number `step` (from 1).
 
-        The decay grows as (1 + step) / (10 + step) up to its value, so that the initial weights are soon forgotten.
+        The decay grows as (1 + s) / (10 + s) up to its value, s being the steps since its start, so that the first
+        weights are soon forgotten.
         """
-        decay = min(self.decay, (1 + step) / (10 + step))
+        since = step - self.start
+        decay = min(self.decay, (1 + since) / (10 + since)) if since > 0 else 0.0
         for name, network in self.networks.items():
             torch._foreach_lerp_(list(network.parameters()), self._parameters[name], 1 - decay)
             for average, live in zip(network.buffers(), self.live[name].buffers(), strict=True):
@@ -71,6 +75,8 @@ class Training:
         streams: the run's random streams.
         average: of the sampled networks, or None.
         autocast: a dtype to run the forward passes in, or None for float32.
+        schedule: step number -> factor of every learning rate, or None where they stay.
+        clip_norm: largest norm of a player's gradient; a longer one is scaled down to it. None: no limit.
     """
 
     def __init__(
@@ -81,6 +87,8 @@ class Training:
         streams: Streams,
         average: Average | None = None,
         autocast: torch.dtype | None = None,
+        schedule: Callable[[int], float] | None = None,
+        clip_norm: float | None = None,
     ) -> None:
         self.game = game
         self.players = game.players()
@@ -89,6 +97,11 @@ class Training:
         self.streams = streams
         self.average = average
         self.autocast = autocast
+        self.schedule = schedule
+        self.clip_norm = clip_norm
+        self._first_rates = {
+            name: [group["lr"] for group in optimizer.param_groups] for name, optimizer in optimizers.items()
+        }
         self.step = 0
         self.real = torch.empty(0)
         # Listed once: walking through the modules takes longer than a small network's arithmetic.
@@ -98,34 +111,53 @@ class Training:
         """One step: every player has its turns. Gives the observed scalars by tag where `log`, else nothing."""
         self.step += 1
         self.game.begin_step(self.step)
+        self._set_learning_rates()
         observed: dict[str, Tensor] = {}
         for name, player in self.players.items():
             for turn in range(1, player.turns + 1):
-                self._play_turn(name, player, observed if log and turn == player.turns else None)
+                number = (self.step - 1) * player.turns + turn
+                self._play_turn(name, player, number, observed if log and turn == player.turns else None)
         if self.average:
             self.average.update(self.step)
         return observed
 
-    def _play_turn(self, name: str, player: Player, observed: dict[str, Tensor] | None) -> None:
+    def _set_learning_rates(self) -> None:
+        if self.schedule is None:
+            return
+        factor = self.schedule(self.step)
+        for name, optimizer in self.optimizers.items():
+            for group, first in zip(optimizer.param_groups, self._first_rates[name], strict=True):
+                group["lr"] = first * factor
+
+    def _play_turn(self, name: str, player: Player, number: int, observed: dict[str, Tensor] | None = None) -> None:
         if player.fresh_batch:
             self.real = self.batches.draw()
         for network_name, parameters in self._parameters.items():
             for parameter in parameters:
                 parameter.requires_grad_(network_name in player.networks)
         with torch.autocast(self.real.device.type, self.autocast, enabled=self.autocast is not None):
-            terms = player.loss(Batch(self.real, observed))
+            terms = player.loss(Batch(self.real, observed, number))
         loss = torch.stack(list(terms.values())).sum()
         optimizer = self.optimizers[name]
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
+        norm = self._clip(player) if self.clip_norm is not None else None
         if observed is not None:
             observed[f"loss/{name}"] = loss.detach()
             for term, value in terms.items():
                 observed[f"term/{name}/{term}"] = value.detach()
-            observed[f"grad_norm/{name}"] = get_total_norm(self._gradients(player))
+            observed[f"grad_norm/{name}"] = get_total_norm(self._gradients(player)) if norm is None else norm
         optimizer.step()
         if player.after_turn:
             player.after_turn()
+
+    def _clip(self, player: Player) -> Tensor:
+        """Scales the player's gradient down to `clip_norm` where it is longer; gives its norm before."""
+        assert self.clip_norm is not None
+        parameters = [parameter for name in player.networks for parameter in self._parameters[name]]
+        norm = get_total_norm(self._gradients(player))
+        clip_grads_with_norm_(parameters, self.clip_norm, norm)
+        return norm
 
     def _gradients(self, player: Player) -> list[Tensor]:
         parameters = (parameter for name in player.networks for parameter in self._parameters[name])
@@ -146,6 +178,7 @@ class Training:
             for name, network in self.average.networks.items():
                 networks |= {f"average.{name}.{key}": value for key, value in network.state_dict().items()}
         training = {f"stream.{name}": state for name, state in self.streams.state().items()}
+        training |= {f"memory.{name}": value for name, value in self.game.memory.items()}
         for player, optimizer in self.optimizers.items():
             for index, slots in optimizer.state_dict()["state"].items():
                 training |= {f"optimizer.{player}.{index}.{slot}": value for slot, value in slots.items()}
@@ -160,6 +193,8 @@ class Training:
         restore_networks(self.game, self.average, tensors["networks"])
         training = tensors["training"]
         self.streams.restore(_below("stream", training))
+        for name, value in _below("memory", training).items():
+            self.game.memory[name].copy_(value)
         for player, optimizer in self.optimizers.items():
             slots = _below(f"optimizer.{player}", training)
             indices = sorted({int(key.split(".")[0]) for key in slots})

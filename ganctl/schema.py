@@ -59,6 +59,18 @@ class Mlp:
     activation: str = chosen("leaky_relu", "leaky_relu", "relu", "tanh", "elu")
     dropout: float = bounded(0.3, least=0, below=1)
     output: str = chosen("auto", "auto", "tanh", "sigmoid", "none")
+    spectral_norm: bool = False
+
+
+@dataclass
+class Autoencoder:
+    name: str = "autoencoder"
+    latent_dim: int = bounded(64, least=1)
+    generator_widths: list[int] = bounded([256, 512, 1024], least=1)
+    encoder_widths: list[int] = bounded([512, 64], least=1)
+    activation: str = chosen("leaky_relu", "leaky_relu", "relu", "tanh", "elu")
+    error: str = chosen("l1", "l1", "l2")
+    output: str = chosen("auto", "auto", "tanh", "sigmoid", "none")
 
 
 @dataclass
@@ -67,21 +79,120 @@ class Dcgan:
     latent_dim: int = bounded(100, least=1)
     width: int = bounded(64, least=1)
     output: str = chosen("auto", "auto", "tanh", "sigmoid")
+    discriminator_norm: str = chosen("batch", "batch", "layer", "none")
+    spectral_norm: bool = False
+
+
+@dataclass
+class Gan:
+    name: str = "gan"
+    discriminator_turns: int = bounded(1, least=1)
 
 
 @dataclass
 class Named:
-    """A choice without options of its own: a loss, a game."""
+    """A choice without options of its own."""
 
     name: str = ""
 
 
 @dataclass
-class Adam:
+class CrossEntropy:
+    name: str = "nonsaturating"
+    label_smoothing: float = bounded(0.0, least=0, below=1)
+    half: bool = False
+
+
+@dataclass
+class Halvable:
+    name: str = "mean_squared_error"
+    half: bool = False
+
+
+@dataclass
+class LeastSquares:
+    name: str = "least_squares"
+    fake_code: float = bounded(0.0)
+    real_code: float = bounded(1.0)
+    generator_code: float = bounded(1.0)
+
+
+@dataclass
+class Relativistic:
+    name: str = "relativistic_paired"
+    form: str = chosen("logistic", "logistic", "least_squares", "hinge")
+
+
+@dataclass
+class RelativisticAverage(Relativistic):
+    half: bool = False
+
+
+@dataclass
+class Ebgan:
+    name: str = "ebgan"
+    margin: float = bounded(1.0, above=0)
+
+
+@dataclass
+class Began:
+    name: str = "began"
+    gamma: float = bounded(0.5, least=0, below=1.0001)
+    k_rate: float = bounded(0.001, above=0)
+
+
+@dataclass
+class Weighted:
+    """A penalty without options of its own but its weight and how many turns lie between two payments."""
+
+    name: str = "r1"
+    weight: float = bounded(10.0, above=0)
+    every: int = bounded(1, least=1)
+
+
+@dataclass
+class GradientPenalty(Weighted):
+    one_sided: bool = False
+
+
+@dataclass
+class Lecam(Weighted):
+    decay: float = bounded(0.99, least=0, below=1)
+    one_sided: bool = False
+
+
+@dataclass
+class Consistency(Weighted):
+    shift: int = bounded(4, least=1)
+
+
+@dataclass
+class WeightClip:
+    name: str = "weight_clip"
+    clip: float = bounded(0.01, above=0)
+
+
+@dataclass
+class Optimizer:
+    """What every optimizer has."""
+
     name: str = "adam"
     lr: float = bounded(0.001, above=0)
+    discriminator_lr: float | None = bounded(None, above=0)
+    schedule: str = chosen("constant", "constant", "linear", "cosine")
+    end_factor: float = bounded(0.0, least=0)
+    clip_norm: float | None = bounded(None, above=0)
+
+
+@dataclass
+class Adam(Optimizer):
     beta1: float = bounded(0.5, least=0, below=1)
     beta2: float = bounded(0.999, least=0, below=1)
+
+
+@dataclass
+class Rmsprop(Optimizer):
+    alpha: float = bounded(0.99, least=0, below=1)
 
 
 @dataclass
@@ -94,7 +205,8 @@ class Comparison:
     source: str | None = None
 
 
-# The options of each group's choices. A plugin's own choice has no row here: its options stay a plain dict.
+# The options of each group's choices. One that is missing here has no options but its name; a plugin's own choice,
+# which has no YAML file either, keeps its options as a plain dict.
 SCHEMAS: dict[str, dict[str, type]] = {
     "data": {
         "mnist5k": Mnist5k,
@@ -104,10 +216,37 @@ SCHEMAS: dict[str, dict[str, type]] = {
         "ring8": Density,
         "grid25": Density,
     },
-    "model": {"mlp": Mlp, "mlp_small": Mlp, "dcgan": Dcgan},
-    "game": {"gan": Named},
-    "loss": {"minimax": Named, "minimax_swapped": Named, "nonsaturating": Named},
-    "optim": {"adam": Adam},
+    "model": {
+        "mlp": Mlp,
+        "mlp_small": Mlp,
+        "dcgan": Dcgan,
+        "autoencoder": Autoencoder,
+        "autoencoder_small": Autoencoder,
+    },
+    "game": {"gan": Gan},
+    "loss": {
+        "minimax": CrossEntropy,
+        "minimax_swapped": CrossEntropy,
+        "nonsaturating": CrossEntropy,
+        "least_squares": LeastSquares,
+        "mean_squared_error": Halvable,
+        "relativistic_paired": Relativistic,
+        "relativistic_average": RelativisticAverage,
+        "ebgan": Ebgan,
+        "began": Began,
+    },
+    "penalty": {
+        "gradient": GradientPenalty,
+        "r1": Weighted,
+        "r2": Weighted,
+        "r1r2": Weighted,
+        "dragan": Weighted,
+        "lecam": Lecam,
+        "consistency": Consistency,
+        "logit_drift": Weighted,
+        "weight_clip": WeightClip,
+    },
+    "optim": {"adam": Adam, "rmsprop": Rmsprop},
 }
 
 
@@ -119,12 +258,14 @@ class Config:
     model: Any
     game: Any
     loss: Any
+    penalty: Any
     optim: Any
     seed: int = 0
     epochs: int | None = bounded(None, least=1)
     steps: int | None = bounded(None, least=1)
     batch_size: int = bounded(100, least=1)
     ema_decay: float | None = bounded(None, least=0, below=1)
+    ema_start: int = bounded(0, least=0)
     device: str = "auto"
     precision: str = chosen("fp32", "fp32", "bf16")
     threads: int | None = bounded(None, least=1, below=1025)

@@ -7,6 +7,7 @@ between them; and looking at a run (a grid, a logged value) draws from streams t
     data_order          the permutation of each epoch                derived anew for each epoch
     noise               the latent input of the generator            advances, saved in checkpoints
     layer_noise         dropout                                      advances, saved in checkpoints
+    penalty             where a penalty looks at the discriminator   advances, saved in checkpoints
     global, global_cuda torch's own generators, for plugins' layers  advance, saved in checkpoints
     sampling            what grids and `ganctl sample` show          derived anew for each picture
 """
@@ -17,6 +18,8 @@ from contextlib import contextmanager
 
 import torch
 from torch import Tensor
+
+OWN = ("noise", "layer_noise", "penalty")  # the streams that advance; the others are torch's
 
 
 def derive(seed: int, *names: str | int) -> int:
@@ -30,19 +33,19 @@ class Streams:
 
     Args:
         seed: the run's seed, any integer; 0 is a seed like any other.
-        device: where `noise` and `layer_noise` are drawn.
+        device: where `noise`, `layer_noise` and `penalty` are drawn.
     """
 
     def __init__(self, seed: int, device: torch.device | str = "cpu") -> None:
         self.seed = seed
         self.device = torch.device(device)
-        self.noise = self.fresh("noise", device=self.device)
-        self.layer_noise = self.fresh("layer_noise", device=self.device)
-        self._advancing = {"noise": self.noise, "layer_noise": self.layer_noise, "global": torch.default_generator}
+        self.noise, self.layer_noise, self.penalty = (self.fresh(name, device=self.device) for name in OWN)
+        own = (self.noise, self.layer_noise, self.penalty)
+        self._advancing = dict(zip(OWN, own, strict=True)) | {"global": torch.default_generator}
         if self.device.type == "cuda":
             index = torch.cuda.current_device() if self.device.index is None else self.device.index
             self._advancing["global_cuda"] = torch.cuda.default_generators[index]
-        for name in self._advancing.keys() - {"noise", "layer_noise"}:
+        for name in self._advancing.keys() - {*OWN}:
             self._advancing[name].manual_seed(derive(seed, name))
 
     def fresh(self, *names: str | int, device: torch.device | str = "cpu") -> torch.Generator:

@@ -113,9 +113,9 @@ def _refuse_single_loss(shared: Sequence[str]) -> None:
 
 
 def _arm_name(words: Sequence[str]) -> str:
-    """The choice alone where one group makes the arms, as in minimax; else key=value pairs, as in optim.beta1=0.5."""
-    key, _, value = words[0].partition("=")
-    return value if len(words) == 1 and key in groups() else ",".join(words)
+    """A group's choice by its name alone and other settings in full: minimax, or wasserstein,gradient,optim.lr=0.1."""
+    pairs = [(word, *word.partition("=")[::2]) for word in words]
+    return ",".join(value if key in groups() else word for word, key, value in pairs)
 
 
 def slug(text: str) -> str:

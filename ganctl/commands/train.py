@@ -15,8 +15,10 @@ import torch
 
 from ganctl.build import Experiment, build, resume
 from ganctl.config import dump, load, parse, read
+from ganctl.data import Density
 from ganctl.errors import BadInput, Interrupted, RunFailed
-from ganctl.hooks import Checkpoints, Grids, ProgressDisplay, Reports, ScalarLog, SummaryWriter
+from ganctl.hooks import Checkpoints, Grids, Modes, ProgressDisplay, Reports, ScalarLog, SummaryWriter
+from ganctl.loop import Hook
 from ganctl.loop import train as play
 from ganctl.run import RunFolder, find, new_path, now, unwritable, write_atomically
 from ganctl.schema import Config
@@ -51,6 +53,11 @@ def resume_run(path: Path, overrides: Sequence[str]) -> Path:
         config, plugins=given.plugins, **{key: getattr(given, key) for key in changed - {"epochs", "steps"}}
     )
     if changed & {"epochs", "steps"}:
+        if config.optim.schedule != "constant":
+            raise BadInput(
+                f"{sorted(changed & {'epochs', 'steps'})[0]}: the learning rate of this run ends with its budget "
+                f"(optim.schedule={config.optim.schedule}), so it cannot be extended; train a new run"
+            )
         config = replace(config, epochs=given.epochs, steps=given.steps)
     experiment = build(config)
     resume(experiment, folder)
@@ -135,11 +142,11 @@ def run(config: Config, experiment: Experiment, folder: RunFolder, show: Show) -
         closing(ScalarLog(folder, writer, first, config.batch_size)) as scalar_log,
     ):
         grids = Grids(folder, writer, experiment, config.sample_every)
+        hooks: list[Hook] = [scalar_log, grids, checkpoints, Reports(show)]
+        if isinstance(experiment.dataset, Density):
+            hooks.insert(0, Modes(experiment, experiment.dataset, config.sample_every))  # before the scalars are logged
         try:
-            play(
-                training, experiment.total_steps, config.log_every,
-                [scalar_log, grids, checkpoints, Reports(show)], stopped,
-            )  # fmt: skip
+            play(training, experiment.total_steps, config.log_every, hooks, stopped)
             checkpoints.save(training)
             if not folder.grids():
                 grids.draw(training)

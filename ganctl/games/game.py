@@ -1,8 +1,9 @@
 """What every game has: networks, and players that move in turn. A game never sees an optimizer."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
@@ -15,10 +16,12 @@ class Batch:
     Attributes:
         real: float32 [N, *shape].
         observed: where the game writes what it saw, as scalar tensors by tag, on the turns that are logged; else None.
+        turn: number of the player's turn in the whole run, from 1.
     """
 
     real: Tensor
     observed: dict[str, Tensor] | None = None
+    turn: int = 1
 
 
 @dataclass(frozen=True)
@@ -46,10 +49,12 @@ class Game(ABC):
     Attributes:
         networks: every network of the game, by name.
         sampled: names of the networks that `sample` uses, of which a moving average may be kept.
+        memory: numbers that the rules carry from turn to turn besides the networks, changed in place.
     """
 
     networks: dict[str, nn.Module]
     sampled: tuple[str, ...] = ("generator",)
+    memory: Mapping[str, Tensor] = MappingProxyType({})
 
     @abstractmethod
     def players(self) -> dict[str, Player]:

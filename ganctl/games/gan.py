@@ -1,39 +1,77 @@
-"""One generator against one discriminator (Goodfellow et al. 2014), with any adversarial loss plugged in."""
+"""One generator against one discriminator (Goodfellow et al. 2014), with any loss and any penalty plugged in."""
+
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
 from ganctl.games.game import Batch, Game, Player
-from ganctl.losses.adversarial import (
-    AdversarialLoss,
-    cross_entropy,
-    minimax_generator,
-    nonsaturating_generator,
-)
+from ganctl.losses import AdversarialLoss, Penalty
+from ganctl.losses.logistic import cross_entropy, minimax_generator, nonsaturating_generator
 from ganctl.streams import Streams
 
 
+@dataclass(frozen=True)
+class WeightedPenalty:
+    """A penalty as J(D) pays for it.
+
+    Attributes:
+        penalty: what is paid for.
+        weight: of the penalty, on average over the turns.
+        every: turns of the discriminator from one payment to the next, each of which is `every` times the weight, so
+            that the expected gradient stays (lazy regularization: Karras et al. 2020, arXiv:1912.04958, section 3.1).
+    """
+
+    penalty: Penalty
+    weight: float = 1.0
+    every: int = 1
+
+
 class Gan(Game):
-    """Vanilla GAN, DCGAN and their kin: what differs between them is the networks and the loss.
+    """Vanilla GAN, DCGAN, LSGAN, WGAN and their kin: what differs is the networks, the loss and the penalty.
 
     Args:
         networks: "generator", with an attribute `latent_dim`, and "discriminator".
         loss: the pair of objectives.
-        streams: where the latent input comes from.
+        penalty: what J(D) pays for besides, or what holds the discriminator's weights in bounds.
+        streams: where the latent input and the penalty's random numbers come from.
+        discriminator_turns: turns of the discriminator for each of the generator.
     """
 
-    def __init__(self, networks: dict[str, nn.Module], loss: AdversarialLoss, streams: Streams) -> None:
+    def __init__(
+        self,
+        networks: dict[str, nn.Module],
+        loss: AdversarialLoss,
+        penalty: WeightedPenalty,
+        streams: Streams,
+        discriminator_turns: int = 1,
+    ) -> None:
         self.networks = networks
         self.generator, self.discriminator = networks["generator"], networks["discriminator"]
         self.loss = loss
+        self.paid, self.penalty = penalty, penalty.penalty
         self.streams = streams
+        self.discriminator_turns = discriminator_turns
+        first = {**loss.memory, **self.penalty.memory}
+        self.memory = {name: torch.tensor(value, device=streams.device) for name, value in first.items()}
 
     def players(self) -> dict[str, Player]:
         return {
-            "discriminator": Player(("discriminator",), self.discriminator_loss, fresh_batch=True),
+            "discriminator": Player(
+                ("discriminator",),
+                self.discriminator_loss,
+                turns=self.discriminator_turns,
+                fresh_batch=True,
+                after_turn=self.constrain if self.penalty.constrain else None,
+            ),
             "generator": Player(("generator",), self.generator_loss),
         }
+
+    def constrain(self) -> None:
+        """Puts the discriminator's weights back within their bounds."""
+        assert self.penalty.constrain
+        self.penalty.constrain(self.discriminator)
 
     def sample(self, count: int, noise: torch.Generator) -> Tensor:
         """`count` samples [count, *shape] in evaluation mode.
@@ -54,18 +92,56 @@ class Gan(Game):
         return self.generator(latent.to(self.streams.device))
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
-        """J(D) on the batch and as many generated samples."""
-        real, fake = self.judge(batch.real, self.generate(len(batch.real), self.streams.noise))
+        """J(D) on the batch and as many generated samples, and what it pays for the penalty."""
+        generated = self.generate(len(batch.real), self.streams.noise)
+        real, fake = self.judge(batch.real, generated)
+        terms = {"adversarial": self.loss.discriminator(real, fake, **self._recalled(self.loss))}
+        if (batch.turn - 1) % self.paid.every == 0:
+            terms |= self._penalty_term(batch.real, generated, real, fake)
+        remembered = self._remember(real.detach(), fake.detach())
         if batch.observed is not None:
             batch.observed["yardstick/j_d"] = cross_entropy(real, fake).detach()
-            batch.observed["score/real"] = real.detach().sigmoid().mean()
-            batch.observed["score/fake"] = fake.detach().sigmoid().mean()
-        return {"adversarial": self.loss.discriminator(real, fake)}
+            for name, logits in {"real": real.detach(), "fake": fake.detach()}.items():
+                batch.observed[f"score/{name}"] = logits.sigmoid().mean()
+                batch.observed[f"logit/{name}"] = logits.mean()
+            batch.observed |= {f"memory/{name}": value for name, value in remembered.items()}
+        return terms
+
+    def _remember(self, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
+        """Brings the memory of the loss and of the penalty up to date, and gives all that they noted."""
+        noted: dict[str, Tensor] = {}
+        for part in (self.loss, self.penalty):
+            if part.remember:
+                noted |= part.remember(real, fake, **self._recalled(part))
+        for name, value in self.memory.items():
+            value.copy_(noted[name])
+        return noted
+
+    def _recalled(self, part: AdversarialLoss | Penalty) -> dict[str, Tensor]:
+        # A copy, for the value that a term was computed with must still be there when its gradient is.
+        return {name: self.memory[name].clone() for name in part.memory}
+
+    def _penalty_term(self, real: Tensor, fake: Tensor, real_logits: Tensor, fake_logits: Tensor) -> dict[str, Tensor]:
+        if self.penalty.of_samples:
+            # In full precision: a squared gradient norm soon leaves the range of half precision.
+            with torch.autocast(real.device.type, enabled=False):
+                value = self.penalty.of_samples(self._critic, real, fake.to(real.dtype), self.streams.penalty)
+        elif self.penalty.of_logits:
+            value = self.penalty.of_logits(real_logits, fake_logits, **self._recalled(self.penalty))
+        else:
+            return {}
+        return {"penalty": self.paid.weight * self.paid.every * value}
+
+    def _critic(self, samples: Tensor) -> Tensor:
+        return self.discriminator(samples).float()
 
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
         """J(G) on as many generated samples as the batch has."""
-        fake = self.discriminator(self.generate(len(batch.real), self.streams.noise)).float()
+        fake = self._critic(self.generate(len(batch.real), self.streams.noise))
         real = None
+        if self.loss.real_in_generator == "needed":
+            with torch.no_grad():  # real samples do not depend on the generator
+                real = self._critic(batch.real)
         if batch.observed is not None:
             batch.observed["yardstick/minus_log_d_fake"] = nonsaturating_generator(None, fake).detach()
             batch.observed["yardstick/log_one_minus_d_fake"] = minimax_generator(None, fake).detach()

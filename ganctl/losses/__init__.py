@@ -1,5 +1,15 @@
-"""What the players minimize, as pure functions of logits."""
+"""What the players minimize: pairs of objectives over logits, and penalties on the discriminator."""
 
-from ganctl.losses.adversarial import LOSSES, AdversarialLoss
+from ganctl.losses import divergences, energies, logistic, margins, relativistic
+from ganctl.losses.adversarial import AdversarialLoss
+from ganctl.losses.penalties import PENALTIES, Penalty
 
-__all__ = ["LOSSES", "AdversarialLoss"]
+LOSSES: dict[str, AdversarialLoss] = {
+    **logistic.ROWS,
+    **margins.ROWS,
+    **relativistic.ROWS,
+    **divergences.ROWS,
+    **energies.ROWS,
+}
+
+__all__ = ["LOSSES", "PENALTIES", "AdversarialLoss", "Penalty"]

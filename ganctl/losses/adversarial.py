@@ -1,18 +1,12 @@
-"""The two objectives of a GAN, as pure pairs over raw logits: a bigger logit means "more real".
-
-With r = D's logit on real data, f = its logit on generated data, sp = softplus and E the mean over a batch:
-
-    -log D(x) = sp(-r)      -log(1 - D(G(z))) = sp(f)      log D(G(z)) = -sp(-f)
-
-Softplus keeps value and gradient exact at any logit; the logarithm of a sigmoid does neither.
-"""
+"""What an adversarial loss is: a pair of objectives over raw logits, where a bigger logit means "more real"."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 from torch import Tensor
-from torch.nn.functional import softplus
+
+from ganctl.losses.options import bind
 
 
 @dataclass(frozen=True)
@@ -24,59 +18,32 @@ class AdversarialLoss:
         generator: (real_logits, fake_logits) -> J(G).
         paper: where the formulas stand.
         real_in_generator: what the real logits are to J(G). "absent": it does not use them. "constant": they enter
-            its value but carry no gradient to G, so J(G) may be given None for them and then leaves that term out.
+            its value but not its gradient, so J(G) may be given None for them and then leaves that term out.
+            "needed": its gradient depends on them.
+        critic: what it asks of the discriminator. "logits": nothing. "bounded_slope": a penalty or a constraint that
+            bounds its slope, without which J(D) has no minimum. "autoencoder": that its logit is minus the error with
+            which it reconstructs a sample.
+        memory: names and first values of numbers that go from turn to turn; its functions take them as keywords.
+        remember: (real_logits, fake_logits) -> new values of `memory`, after a discriminator's turn, and
+            what else is worth logging.
     """
 
-    discriminator: Callable[[Tensor, Tensor], Tensor]
-    generator: Callable[[Tensor | None, Tensor], Tensor]
+    discriminator: Callable[..., Tensor]
+    generator: Callable[..., Tensor]
     paper: str
-    real_in_generator: Literal["absent", "constant"] = "absent"
+    real_in_generator: Literal["absent", "constant", "needed"] = "absent"
+    critic: Literal["logits", "bounded_slope", "autoencoder"] = "logits"
+    memory: dict[str, float] = field(default_factory=dict)
+    remember: Callable[..., dict[str, Tensor]] | None = None
 
+    def configured(self, **options: Any) -> "AdversarialLoss":
+        """The same loss with options set: keyword parameters of its functions.
 
-def cross_entropy(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
-    """J(D) = -E log D(x) - E log(1 - D(G(z))), the sum, not its half.
-
-    It is 2 ln 2 where D cannot tell. Source: Goodfellow et al. 2014 (arXiv:1406.2661), eq. 1, with its sign turned.
-    """
-    return softplus(-real_logits).mean() + softplus(fake_logits).mean()
-
-
-def minimax_generator(real_logits: Tensor | None, fake_logits: Tensor) -> Tensor:
-    """J(G) = -J(D) = E log D(x) + E log(1 - D(G(z))), so that J(G) + J(D) = 0. Never positive.
-
-    dJ/df = -D(G(z)) for a sample: the gradient vanishes exactly where D is sure that the sample is fake.
-    Source: Goodfellow et al. 2014 (arXiv:1406.2661), eq. 1.
-    """
-    generated = -softplus(fake_logits).mean()
-    return generated if real_logits is None else generated - softplus(-real_logits).mean()
-
-
-def swapped_generator(real_logits: Tensor | None, fake_logits: Tensor) -> Tensor:
-    """J(G) = -E log(1 - D(x)) - E log D(G(z)): J(D) with real and fake exchanged. Never negative.
-
-    Its gradient is the non-saturating one; only its value differs, by the real term.
-    Source: the reading of "-J(D)" as "D's loss on flipped labels" in tutorial code.
-    """
-    generated = softplus(-fake_logits).mean()
-    return generated if real_logits is None else generated + softplus(real_logits).mean()
-
-
-def nonsaturating_generator(real_logits: Tensor | None, fake_logits: Tensor) -> Tensor:
-    """J(G) = -E log D(G(z)).
-
-    dJ/df = D(G(z)) - 1 for a sample: strongest exactly where D is sure that the sample is fake.
-    Source: Goodfellow et al. 2014 (arXiv:1406.2661), section 3, last paragraph.
-    """
-    del real_logits
-    return softplus(-fake_logits).mean()
-
-
-LOSSES: dict[str, AdversarialLoss] = {
-    "minimax": AdversarialLoss(
-        cross_entropy, minimax_generator, "Goodfellow et al. 2014, eq. 1", real_in_generator="constant"
-    ),
-    "minimax_swapped": AdversarialLoss(
-        cross_entropy, swapped_generator, "J(D) with labels swapped", real_in_generator="constant"
-    ),
-    "nonsaturating": AdversarialLoss(cross_entropy, nonsaturating_generator, "Goodfellow et al. 2014, section 3"),
-}
+        Raises:
+            ValueError: an option that it does not have.
+        """
+        functions: dict[str, Callable[..., Any]] = {"discriminator": self.discriminator, "generator": self.generator}
+        if self.remember:
+            functions["remember"] = self.remember
+        changes: dict[str, Any] = bind(functions, options, reserved=self.memory)
+        return replace(self, **changes)

@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import nn
 
-from ganctl.models import dcgan, mlp
+from ganctl.models import autoencoder, dcgan, mlp
 
 # (options, shape of a sample) -> {network name: factory}. The factories are called one by one, each inside
 # the random stream of its own initial weights.
@@ -13,6 +13,8 @@ MODELS: dict[str, Callable[[Any, tuple[int, ...]], dict[str, Callable[[], nn.Mod
     "mlp": mlp.networks,
     "mlp_small": mlp.networks,  # other defaults, in its yaml
     "dcgan": dcgan.networks,
+    "autoencoder": autoencoder.networks,
+    "autoencoder_small": autoencoder.networks,  # other defaults, in its yaml
 }
 
 __all__ = ["MODELS"]

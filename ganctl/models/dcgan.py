@@ -6,13 +6,22 @@ weights from N(0, 0.02).
 """
 
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
 from torch import Tensor, nn
 
 from ganctl.errors import BadInput
-from ganctl.models.layers import OUTPUT_RANGES, OUTPUTS
+from ganctl.models.layers import OUTPUT_RANGES, OUTPUTS, normalize_spectrum_
+
+# What follows a convolution of the discriminator, by its channels. Layer norm is per sample, as penalties on the
+# gradient need it (Gulrajani et al. 2017, section 4, "No critic batch normalization").
+NORMS: dict[str, Callable[[int], nn.Module]] = {
+    "batch": nn.BatchNorm2d,
+    "layer": partial(nn.GroupNorm, 1),
+    "none": nn.Identity,  # which takes the channels and ignores them
+}
 
 SMALLEST = {28: 7, 32: 4, 64: 4}  # the side of the coarsest feature map; each block doubles it
 
@@ -65,21 +74,22 @@ class DcganGenerator(nn.Module):
 class DcganDiscriminator(nn.Module):
     """Images [N, channels, size, size] to raw logits [N]."""
 
-    mixes_batch = True  # batch norm: a sample's logit depends on its batch
-
-    def __init__(self, channels: int, size: int, width: int) -> None:
+    def __init__(self, channels: int, size: int, width: int, norm: str = "batch", spectral_norm: bool = False) -> None:
         super().__init__()
+        self.mixes_batch = norm == "batch"  # a sample's logit then depends on its batch
         widths = _block_widths(size, width)
         layers: list[nn.Module] = [nn.Conv2d(channels, widths[0], 4, stride=2, padding=1), nn.LeakyReLU(0.2)]
         for before, after in pairwise(widths):
             layers += [
-                nn.Conv2d(before, after, 4, stride=2, padding=1, bias=False),
-                nn.BatchNorm2d(after),
+                nn.Conv2d(before, after, 4, stride=2, padding=1, bias=norm == "none"),
+                NORMS[norm](after),
                 nn.LeakyReLU(0.2),
             ]
         layers += [nn.Conv2d(widths[-1], 1, SMALLEST[size]), nn.Flatten(0)]
         self.layers = nn.Sequential(*layers)
         initialize_(self)
+        if spectral_norm:
+            normalize_spectrum_(self)
 
     def forward(self, images: Tensor) -> Tensor:
         return self.layers(images)
@@ -98,5 +108,7 @@ def networks(options: Any, shape: tuple[int, ...]) -> dict[str, Callable[[], nn.
     output = "tanh" if options.output == "auto" else options.output
     return {
         "generator": lambda: DcganGenerator(channels, height, options.latent_dim, options.width, output),
-        "discriminator": lambda: DcganDiscriminator(channels, height, options.width),
+        "discriminator": lambda: DcganDiscriminator(
+            channels, height, options.width, options.discriminator_norm, options.spectral_norm
+        ),
     }

@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
 
 OUTPUTS: dict[str, type[nn.Module]] = {"tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "none": nn.Identity}
 # What a generator makes of black and white; real images are scaled to match. Points have no such range.
@@ -45,3 +46,14 @@ def attach_noise_(network: nn.Module, stream: torch.Generator) -> None:
     for layer in network.modules():
         if isinstance(layer, Dropout):
             layer.stream = stream
+
+
+def normalize_spectrum_(network: nn.Module) -> None:
+    """Divides the weight of every linear and convolutional layer by its largest singular value, at each use.
+
+    Source: Miyato et al. 2018 (SNGAN, arXiv:1802.05957), eq. 8, by torch's own parametrization: one power iteration a
+    forward pass.
+    """
+    for layer in network.modules():
+        if isinstance(layer, (nn.Linear, nn.Conv2d)):
+            spectral_norm(layer)

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from ganctl.errors import BadInput
-from ganctl.models.layers import OUTPUT_RANGES, OUTPUTS, Dropout
+from ganctl.models.layers import OUTPUT_RANGES, OUTPUTS, Dropout, normalize_spectrum_
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "leaky_relu": partial(nn.LeakyReLU, 0.2),
@@ -46,30 +46,41 @@ class MlpDiscriminator(nn.Module):
 
     mixes_batch = False  # no layer lets one sample see another
 
-    def __init__(self, shape: tuple[int, ...], widths: list[int], activation: str, dropout: float) -> None:
+    def __init__(
+        self, shape: tuple[int, ...], widths: list[int], activation: str, dropout: float, spectral_norm: bool = False
+    ) -> None:
         super().__init__()
         layers: list[nn.Module] = [nn.Flatten()]
         for before, after in zip([prod(shape), *widths], widths, strict=False):
             layers += [nn.Linear(before, after), ACTIVATIONS[activation](), Dropout(dropout)]
         layers.append(nn.Linear([prod(shape), *widths][-1], 1))
         self.layers = nn.Sequential(*layers)
+        if spectral_norm:
+            normalize_spectrum_(self)
 
     def forward(self, samples: Tensor) -> Tensor:
         return self.layers(samples).squeeze(1)
 
 
-def networks(options: Any, shape: tuple[int, ...]) -> dict[str, Callable[[], nn.Module]]:
-    """A generator and a discriminator for samples of `shape`: [C, H, W] of an image, [2] of a point."""
+def generator(options: Any, shape: tuple[int, ...]) -> Callable[[], MlpGenerator]:
+    """The factory of a generator for samples of `shape`: [C, H, W] of an image, [2] of a point.
+
+    Raises:
+        BadInput: an output that the samples do not have.
+    """
     images = len(shape) == 3
     output = ("tanh" if images else "none") if options.output == "auto" else options.output
     if images == (output == "none"):
         allowed = "tanh or sigmoid for images" if images else "none for points, which have no bounds"
         raise BadInput(f"model.output={output}: choose {allowed}, or auto")
+    return lambda: MlpGenerator(shape, options.latent_dim, options.generator_widths, options.activation, output)
+
+
+def networks(options: Any, shape: tuple[int, ...]) -> dict[str, Callable[[], nn.Module]]:
+    """A generator and a discriminator for samples of `shape`."""
     return {
-        "generator": lambda: MlpGenerator(
-            shape, options.latent_dim, options.generator_widths, options.activation, output
-        ),
+        "generator": generator(options, shape),
         "discriminator": lambda: MlpDiscriminator(
-            shape, options.discriminator_widths, options.activation, options.dropout
+            shape, options.discriminator_widths, options.activation, options.dropout, options.spectral_norm
         ),
     }

@@ -26,7 +26,17 @@ HEADLINE = {
     "score/real": "D(x)",
     "score/fake": "D(G(z))",
     "grad_norm/generator": "‖∇J(G)‖",
+    "modes/covered": "modes",
+    "modes/high_quality": "high quality",
+    "modes/kl": "KL",
 }
+
+
+def headline(comparison: dict[str, Any]) -> dict[str, str]:
+    """The columns of HEADLINE that some cell of the comparison has."""
+    cells = [cell for arm in comparison["arms"].values() for cell in arm["seeds"].values()]
+    return {tag: label for tag, label in HEADLINE.items() if any(tag in cell["final"] for cell in cells)}
+
 
 FIGURES: dict[str, tuple[Callable[[figures.Arms], Figure], str]] = {
     "final_samples": (
@@ -117,7 +127,7 @@ def _html(comparison: dict[str, Any], cells: list[CellRecord], pictures: dict[st
         shared=_shared(comparison["definition"]),
         paired=_paired(comparison["definition"]),
         cells=cells,
-        headline=HEADLINE,
+        headline=headline(comparison),
         stories={(cell.arm, cell.seed): story(cell) for cell in cells},
         meanings={arm: config.describe("loss", arm) for arm in comparison["arms"]},
         figures=[(name, FIGURES[name][1], base64.b64encode(content).decode()) for name, content in pictures.items()],

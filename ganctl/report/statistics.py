@@ -53,7 +53,7 @@ def pairs(comparison: dict[str, Any], cells: list[CellRecord]) -> list[dict[str,
         differences = {
             tag: {str(seed): finals[second, seed][tag] - finals[first, seed][tag] for seed in seeds}
             for tag in tags
-            if tag.startswith(("yardstick/", "score/", "grad_norm/"))
+            if tag.startswith(("yardstick/", "score/", "grad_norm/", "modes/"))
         }
         rows.append({"first": first, "second": second, "second_minus_first": differences})
     return rows

@@ -5,10 +5,12 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from ganctl.report.comparison import HEADLINE, number
+from ganctl.report.comparison import HEADLINE, headline, number
 
-# The columns that fit a terminal of 80 characters; report.html and comparison.csv have all of them.
-COLUMNS = ("loss/discriminator", "loss/generator", "score/real", "score/fake", "grad_norm/generator")
+# The columns that fit a terminal of 80 characters, first of points, where modes count, and then of images;
+# report.html and comparison.csv have all of them.
+POINTS = ("modes/covered", "modes/high_quality", "modes/kl")
+IMAGES = ("loss/discriminator", "loss/generator", "score/real", "score/fake", "grad_norm/generator")
 
 
 def print_table(comparison: dict[str, Any]) -> None:
@@ -16,14 +18,15 @@ def print_table(comparison: dict[str, Any]) -> None:
     table = Table(title=f"Final values: {comparison['final']}", title_justify="left")
     table.add_column("arm")
     table.add_column("seed", justify="right")
-    for tag in COLUMNS:
+    columns = POINTS if set(POINTS) & headline(comparison).keys() else IMAGES
+    for tag in columns:
         table.add_column(HEADLINE[tag], justify="right", no_wrap=True)
     for arm, values in comparison["arms"].items():
         for seed, cell in values["seeds"].items():
             status = "" if cell["status"] == "completed" else f" ({cell['status']})"
-            table.add_row(f"{arm}{status}", seed, *(number(cell["final"].get(tag)) for tag in COLUMNS))
+            table.add_row(f"{arm}{status}", seed, *(number(cell["final"].get(tag)) for tag in columns))
         published = comparison["published"].get(arm)
         if published:
-            table.add_row(f"{arm} (published)", "", *(number(published.get(tag)) for tag in COLUMNS), style="italic")
+            table.add_row(f"{arm} (published)", "", *(number(published.get(tag)) for tag in columns), style="italic")
         table.add_section()
     Console(stderr=True).print(table)

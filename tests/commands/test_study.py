@@ -22,7 +22,7 @@ def test_every_swept_key_but_the_seed_makes_arms():
         ("minimax", 3), ("nonsaturating", 3), ("minimax", 5), ("nonsaturating", 5),
     ]  # fmt: skip
     assert cells("loss=minimax,nonsaturating", "optim.beta1=0.5,0.9", "seed=0") == [
-        (f"loss={loss},optim.beta1={beta}", 0) for loss in ("minimax", "nonsaturating") for beta in ("0.5", "0.9")
+        (f"{loss},optim.beta1={beta}", 0) for loss in ("minimax", "nonsaturating") for beta in ("0.5", "0.9")
     ]
     assert cells("optim.beta1=0.5,0.9", "seed=range(2)") == [
         (f"optim.beta1={beta}", seed) for seed in (0, 1) for beta in ("0.5", "0.9")

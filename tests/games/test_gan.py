@@ -31,7 +31,7 @@ def test_after_a_turn_only_that_players_weights_changed(name, model):
     training.play_step(log=False)
     networks = training.game.networks
     before = {key: [p.detach().clone() for p in network.parameters()] for key, network in networks.items()}
-    training._play_turn(name, training.players[name], None)
+    training._play_turn(name, training.players[name], 1)
     for key, network in networks.items():
         moved = [not torch.equal(p, old) for p, old in zip(network.parameters(), before[key], strict=True)]
         assert all(moved) if key == name else not any(moved)
@@ -39,15 +39,15 @@ def test_after_a_turn_only_that_players_weights_changed(name, model):
 
 def test_the_discriminators_turn_leaves_no_gradient_on_the_generator():
     training = experiment().training
-    training._play_turn("discriminator", training.players["discriminator"], None)
+    training._play_turn("discriminator", training.players["discriminator"], 1)
     assert all(p.grad is None for p in training.game.networks["generator"].parameters())
 
 
 def test_a_discriminators_turn_draws_a_batch_and_a_generators_turn_reuses_it():
     training = experiment().training
-    training._play_turn("discriminator", training.players["discriminator"], None)
+    training._play_turn("discriminator", training.players["discriminator"], 1)
     latest = training.real
-    training._play_turn("generator", training.players["generator"], None)
+    training._play_turn("generator", training.players["generator"], 1)
     assert training.real is latest and training.batches.drawn == 1
 
 

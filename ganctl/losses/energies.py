@@ -1,0 +1,70 @@
+"""Auto-encoder discriminators: a sample is real where it is reconstructed well.
+
+Here such a discriminator's logit is -L(x), minus the error of reconstruction, so that bigger means "more real" as
+everywhere; with r = -L(x) and f = -L(G(z)).
+"""
+
+from torch import Tensor
+from torch.nn.functional import relu
+
+from ganctl.losses.adversarial import AdversarialLoss
+from ganctl.losses.margins import critic_generator
+
+
+def ebgan_discriminator(real_logits: Tensor, fake_logits: Tensor, margin: float = 1.0) -> Tensor:
+    """J(D) = E L(x) + E max(0, m - L(G(z))).
+
+    Source: Zhao et al. 2017 (EBGAN, arXiv:1609.03126), eq. 1.
+
+    Args:
+        margin: m > 0, the error beyond which generated samples are bad enough.
+    """
+    return relu(margin + fake_logits).mean() - real_logits.mean()
+
+
+def began_discriminator(real_logits: Tensor, fake_logits: Tensor, k: float | Tensor = 0.0) -> Tensor:
+    """J(D) = E L(x) - k E L(G(z)). Source: Berthelot et al. 2017 (BEGAN, arXiv:1703.10717), section 3.4.
+
+    Args:
+        k: in [0, 1], the weight that `began_balance` sets.
+    """
+    return k * fake_logits.mean() - real_logits.mean()
+
+
+def began_balance(
+    real_logits: Tensor,
+    fake_logits: Tensor,
+    k: float | Tensor = 0.0,
+    gamma: float = 0.5,
+    k_rate: float = 0.001,
+) -> dict[str, Tensor]:
+    """The proportional control that keeps E L(G(z)) = gamma E L(x).
+
+        k <- min(1, max(0, k + lambda (gamma L(x) - L(G(z)))))      M = L(x) + |gamma L(x) - L(G(z))|
+
+    Source: Berthelot et al. 2017 (BEGAN, arXiv:1703.10717), sections 3.4 and 3.4.1.
+
+    Args:
+        gamma: the diversity ratio, in [0, 1]; smaller gives better and fewer kinds of samples.
+        k_rate: lambda.
+
+    Returns: `k`, and `convergence`, the measure M, which nothing depends on.
+    """
+    real_error, fake_error = -real_logits.mean(), -fake_logits.mean()
+    imbalance = gamma * real_error - fake_error
+    return {"k": (k + k_rate * imbalance).clamp(0, 1), "convergence": real_error + imbalance.abs()}
+
+
+ROWS = {
+    "ebgan": AdversarialLoss(
+        ebgan_discriminator, critic_generator, "Zhao et al. 2017, eq. 1 and 2", critic="autoencoder"
+    ),
+    "began": AdversarialLoss(
+        began_discriminator,
+        critic_generator,
+        "Berthelot et al. 2017, section 3.4",
+        critic="autoencoder",
+        memory={"k": 0.0},
+        remember=began_balance,
+    ),
+}

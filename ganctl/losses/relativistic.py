@@ -1,0 +1,72 @@
+"""Relativistic losses: how much more real is a real sample than a generated one?
+
+Source: Jolicoeur-Martineau 2018 (arXiv:1807.00734). A form is a function of the margin m by which a sample should
+win over what it is compared with, and falls as the margin grows.
+"""
+
+from collections.abc import Callable
+
+from torch import Tensor
+from torch.nn.functional import relu, softplus
+
+from ganctl.losses.adversarial import AdversarialLoss
+from ganctl.losses.logistic import halved
+
+FORMS: dict[str, Callable[[Tensor], Tensor]] = {
+    "logistic": lambda margin: softplus(-margin),  # -log sigmoid(m)
+    "least_squares": lambda margin: (margin - 1).square(),
+    "hinge": lambda margin: relu(1 - margin),
+}
+
+
+def paired_discriminator(real_logits: Tensor, fake_logits: Tensor, form: str = "logistic") -> Tensor:
+    """J(D) = E phi(r - f) over pairs of a real and a generated sample.
+
+    In the logistic form it is ln 2 where D cannot tell. Source: eq. 3 of the paper; Huang et al. 2024 (R3GAN,
+    arXiv:2501.05441), eq. 2.
+
+    Raises:
+        ValueError: not as many real as generated samples.
+    """
+    if real_logits.shape != fake_logits.shape:
+        raise ValueError(
+            f"{len(real_logits)} real and {len(fake_logits)} generated samples: pairs need as many of each"
+        )
+    return FORMS[form](real_logits - fake_logits).mean()
+
+
+def paired_generator(real_logits: Tensor, fake_logits: Tensor, form: str = "logistic") -> Tensor:
+    """J(G) = E phi(f - r): J(D) with real and generated exchanged. Source: eq. 4 of the paper."""
+    return paired_discriminator(fake_logits, real_logits, form)
+
+
+def average_discriminator(
+    real_logits: Tensor, fake_logits: Tensor, form: str = "logistic", half: bool = False
+) -> Tensor:
+    """J(D) = E phi(r - E f) + E phi(E r - f): each sample against the average of the other kind.
+
+    In the logistic form it is 2 ln 2 where D cannot tell. Source: eq. 7 to 9 of the paper. Both averages carry
+    gradient.
+
+    Args:
+        form: logistic (RaSGAN), least_squares (RaLSGAN) or hinge (RaHingeGAN).
+        half: half of the sum, as in the paper's code.
+    """
+    phi = FORMS[form]
+    real_wins, fake_loses = real_logits - fake_logits.mean(), real_logits.mean() - fake_logits
+    return halved(phi(real_wins).mean() + phi(fake_loses).mean(), half)
+
+
+def average_generator(real_logits: Tensor, fake_logits: Tensor, form: str = "logistic", half: bool = False) -> Tensor:
+    """J(G) = E phi(f - E r) + E phi(E f - r): J(D) with real and generated exchanged. Source: as J(D)."""
+    return average_discriminator(fake_logits, real_logits, form, half)
+
+
+ROWS = {
+    "relativistic_paired": AdversarialLoss(
+        paired_discriminator, paired_generator, "Jolicoeur-Martineau 2018, eq. 3 and 4", real_in_generator="needed"
+    ),
+    "relativistic_average": AdversarialLoss(
+        average_discriminator, average_generator, "Jolicoeur-Martineau 2018, eq. 7 to 9", real_in_generator="needed"
+    ),
+}

@@ -1,0 +1,43 @@
+"""A fully connected generator against an auto-encoder (Zhao et al. 2017; Berthelot et al. 2017)."""
+
+from collections.abc import Callable
+from itertools import pairwise
+from math import prod
+from typing import Any
+
+from torch import Tensor, nn
+
+from ganctl.models import mlp
+
+
+class AutoencoderDiscriminator(nn.Module):
+    """Samples [N, *shape] to logits [N]: minus the error of their reconstruction, so that bigger means "more real".
+
+    The error is the mean over a sample's elements of |x - D(x)| (l1: BEGAN, arXiv:1703.10717, section 3.1 with eta = 1)
+    or of (x - D(x))^2 (l2: EBGAN, arXiv:1609.03126, eq. 6).
+    """
+
+    mixes_batch = False  # no layer lets one sample see another
+    reconstructs = True  # its logit is minus an error
+
+    def __init__(self, shape: tuple[int, ...], widths: list[int], activation: str, error: str) -> None:
+        super().__init__()
+        self.error = error
+        layers: list[nn.Module] = []
+        for before, after in pairwise([prod(shape), *widths, *widths[-2::-1], prod(shape)]):
+            layers += [nn.Linear(before, after), mlp.ACTIVATIONS[activation]()]
+        self.layers = nn.Sequential(nn.Flatten(), *layers[:-1])
+
+    def forward(self, samples: Tensor) -> Tensor:
+        difference = self.layers(samples) - samples.flatten(1)
+        return -(difference.abs() if self.error == "l1" else difference.square()).mean(dim=1)
+
+
+def networks(options: Any, shape: tuple[int, ...]) -> dict[str, Callable[[], nn.Module]]:
+    """A generator and an auto-encoder for samples of `shape`."""
+    return {
+        "generator": mlp.generator(options, shape),
+        "discriminator": lambda: AutoencoderDiscriminator(
+            shape, options.encoder_widths, options.activation, options.error
+        ),
+    }
