@@ -191,6 +191,11 @@ def _check_fit(
             f"loss={named['loss']} model={named['model']}: its discriminator is an auto-encoder; "
             "use model=autoencoder, or model=autoencoder_small for points"
         )
+    if _option(config.game, "pulling_away_weight") and not hasattr(critic, "encode"):
+        raise BadInput(
+            f"game.pulling_away_weight model={named['model']}: compares the codes of an auto-encoder; "
+            "use model=autoencoder, or model=autoencoder_small for points"
+        )
     if penalty.of_samples and getattr(critic, "mixes_batch", True):
         raise BadInput(
             f"penalty={named['penalty']} model={named['model']}: is taken for each sample by itself, and batch norm "

@@ -87,6 +87,7 @@ class Dcgan:
 class Gan:
     name: str = "gan"
     discriminator_turns: int = bounded(1, least=1)
+    pulling_away_weight: float = bounded(0.0, least=0)
 
 
 @dataclass

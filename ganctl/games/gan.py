@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from ganctl.games.game import Batch, Game, Player
-from ganctl.losses import AdversarialLoss, Penalty
+from ganctl.losses import AdversarialLoss, Penalty, pulling_away
 from ganctl.losses.logistic import cross_entropy, minimax_generator, nonsaturating_generator
 from ganctl.streams import Streams
 
@@ -37,6 +37,7 @@ class Gan(Game):
         penalty: what J(D) pays for besides, or what holds the discriminator's weights in bounds.
         streams: where the latent input and the penalty's random numbers come from.
         discriminator_turns: turns of the discriminator for each of the generator.
+        pulling_away_weight: of the pulling-away term in J(G) (EBGAN-PT); above 0 only with an auto-encoder.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Gan(Game):
         penalty: WeightedPenalty,
         streams: Streams,
         discriminator_turns: int = 1,
+        pulling_away_weight: float = 0.0,
     ) -> None:
         self.networks = networks
         self.generator, self.discriminator = networks["generator"], networks["discriminator"]
@@ -53,6 +55,7 @@ class Gan(Game):
         self.paid, self.penalty = penalty, penalty.penalty
         self.streams = streams
         self.discriminator_turns = discriminator_turns
+        self.pulling_away_weight = pulling_away_weight
         first = {**loss.memory, **self.penalty.memory}
         self.memory = {name: torch.tensor(value, device=streams.device) for name, value in first.items()}
 
@@ -137,8 +140,8 @@ class Gan(Game):
 
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
         """J(G) on as many generated samples as the batch has."""
-        fake = self._critic(self.generate(len(batch.real), self.streams.noise))
-        real = None
+        generated = self.generate(len(batch.real), self.streams.noise)
+        fake, real = self._critic(generated), None
         if self.loss.real_in_generator == "needed":
             with torch.no_grad():  # real samples do not depend on the generator
                 real = self._critic(batch.real)
@@ -147,7 +150,11 @@ class Gan(Game):
             batch.observed["yardstick/log_one_minus_d_fake"] = minimax_generator(None, fake).detach()
             if self.loss.real_in_generator == "constant":
                 real = self.peek(batch.real)
-        return {"adversarial": self.loss.generator(real, fake)}
+        terms = {"adversarial": self.loss.generator(real, fake)}
+        if self.pulling_away_weight:
+            codes = self.discriminator.encode(generated).float()  # type: ignore[operator]
+            terms["pulling_away"] = self.pulling_away_weight * pulling_away(codes)
+        return terms
 
     def judge(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
         """Logits [N] of real and of generated samples, in one pass where no layer lets samples see each other."""

@@ -2,6 +2,7 @@
 
 from ganctl.losses import divergences, energies, logistic, margins, relativistic
 from ganctl.losses.adversarial import AdversarialLoss
+from ganctl.losses.auxiliary import pulling_away
 from ganctl.losses.penalties import PENALTIES, Penalty
 
 LOSSES: dict[str, AdversarialLoss] = {
@@ -12,4 +13,4 @@ LOSSES: dict[str, AdversarialLoss] = {
     **energies.ROWS,
 }
 
-__all__ = ["LOSSES", "PENALTIES", "AdversarialLoss", "Penalty"]
+__all__ = ["LOSSES", "PENALTIES", "AdversarialLoss", "Penalty", "pulling_away"]

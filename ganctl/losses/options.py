@@ -21,11 +21,11 @@ def bind(functions: dict[str, Function], options: dict[str, Any], reserved: Coll
         ValueError: an option that none of them takes.
     """
     taken = {name: keywords(function) - set(reserved) for name, function in functions.items()}
-    known = sorted(set().union(*taken.values()))
+    known = sorted(set().union(*taken.values())) if taken else []
     for option in options:
         if option not in known:
             raise ValueError(
-                f"{option}: no such option; " + (f"options are {', '.join(known)}" if known else "none is")
+                f"{option}: no such option; " + (f"options are {', '.join(known)}" if known else "it has none")
             )
     return {
         name: partial(function, **{option: options[option] for option in options if option in taken[name]})

@@ -60,7 +60,7 @@ class Penalty:
         """
         named = ("of_samples", "of_logits", "constrain", "remember")
         functions = {name: getattr(self, name) for name in named if getattr(self, name)}
-        changes: dict[str, Any] = bind(functions, options, reserved=self.memory) if functions else {}
+        changes: dict[str, Any] = bind(functions, options, reserved={*self.memory, "stream"})
         return replace(self, **changes)
 
 

@@ -26,10 +26,15 @@ class AutoencoderDiscriminator(nn.Module):
         layers: list[nn.Module] = []
         for before, after in pairwise([prod(shape), *widths, *widths[-2::-1], prod(shape)]):
             layers += [nn.Linear(before, after), mlp.ACTIVATIONS[activation]()]
-        self.layers = nn.Sequential(nn.Flatten(), *layers[:-1])
+        self.encoder = nn.Sequential(nn.Flatten(), *layers[: 2 * len(widths)])
+        self.decoder = nn.Sequential(*layers[2 * len(widths) : -1])
+
+    def encode(self, samples: Tensor) -> Tensor:
+        """The code of each sample, [N, last of the widths]."""
+        return self.encoder(samples)
 
     def forward(self, samples: Tensor) -> Tensor:
-        difference = self.layers(samples) - samples.flatten(1)
+        difference = self.decoder(self.encode(samples)) - samples.flatten(1)
         return -(difference.abs() if self.error == "l1" else difference.square()).mean(dim=1)
 
 
