@@ -235,6 +235,8 @@ def _check_number(key: str, number: float, limits: Any) -> None:
         raise BadInput(f"{key}={number}: must be greater than {above}")
     if below is not None and not number < below:
         raise BadInput(f"{key}={number}: must be less than {below}")
+    if number != number:
+        raise BadInput(f"{key}={number}: must be a number")
 
 
 def from_dict(values: dict[str, Any], source: Path) -> Config:

@@ -95,8 +95,12 @@ def test_every_row_has_its_yaml_and_every_yaml_its_row():
     from ganctl.config import choices
     from ganctl.data import DATASETS
     from ganctl.games import GAMES
-    from ganctl.losses import LOSSES
+    from ganctl.losses import LOSSES, PENALTIES
     from ganctl.models import MODELS
+    from ganctl.optimizers import OPTIMIZERS
 
-    for group, rows in {"data": DATASETS, "game": GAMES, "loss": LOSSES, "model": MODELS}.items():
+    groups = {
+        "data": DATASETS, "game": GAMES, "loss": LOSSES, "model": MODELS, "optim": OPTIMIZERS, "penalty": PENALTIES,
+    }  # fmt: skip
+    for group, rows in groups.items():
         assert set(choices(group)) == set(rows)

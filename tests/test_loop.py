@@ -125,3 +125,56 @@ def test_a_restored_training_goes_on_bit_for_bit():
     for part, tensors in whole.tensors().items():
         for name, tensor in tensors.items():
             assert torch.equal(tensor, resumed.tensors()[part][name]), name
+
+
+def test_two_time_scales_reach_the_optimizers():
+    played = training("optim.lr=0.01", "optim.discriminator_lr=0.04")
+    rates = {name: optimizer.param_groups[0]["lr"] for name, optimizer in played.optimizers.items()}
+    assert rates == {"discriminator": 0.04, "generator": 0.01}
+
+
+def test_rmsprop_is_the_published_step():
+    # v = (1 - alpha) g^2 at first, so a step is lr * g / sqrt((1 - alpha) g^2) = lr / sqrt(1 - alpha).
+    played = training("optim=rmsprop", "optim.lr=0.001", "optim.alpha=0.96")
+    before = [p.detach().clone() for p in played.game.discriminator.parameters()]
+    played.play_step(log=False)
+    after = list(played.game.discriminator.parameters())
+    moves = torch.cat([(new.detach() - old).abs().flatten() for new, old in zip(after, before, strict=True)])
+    assert moves.max().item() == pytest.approx(0.005, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "factors"),
+    [("constant", [1, 1, 1, 1, 1]), ("linear", [1, 0.8, 0.6, 0.4, 0.2]), ("cosine", [1, 0.882843, 0.6, 0.317157, 0.2])],
+)
+def test_the_learning_rate_follows_its_schedule_from_the_first_to_the_last_step(schedule, factors):
+    # Cosine: 0.2 + 0.8 (1 + cos(pi k / 4)) / 2 for k = 0, ..., 4.
+    played = training(f"optim.schedule={schedule}", "optim.end_factor=0.2", "optim.lr=0.01", "steps=5")
+    rates = []
+    for _ in range(5):
+        played.play_step(log=False)
+        rates.append([optimizer.param_groups[0]["lr"] for optimizer in played.optimizers.values()])
+    assert rates == [pytest.approx([0.01 * factor] * 2, rel=1e-5) for factor in factors]
+
+
+def test_a_gradient_longer_than_the_limit_is_scaled_to_it_and_logged_as_it_was():
+    free, clipped = training(), training("optim.clip_norm=0.01")
+    norms = [played.play_step(log=True)["grad_norm/generator"].item() for played in (free, clipped)]
+    length = torch.cat([p.grad.flatten() for p in clipped.game.generator.parameters()]).norm().item()
+    assert norms[0] > 0.01 and length == pytest.approx(0.01, rel=1e-3)
+    assert norms[1] > 0.01
+    loose = training("optim.clip_norm=1000")
+    assert loose.play_step(log=True)["grad_norm/generator"].item() == norms[0]
+
+
+def test_the_average_begins_when_it_is_told_to():
+    played = training("ema_start=2", "ema_decay=0.9")
+    network, average = played.game.generator, played.average.networks["generator"]
+    for _ in range(2):
+        played.play_step(log=False)
+        assert all(torch.equal(one, two) for one, two in zip(network.parameters(), average.parameters(), strict=True))
+    before = [p.detach().clone() for p in average.parameters()]
+    played.play_step(log=False)
+    # One step after its start the decay is min(0.9, 2 / 11).
+    for old, live, now in zip(before, network.parameters(), average.parameters(), strict=True):
+        torch.testing.assert_close(now.detach(), old * 2 / 11 + live.detach() * 9 / 11)

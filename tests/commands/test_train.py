@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,7 +23,7 @@ from tests.conftest import FULL_DATA, TINY, assert_same_weights, ganctl, scalars
 TAGS = {
     "loss/discriminator", "loss/generator", "yardstick/j_d", "yardstick/minus_log_d_fake",
     "yardstick/log_one_minus_d_fake", "score/real", "score/fake", "grad_norm/generator", "grad_norm/discriminator",
-    "term/discriminator/adversarial", "term/generator/adversarial",
+    "term/discriminator/adversarial", "term/generator/adversarial", "logit/real", "logit/fake",
 }  # fmt: skip
 
 
@@ -47,6 +48,8 @@ def test_a_run_folder_is_complete(folder):
     ]
 
 
+# What a part does not go without.
+NEEDS = {"wasserstein": ["penalty=gradient"], "began": ["model=autoencoder"], "ebgan": ["model=autoencoder"]}
 FILES = [(path.parent.name, path.stem) for path in sorted(conf_dir().glob("*/*.yaml"))]
 
 
@@ -60,6 +63,7 @@ def test_every_yaml_trains_two_steps(folder, group, name):
         if FULL_DATA is None:
             pytest.skip("no full MNIST beside this checkout; GANCTL_MNIST_ROOT=DIR names one")
         words.append(f"data.root={FULL_DATA}")
+    words += NEEDS.get(name, [])
     run = train(words)
     assert json.loads((run / "run.json").read_text())["status"] == "completed"
     assert len(scalars(run)) == 2
@@ -81,8 +85,6 @@ def test_a_run_of_another_kind_of_device_is_refused(folder):
 
 
 def test_a_run_that_lost_its_checkpoints_is_not_begun_again(folder):
-    import shutil
-
     run = train([*TINY, "steps=2"])
     shutil.rmtree(run / "checkpoints")
     before = scalars(run)
@@ -123,8 +125,6 @@ def test_an_extended_run_equals_the_one_never_stopped(folder):
 @pytest.mark.parametrize("data", ["mnist5k", "ring8"])
 @pytest.mark.parametrize("loss", ["minimax", "nonsaturating"])
 def test_a_run_resumed_from_an_older_checkpoint_equals_the_whole_one(folder, data, loss):
-    import shutil
-
     words = [*TINY, f"data={data}", f"loss={loss}", "steps=7", "sample_every=100"]
     whole, cut = train([*words, "name=whole"]), train([*words, "name=cut"])
     shutil.rmtree(cut / "checkpoints" / "step-00000007")
@@ -134,6 +134,41 @@ def test_a_run_resumed_from_an_older_checkpoint_equals_the_whole_one(folder, dat
     events = EventAccumulator(str(cut / "tb"))
     events.Reload()
     assert [event.step for event in events.Scalars("loss/generator")] == [row["step"] for row in scalars(whole)]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["loss=began", "model=autoencoder", "model.encoder_widths=[16]", "model.generator_widths=[16]"],
+        [*TINY[:3], "penalty=lecam"],
+        [*TINY[:3], "loss=wasserstein", "penalty=gradient", "penalty.every=2", "game.discriminator_turns=2"],
+        [*TINY[:3], "loss=hinge", "model.spectral_norm=true", "optim=rmsprop", "optim.schedule=cosine"],
+    ],
+    ids=["began", "lecam", "wgan_gp", "spectral norm"],
+)
+def test_memories_penalties_and_schedules_resume_bit_for_bit(folder, words):
+    words = [*words, *TINY[3:], "steps=7", "ema_start=2"]
+    whole, cut = train([*words, "name=whole"]), train([*words, "name=cut"])
+    shutil.rmtree(cut / "checkpoints" / "step-00000007")
+    resume_run(cut, [])
+    assert_same_weights(whole, cut)
+    assert scalars(cut) == scalars(whole)
+
+
+def test_a_run_whose_learning_rate_ends_with_its_budget_is_not_extended(folder):
+    run = train([*TINY, "steps=2", "optim.schedule=linear"])
+    before = (run / "config.yaml").read_text()
+    with pytest.raises(BadInput, match="steps: the learning rate of this run ends with its budget"):
+        resume_run(run, ["steps=4"])
+    assert (run / "config.yaml").read_text() == before
+
+
+def test_modes_are_counted_as_often_as_grids_are_drawn(folder):
+    run = train([*TINY, "data=ring8", "steps=9", "log_every=2", "sample_every=3"])
+    rows = scalars(run)
+    # After steps 3, 6 and 9, each at the next logged step; and at the first, where every run begins to be logged.
+    assert [row["step"] for row in rows if "modes/covered" in row] == [1, 4, 6, 9]
+    assert all(0 <= row["modes/covered"] <= 8 for row in rows if "modes/covered" in row)
 
 
 def test_dcgan_resumes_bit_for_bit_too(folder):
@@ -179,14 +214,18 @@ def test_plugins_add_a_loss(folder, monkeypatch):
     monkeypatch.setattr(sys, "path", [*sys.path])
     monkeypatch.setitem(LOSSES, "mine", LOSSES["minimax"])  # so that what the plugin adds is taken out again
     Path("my_losses.py").write_text(
-        "from dataclasses import replace\n"
-        "from ganctl.losses import LOSSES\n"
-        "LOSSES['mine'] = replace(LOSSES['nonsaturating'], paper='mine')\n"
+        "from ganctl.losses import LOSSES, AdversarialLoss\n"
+        "LOSSES['mine'] = AdversarialLoss(lambda r, f, strength=1.0: strength * (f.square().mean() - r.mean()),\n"
+        "                                 lambda r, f: f.mean().square(), 'mine')\n"
     )
     run = train([*TINY, "steps=2", "plugins=[my_losses]", "loss=mine", "+loss.strength=3"])
     assert yaml.safe_load((run / "config.yaml").read_text())["loss"] == {"name": "mine", "strength": 3}
     assert run.name.endswith("-mine-mnist5k")
-    with pytest.raises(BadInput, match="loss=other: no such loss; choose from mine, minimax"):
+    plain = train([*TINY, "steps=2", "plugins=[my_losses]", "loss=mine"])
+    assert scalars(run)[0]["loss/discriminator"] == pytest.approx(3 * scalars(plain)[0]["loss/discriminator"])
+    with pytest.raises(BadInput, match="loss.force: no such option; options are strength"):
+        train([*TINY, "steps=2", "plugins=[my_losses]", "loss=mine", "+loss.force=3"])
+    with pytest.raises(BadInput, match="loss=other: no such loss; choose from began,"):
         train([*TINY, "steps=2", "plugins=[my_losses]", "loss=other"])
     with pytest.raises(BadInput, match=r"plugins=\[no_such\]: cannot be imported"):
         train([*TINY, "steps=2", "plugins=[no_such]"])

@@ -1,11 +1,14 @@
 """The vanilla game: who moves, what it minimizes, and that looking leaves no trace."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from ganctl.build import build
 from ganctl.config import load
 from ganctl.games import Batch
+from ganctl.losses import PENALTIES
 from tests.conftest import TINY
 
 DCGAN = ["model=dcgan", "model.width=4", "batch_size=20", "threads=1"]
@@ -125,3 +128,94 @@ def test_observations_are_those_of_their_definitions():
     assert observed["yardstick/log_one_minus_d_fake"].item() == pytest.approx(
         (1 - d_fake).log().mean().item(), rel=1e-5
     )
+
+
+def test_more_turns_of_the_discriminator_each_draw_a_batch_and_keep_the_epoch():
+    one = experiment("game.discriminator_turns=5", "epochs=2")
+    assert one.total_steps == 40  # 2 epochs of 100 batches, five a step
+    one.training.play_step(log=False)
+    assert one.training.batches.drawn == 5
+    assert experiment("game.discriminator_turns=3", "epochs=1").total_steps == 34  # the last step goes over
+
+
+def test_a_penalty_is_a_term_of_the_discriminator_with_its_weight():
+    game = experiment("penalty=r1", "penalty.weight=4", "model.dropout=0").training.game
+    real = torch.randn(50, 1, 28, 28)
+    term = game.discriminator_loss(Batch(real))["penalty"]
+    assert term.item() == pytest.approx(4 * PENALTIES["r1"](game.discriminator, real, real).item(), rel=1e-5)
+    assert set(game.generator_loss(Batch(real))) == {"adversarial"}
+
+
+def test_a_lazy_penalty_is_paid_at_every_kth_turn_and_k_times():
+    # With the same networks and batch, the mean over k turns is the eager penalty.
+    eager, lazy = (experiment("penalty=r1", f"penalty.every={every}", "model.dropout=0") for every in (1, 3))
+    real = torch.randn(50, 1, 28, 28)
+    paid = [lazy.training.game.discriminator_loss(Batch(real, turn=turn)).get("penalty") for turn in range(1, 7)]
+    assert [value is not None for value in paid] == [True, False, False, True, False, False]
+    known = eager.training.game.discriminator_loss(Batch(real))["penalty"].item()
+    assert sum(value.item() for value in paid if value is not None) / 6 == pytest.approx(known, rel=1e-5)
+
+
+def test_a_turn_knows_its_number_in_the_run():
+    training = experiment("game.discriminator_turns=2").training
+    seen, loss = [], training.game.discriminator_loss
+    training.players["discriminator"] = replace(
+        training.players["discriminator"], loss=lambda batch: seen.append(batch.turn) or loss(batch)
+    )
+    for _ in range(3):
+        training.play_step(log=False)
+    assert seen == [1, 2, 3, 4, 5, 6]
+
+
+def test_weights_are_clipped_after_every_turn_of_the_discriminator():
+    training = experiment("loss=wasserstein", "penalty=weight_clip", "penalty.clip=0.02").training
+    training.play_step(log=False)
+    assert max(p.abs().max().item() for p in training.game.discriminator.parameters()) == pytest.approx(0.02)
+    assert max(p.abs().max().item() for p in training.game.generator.parameters()) > 0.05
+
+
+def test_relativistic_losses_see_real_logits_in_the_generators_turn():
+    game = experiment("loss=relativistic_paired", "model.dropout=0").training.game
+    real, state = torch.randn(50, 1, 28, 28), game.streams.state()
+    found = game.generator_loss(Batch(real))["adversarial"]
+    game.streams.restore(state)
+    fake = game.discriminator(game.generate(50, game.streams.noise))
+    known = torch.nn.functional.softplus(game.discriminator(real) - fake).mean()
+    assert found.item() == pytest.approx(known.item(), rel=1e-5)
+
+
+def test_the_memory_of_began_moves_with_the_discriminators_turns_and_weighs_the_next():
+    words = ["loss=began", "loss.k_rate=0.5", "model=autoencoder", "model.encoder_widths=[16]", "batch_size=50"]
+    game = build(load(["threads=1", *words])).training.game
+    real, observed = torch.randn(50, 1, 28, 28), {}
+    first = game.discriminator_loss(Batch(real, observed))["adversarial"]
+    error, generated = -observed["logit/real"].item(), -observed["logit/fake"].item()
+    assert first.item() == pytest.approx(error, rel=1e-5)  # k is 0
+    k = 0.5 * (0.5 * error - generated)
+    assert game.memory["k"].item() == pytest.approx(k, rel=1e-4) and 0 < k < 1
+    assert observed["memory/convergence"].item() == pytest.approx(error + abs(0.5 * error - generated), rel=1e-4)
+    second = game.discriminator_loss(Batch(real, observed))["adversarial"]
+    expected = -observed["logit/real"].item() + k * observed["logit/fake"].item()
+    assert second.item() == pytest.approx(expected, rel=1e-4)
+
+
+def test_the_pulling_away_term_is_one_of_the_generators():
+    words = ["loss=ebgan", "model=autoencoder", "model.encoder_widths=[16]", "batch_size=50"]
+    game = build(load(["threads=1", "game.pulling_away_weight=0.1", *words])).training.game
+    terms = game.generator_loss(Batch(torch.zeros(50, 1, 28, 28)))
+    assert set(terms) == {"adversarial", "pulling_away"} and 0 < terms["pulling_away"].item() <= 0.1
+
+
+@pytest.mark.parametrize("model", ["mlp", "dcgan"])
+def test_spectral_norm_holds_every_layer_of_the_discriminator_at_one(model):
+    words = {"mlp": TINY[:3], "dcgan": ["model.width=4", "model.discriminator_norm=none"]}[model]
+    settings = ["model.spectral_norm=true", "loss=wasserstein", "batch_size=20", "optim.lr=0.0001"]
+    made = build(load([f"model={model}", *settings, *words]))
+    for _ in range(30):
+        made.training.play_step(log=False)
+    layers = [m for m in made.training.game.discriminator.modules() if hasattr(m, "parametrizations")]
+    assert layers
+    for layer in layers:
+        largest = torch.linalg.matrix_norm(layer.weight.flatten(1), 2).item()
+        assert 0.95 < largest < 1.05
+    assert not [m for m in made.training.game.generator.modules() if hasattr(m, "parametrizations")]
