@@ -1,5 +1,6 @@
 """The command line: parse, call, print. Imports no torch, so that --help and a refused override answer at once."""
 
+import shutil
 import sys
 import warnings
 from pathlib import Path
@@ -118,6 +119,26 @@ def evaluate(run: Run = None) -> None:
     from ganctl.commands.evaluate import evaluate as measure
 
     typer.echo(measure(run))
+
+
+@app.command("list")
+def list_(
+    group: Annotated[
+        str | None, typer.Argument(metavar="[GROUP]", help="loss, penalty, model, ...; all groups if left out.")
+    ] = None,
+) -> None:
+    """List every loss, penalty, model, data set and experiment, with its paper."""
+    from ganctl.commands.choices import list_choices
+
+    typer.echo(list_choices(group, width=shutil.get_terminal_size().columns))
+
+
+@app.command()
+def doctor() -> None:
+    """Check known answers on this machine: every loss, every gradient, penalties, repeatability."""
+    from ganctl.commands.doctor import doctor as check
+
+    check()
 
 
 def _version(wanted: bool) -> None:

@@ -162,7 +162,8 @@ def _explained(error: Exception, parsed: Sequence[Override]) -> BadInput:
 def _typed(node: DictConfig) -> Config:
     sections: dict[str, Any] = {}
     for group, schemas in SCHEMAS.items():
-        section = node.pop(group)
+        # A run folder from before there were penalties has none.
+        section = node.pop(group) if group in node else OmegaConf.create({"name": "none"})
         name = str(section.get("name"))
         schema = schemas.get(name, Named if name in choices(group) else None)
         if schema is None and not node.get("plugins"):
@@ -268,8 +269,8 @@ def dump(config: Config) -> str:
 
 
 def describe(group: str, name: str) -> str:
-    """What a choice is, in the words of the comment that heads its YAML file; empty for a plugin's."""
+    """What a choice is, in the words that head its YAML file up to an indented command; empty for a plugin's."""
     path = conf_dir() / group / f"{name}.yaml"
     lines = path.read_text().splitlines() if path.is_file() else []
-    head = itertools.takewhile(lambda line: line.startswith("#"), lines)
-    return " ".join(line.lstrip("# ") for line in head if not line.startswith("# @package"))
+    head = [line for line in itertools.takewhile(lambda line: line.startswith("#"), lines) if "@package" not in line]
+    return " ".join(line[2:] for line in itertools.takewhile(lambda line: not line.startswith("#   "), head))

@@ -73,6 +73,6 @@ class Streams:
         return {name: generator.get_state() for name, generator in self._advancing.items()}
 
     def restore(self, state: dict[str, Tensor]) -> None:
-        """Puts every advancing stream back to a position that `state()` gave."""
-        for name, generator in self._advancing.items():
-            generator.set_state(state[name])
+        """Puts every advancing stream back to a position that `state()` gave; one that did not exist then stays."""
+        for name in self._advancing.keys() & state.keys():
+            self._advancing[name].set_state(state[name])

@@ -15,7 +15,7 @@ from dataclasses import replace
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 
-import numpy  # noqa: F401, ICN001 - imported before the forks, like torch
+import numpy  # noqa: F401 - imported before the forks, like torch
 import pytest
 import torch
 

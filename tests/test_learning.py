@@ -7,10 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from ganctl.build import reopen
-from ganctl.data import DATASETS
-from ganctl.schema import Mnist5k
 from tests.conftest import scalars
+from tests.judge import judged, reopened, trained_classifier
 
 # One seed says little: of six default runs, five gave an entropy of the labels between 1.92 and 2.26, and one 1.49.
 SEEDS = (0, 1, 2)
@@ -35,10 +33,6 @@ def runs(tmp_path_factory):
     return found
 
 
-def reopened(run):
-    return reopen(run, run, [], "cpu", None)[0]
-
-
 @pytest.mark.slow
 def test_ring8_covers_seven_of_eight_modes_for_two_of_three_seeds(runs):
     # A mode is covered by a sample within three standard deviations of it: the definition of Lin et al. 2018
@@ -54,38 +48,16 @@ def test_ring8_covers_seven_of_eight_modes_for_two_of_three_seeds(runs):
     assert sorted(covered)[1] >= 7, covered
 
 
-def judge():
-    """A small classifier of real digits, 28x28 in [0, 1] to ten logits, trained on the 5,000 of mnist5k."""
-    images = DATASETS["mnist5k"](Mnist5k())
-    x, y = images.pixels.float() / 255, torch.arange(5000) // 500
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        network = torch.nn.Sequential(
-            torch.nn.Conv2d(1, 16, 5, stride=2), torch.nn.ReLU(), torch.nn.Conv2d(16, 32, 5, stride=2), torch.nn.ReLU(),
-            torch.nn.Flatten(), torch.nn.Linear(512, 10),
-        )  # fmt: skip
-        optimizer = torch.optim.Adam(network.parameters(), 2e-3)
-        for _ in range(12):
-            for chosen in torch.randperm(5000).split(100):
-                optimizer.zero_grad()
-                torch.nn.functional.cross_entropy(network(x[chosen]), y[chosen]).backward()
-                optimizer.step()
-    return network.eval()
-
-
 @pytest.mark.slow
 def test_the_default_run_makes_digits_for_two_of_three_seeds(runs):
     # Noise and blots leave a classifier of digits undecided, one digit over and over leaves its labels without
     # entropy; real digits give confidence near 1 and ln 10 = 2.303.
-    network = judge()
+    network = trained_classifier()
     confidences, entropies = [], []
     for seed in SEEDS:
-        images = (reopened(runs["default", seed]).draw_samples(1000, torch.Generator().manual_seed(0)) + 1) / 2
-        with torch.no_grad():
-            probabilities = network(images).softmax(dim=1)
-        share = torch.bincount(probabilities.argmax(dim=1), minlength=10).double() / 1000
-        entropies.append(-(share[share > 0] * share[share > 0].log()).sum().item())
-        confidences.append(probabilities.max(dim=1).values.mean().item())
+        confidence, entropy = judged(network, runs["default", seed])
+        confidences.append(confidence)
+        entropies.append(entropy)
         assert all(0 < row["score/fake"] < 1 for row in scalars(runs["default", seed]))
     print(f"confidence {confidences}, entropy {entropies}")
     assert sorted(confidences)[1] > 0.7 and sorted(entropies)[1] > 0.75 * np.log(10)

@@ -42,7 +42,7 @@ FIGURES: dict[str, tuple[Callable[[figures.Arms], Figure], str]] = {
     "final_samples": (
         figures.final_samples,
         "What each arm's generator makes at the end. One row is one seed: the same initial weights, the same data "
-        "order and, in every grid, the same latent noise.",
+        "order and, in every grid, the same latent noise. Of more than four arms, one row is one arm.",
     ),
     "development": (figures.development, "How the first seed's samples came about."),
     "own_losses": (
@@ -129,9 +129,17 @@ def _html(comparison: dict[str, Any], cells: list[CellRecord], pictures: dict[st
         cells=cells,
         headline=headline(comparison),
         stories={(cell.arm, cell.seed): story(cell) for cell in cells},
-        meanings={arm: config.describe("loss", arm) for arm in comparison["arms"]},
+        meanings={arm: _meaning(values["overrides"]) for arm, values in comparison["arms"].items()},
         figures=[(name, FIGURES[name][1], base64.b64encode(content).decode()) for name, content in pictures.items()],
     )
+
+
+def _meaning(overrides: list[str]) -> str:
+    """What the choices of an arm are, and its other settings."""
+    pairs = [override.partition("=")[::2] for override in overrides]
+    chosen = [config.describe(key, value) for key, value in pairs if key in config.groups()]
+    settings = [f"{key}={value}" for key, value in pairs if key not in config.groups()]
+    return " ".join([*filter(None, chosen), *settings])
 
 
 def _shared(definition: dict[str, Any]) -> dict[str, str]:
@@ -153,8 +161,10 @@ def _paired(definition: dict[str, Any]) -> bool:
     return len(set(parts)) == 1
 
 
-def number(value: float | None) -> str:
-    """A scalar for people: three decimals, or a power of ten where those would hide it."""
+def number(value: float | None, tag: str = "") -> str:
+    """A scalar for people: a count as it is, others with three decimals or as a power of ten where those hide it."""
     if value is None:
         return "–"
+    if tag == "modes/covered":
+        return f"{value:g}"
     return f"{value + 0.0:.3f}" if value == 0 or 0.01 <= abs(value) < 10_000 else f"{value:.1e}"

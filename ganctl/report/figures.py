@@ -24,7 +24,9 @@ def _color(arms: Arms, arm: str) -> str:
 
 
 def _style(arms: Arms, arm: str) -> str:
-    return STYLES[list(arms).index(arm) % len(STYLES)]
+    # Shifted with every round of the colours, so that 32 arms differ.
+    place = list(arms).index(arm)
+    return STYLES[(place + place // len(COLORS)) % len(STYLES)]
 
 
 def _smooth(values: np.ndarray) -> np.ndarray:
@@ -64,6 +66,22 @@ def _panels(columns: int, rows: int = 1, height: float = 3.2) -> tuple[Figure, l
     return figure, axes
 
 
+def _wrapped(arm: str) -> str:
+    """An arm's name with a line for each setting."""
+    return arm.replace(",", ",\n")
+
+
+def _legend(figure: Figure, panel: Axes) -> None:
+    """The arms' names in the panel, or below the figure where they are too many for that."""
+    handles, labels = panel.get_legend_handles_labels()
+    if len(labels) <= 6:
+        panel.legend(frameon=False)
+        return
+    rows = math.ceil(len(labels) / 3)
+    figure.set_figheight(figure.get_figheight() + 0.2 * rows)
+    figure.legend(handles, labels, loc="outside lower center", ncol=3, fontsize=8, frameon=False)
+
+
 def own_losses(arms: Arms) -> Figure:
     """J(D) and J(G) of every arm as it minimized them, a panel an arm, each with its own scale."""
     columns = min(3, len(arms))
@@ -73,7 +91,7 @@ def own_losses(arms: Arms) -> Figure:
     for panel, (arm, cells) in zip(panels, arms.items(), strict=False):
         _draw(panel, cells, "loss/discriminator", "0.25", "discriminator", "--")
         _draw(panel, cells, "loss/generator", _color(arms, arm), "generator")
-        panel.set_title(arm)
+        panel.set_title(_wrapped(arm), fontsize=10)
         panel.legend(frameon=False)
     return figure
 
@@ -100,7 +118,7 @@ def yardsticks(arms: Arms) -> Figure:
         fontsize=7,
         color="0.4",
     )
-    panels[0].legend(frameon=False)
+    _legend(figure, panels[0])
     return figure
 
 
@@ -114,7 +132,7 @@ def scores(arms: Arms) -> Figure:
             _draw(panel, cells, tag, _color(arms, arm), arm, _style(arms, arm))
         panel.set(title=title, ylim=(-0.02, 1.02))
         panel.axhline(0.5, color="0.5", linewidth=0.8, linestyle=":")
-    panels[0].legend(frameon=False)
+    _legend(figure, panels[0])
     return figure
 
 
@@ -125,7 +143,7 @@ def gradient_norms(arms: Arms) -> Figure:
     for arm, cells in arms.items():
         _draw(panel, cells, "grad_norm/generator", _color(arms, arm), arm, _style(arms, arm))
     panel.set(title="norm of the generator's gradient", yscale="log")
-    panel.legend(frameon=False)
+    _legend(figure, panel)
     return figure
 
 
@@ -151,20 +169,25 @@ def _pictures(rows: Sequence[Sequence[tuple[str, Image.Image | None]]], labels: 
 
 
 def final_samples(arms: Arms) -> Figure:
-    """The last grids: a row a seed, a column an arm, the same noise along a row."""
+    """The last grids, the same noise for every cell of a seed: a row a seed and a column an arm.
+
+    More than four arms stand below each other instead.
+    """
     seeds = sorted({cell.seed for cells in arms.values() for cell in cells})
-    rows = []
-    for seed in seeds:
-        found = {arm: next((cell for cell in cells if cell.seed == seed), None) for arm, cells in arms.items()}
-        rows.append(
-            [
-                (f"{arm}, step {max(cell.grids):,}", _open(cell.grids[max(cell.grids)]))
-                if cell and cell.grids
-                else (arm, None)
-                for arm, cell in found.items()
-            ]
-        )
-    return _pictures(rows, [f"seed {seed}" for seed in seeds], 3.4)
+    rows = [[_last_grid(arm, cells, seed) for arm, cells in arms.items()] for seed in seeds]
+    if len(arms) <= 4:
+        return _pictures(rows, [f"seed {seed}" for seed in seeds], 3.4)
+    by_arm = [
+        [(f"seed {seed}", row[place][1]) for seed, row in zip(seeds, rows, strict=True)] for place in range(len(arms))
+    ]
+    return _pictures(by_arm, [_wrapped(arm) for arm in arms], 2.3)
+
+
+def _last_grid(arm: str, cells: list[CellRecord], seed: int) -> tuple[str, Image.Image | None]:
+    cell = next((cell for cell in cells if cell.seed == seed), None)
+    if not cell or not cell.grids:
+        return arm, None
+    return f"{arm}, step {max(cell.grids):,}", _open(cell.grids[max(cell.grids)])
 
 
 def development(arms: Arms) -> Figure:
@@ -176,7 +199,7 @@ def development(arms: Arms) -> Figure:
         [(f"step {step:,}", _top(_open(cell.grids[step])) if step in cell.grids else None) for step in chosen]
         for cell in first.values()
     ]
-    return _pictures(rows, list(first), 2.3)
+    return _pictures(rows, [_wrapped(arm) for arm in first], 2.3)
 
 
 def _open(file: Image.Image | object) -> Image.Image:

@@ -16,7 +16,7 @@ IMAGES = ("loss/discriminator", "loss/generator", "score/real", "score/fake", "g
 def print_table(comparison: dict[str, Any]) -> None:
     """Prints a row for each cell, and one for each published result, on stderr."""
     table = Table(title=f"Final values: {comparison['final']}", title_justify="left")
-    table.add_column("arm")
+    table.add_column("arm", overflow="fold")
     table.add_column("seed", justify="right")
     columns = POINTS if set(POINTS) & headline(comparison).keys() else IMAGES
     for tag in columns:
@@ -24,7 +24,7 @@ def print_table(comparison: dict[str, Any]) -> None:
     for arm, values in comparison["arms"].items():
         for seed, cell in values["seeds"].items():
             status = "" if cell["status"] == "completed" else f" ({cell['status']})"
-            table.add_row(f"{arm}{status}", seed, *(number(cell["final"].get(tag)) for tag in columns))
+            table.add_row(f"{arm}{status}", seed, *(number(cell["final"].get(tag), tag) for tag in columns))
         published = comparison["published"].get(arm)
         if published:
             table.add_row(f"{arm} (published)", "", *(number(published.get(tag)) for tag in columns), style="italic")

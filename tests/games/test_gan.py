@@ -213,9 +213,11 @@ def test_spectral_norm_holds_every_layer_of_the_discriminator_at_one(model):
     made = build(load([f"model={model}", *settings, *words]))
     for _ in range(30):
         made.training.play_step(log=False)
+    for _ in range(30):  # the power iteration runs after the weights, one step a pass; here it catches up
+        made.training.game.discriminator(torch.zeros(2, 1, 28, 28))
     layers = [m for m in made.training.game.discriminator.modules() if hasattr(m, "parametrizations")]
     assert layers
     for layer in layers:
         largest = torch.linalg.matrix_norm(layer.weight.flatten(1), 2).item()
-        assert 0.95 < largest < 1.05
+        assert largest == pytest.approx(1, abs=0.02)
     assert not [m for m in made.training.game.generator.modules() if hasattr(m, "parametrizations")]

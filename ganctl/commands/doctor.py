@@ -1,0 +1,236 @@
+"""`ganctl doctor`: known answers, computed on the machine in front of you."""
+
+import math
+import platform
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from torch import Tensor, nn
+
+from ganctl.build import build
+from ganctl.config import load
+from ganctl.errors import RunFailed
+from ganctl.losses import LOSSES, PENALTIES, AdversarialLoss
+from ganctl.run import available_cores, versions
+
+
+@dataclass(frozen=True)
+class Check:
+    """What was asked, whether the answer was right (None: no matter), and the figure seen."""
+
+    name: str
+    passed: bool | None
+    seen: str
+
+
+WORDS = {True: "[green]ok[/]", False: "[bold red]FAILED[/]", None: "[yellow]note[/]"}
+
+
+def doctor() -> None:
+    """Prints a table of checks on stdout.
+
+    Raises:
+        RunFailed: an answer was wrong.
+    """
+    table = Table(title="ganctl doctor: known answers on this machine", title_justify="left")
+    table.add_column("check")
+    table.add_column("", no_wrap=True)
+    table.add_column("seen")
+    failed = []
+    for section in (machine, identities, gradients, extremes, penalties, compilation, repetition):
+        for check in _tried(section):
+            table.add_row(escape(check.name), WORDS[check.passed], escape(check.seen))
+            if check.passed is False:
+                failed.append(check.name)
+        table.add_section()
+    Console(soft_wrap=False).print(table)
+    if failed:
+        raise RunFailed(f"{len(failed)} checks: {'; '.join(failed)}")
+
+
+def _tried(section: Callable[[], Iterator[Check]]) -> Iterator[Check]:
+    """The checks of a section; one that breaks down has failed."""
+    try:
+        yield from section()
+    except Exception as error:  # whatever it is, the rest of the table is still worth having
+        yield Check(section.__name__, False, f"{type(error).__name__}: {str(error).strip().splitlines()[:1]}")
+
+
+def machine() -> Iterator[Check]:
+    """What there is. Nothing here can fail."""
+    yield Check("versions", True, ", ".join(f"{name} {version}" for name, version in versions().items()))
+    yield Check(
+        "processor", True, f"{platform.machine()}, {available_cores()} cores, {torch.get_num_threads()} threads"
+    )
+    count = torch.cuda.device_count()
+    devices = ", ".join(torch.cuda.get_device_name(index) for index in range(count))
+    yield Check("device=auto", True, devices or ("mps" if torch.backends.mps.is_available() else "cpu: no GPU found"))
+
+
+# Logits at which no hinge has its kink, in double precision so that finite differences mean something.
+REAL = torch.tensor([-0.53, 0.61, 1.72, -2.11], dtype=torch.float64)
+FAKE = torch.tensor([0.37, -1.62, 0.08, 2.41], dtype=torch.float64)
+
+
+def slope(objective: Callable[[Tensor], Tensor], logits: Tensor) -> Tensor:
+    """The gradient of a scalar objective."""
+    logits = logits.clone().requires_grad_()
+    value = objective(logits)
+    if not value.requires_grad:
+        return torch.zeros_like(logits)
+    (found,) = torch.autograd.grad(value, logits, materialize_grads=True)
+    return found
+
+
+def generator_slope(loss: AdversarialLoss) -> Tensor:
+    """dJ(G)/df at the logits above."""
+    return slope(lambda fake: loss.generator(REAL, fake), FAKE)
+
+
+def apart(one: Tensor, other: Tensor | float) -> float:
+    """The largest difference."""
+    return (one - other).abs().max().item()
+
+
+def identities() -> Iterator[Check]:
+    """What the papers say of their losses."""
+    zero = torch.zeros(4, dtype=torch.float64)
+    minimax, plain = LOSSES["minimax"], LOSSES["nonsaturating"]
+    one, other = generator_slope(minimax), generator_slope(plain)
+    differences = {
+        "minimax: J(G) + J(D) = 0": minimax.generator(REAL, FAKE) + minimax.discriminator(REAL, FAKE),
+        "minimax: dJ(G)/df = -D(G(z)) / n": one + FAKE.sigmoid() / 4,
+        "nonsaturating: dJ(G)/df = (D(G(z)) - 1) / n": other + (-FAKE).sigmoid() / 4,
+        "minimax gradient = e^f x nonsaturating gradient": one - FAKE.exp() * other,
+        "minimax_swapped: gradient of nonsaturating": generator_slope(LOSSES["minimax_swapped"]) - other,
+        "cross-entropy: 2 ln 2 at D = 1/2": plain.discriminator(zero, zero) - 2 * math.log(2),
+        "hinge: 2 where D cannot tell": LOSSES["hinge"].discriminator(zero, zero) - 2,
+        "relativistic_paired: only r - f counts": LOSSES["relativistic_paired"].discriminator(REAL + 3, FAKE + 3)
+        - LOSSES["relativistic_paired"].discriminator(REAL, FAKE),
+        "fgan_jensen_shannon = minimax - 2 ln 2": LOSSES["fgan_jensen_shannon"].discriminator(REAL, FAKE)
+        - minimax.discriminator(REAL, FAKE)
+        + 2 * math.log(2),
+    }
+    for name, difference in differences.items():
+        largest = apart(difference, 0.0)
+        yield Check(name, largest < 1e-12, f"off by {largest:.1e}")
+
+
+def gradients() -> Iterator[Check]:
+    """Every gradient of every loss against central differences."""
+    for name, loss in LOSSES.items():
+        largest = max(_differences(loss))
+        yield Check(f"loss {name}: gradients", largest < 1e-7, f"off finite differences by {largest:.1e}")
+
+
+def _differences(loss: AdversarialLoss) -> list[float]:
+    return [
+        _difference(lambda real: loss.discriminator(real, FAKE), REAL),
+        _difference(lambda fake: loss.discriminator(REAL, fake), FAKE),
+        _difference(lambda fake: loss.generator(REAL, fake), FAKE),
+    ]
+
+
+def _difference(objective: Callable[[Tensor], Tensor], logits: Tensor, step: float = 1e-5) -> float:
+    """The largest difference between gradient and central difference, relative to the largest gradient."""
+    found = slope(objective, logits)
+    steps = torch.eye(len(logits), dtype=logits.dtype) * step
+    central = torch.stack([(objective(logits + h) - objective(logits - h)) / (2 * step) for h in steps])
+    return apart(found, central) / max(1.0, found.abs().max().item())
+
+
+def extremes() -> Iterator[Check]:
+    """Values and gradients in single precision where a sigmoid has long been 0 or 1."""
+    places = [(real, fake) for real in (-100.0, 100.0) for fake in (-100.0, 100.0)]
+    bad = [
+        f"{name} at r = {real:g}, f = {fake:g}"
+        for name, loss in LOSSES.items()
+        for real, fake in places
+        if not _finite(loss, torch.full((3,), real), torch.full((3,), fake))
+    ]
+    yield Check("every loss: finite at logits of +-100", not bad, ", ".join(bad) or f"{len(LOSSES)} losses")
+
+
+def _finite(loss: AdversarialLoss, real: Tensor, fake: Tensor) -> bool:
+    found = [
+        loss.discriminator(real, fake),
+        loss.generator(real, fake),
+        slope(lambda x: loss.discriminator(x, fake), real),
+        slope(lambda x: loss.discriminator(real, x), fake),
+        slope(lambda x: loss.generator(real, x), fake),
+    ]
+    return all(bool(torch.isfinite(value).all()) for value in found)
+
+
+class LinearCritic(nn.Module):
+    """D(x) = <w, x>, whose gradient is w everywhere."""
+
+    def __init__(self, weight: Tensor) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x * self.weight).flatten(1).sum(dim=1)
+
+
+def penalties() -> Iterator[Check]:
+    """The penalties of a linear critic with |w| = 2.5: (|w| - 1)^2 and |w|^2 / 2, whatever the batch."""
+    known = {"gradient": 2.25, "dragan": 2.25, "r1": 3.125, "r2": 3.125, "r1r2": 6.25}
+    stream = torch.Generator().manual_seed(0)
+    weight = torch.randn(3, 4, 4, generator=stream, dtype=torch.float64)
+    critic = LinearCritic(weight / weight.norm() * 2.5)
+    for name, value in known.items():
+        found = []
+        for count in (1, 4, 64):
+            real, fake = torch.randn(2, count, 3, 4, 4, generator=stream, dtype=torch.float64)
+            found.append(PENALTIES[name](critic, real, fake, stream).item())
+        error = max(abs(each - value) for each in found)
+        yield Check(f"penalty {name}: {value:g} on a linear critic", error < 1e-9, f"off by {error:.1e}")
+
+
+def compilation() -> Iterator[Check]:
+    """Whether torch.compile keeps the second derivatives that a penalty needs; some releases drop them unsaid.
+
+    ganctl runs penalties eagerly, so only the eager gradient can fail: it is compared with finite differences. What
+    the compiled one does is a note.
+    """
+    stream = torch.Generator().manual_seed(0)
+    real, fake = torch.randn(2, 6, 4, generator=stream, dtype=torch.float64)
+    first, last = (torch.randn(*shape, generator=stream, dtype=torch.float64) for shape in ((8, 4), (1, 8)))
+
+    def paid(first: Tensor, last: Tensor) -> Tensor:
+        return PENALTIES["r1"](lambda x: nn.functional.leaky_relu(x @ first.T, 0.2) @ last.T, real, fake)
+
+    difference = _difference(lambda flat: paid(flat.view(8, 4), last), first.flatten())
+    yield Check("eager penalty gradient", difference < 1e-7, f"off finite differences by {difference:.1e}")
+    eager = slope(lambda weights: paid(weights, last), first)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            # This backend traces like the default one and needs no C++ compiler.
+            traced = slope(lambda weights: torch.compile(paid, backend="aot_eager")(weights, last), first)
+        except Exception as error:  # torch has no common class for what its tracer raises
+            seen = f"cannot be compiled here ({str(error).strip().splitlines()[0][:60]})"
+        else:
+            off = apart(eager, traced)
+            seen = "equal" if off < 1e-9 else f"WRONG by {off:.1e} with torch.compile: do not compile a penalty"
+    yield Check("compiled penalty gradient", None, f"{seen}; ganctl runs penalties eagerly")
+
+
+def repetition() -> Iterator[Check]:
+    """Ten steps twice over, on the device that a run would take."""
+    words = ["data=ring8", "steps=10", "penalty=gradient", "model.dropout=0.3", "batch_size=64"]
+    ends = []
+    for _ in range(2):
+        training = build(load(words)).training
+        for _ in range(10):
+            training.play_step(log=False)
+        ends.append([p.detach().cpu() for network in training.game.networks.values() for p in network.parameters()])
+    same = all(torch.equal(one, other) for one, other in zip(*ends, strict=True))
+    device = training.streams.device
+    yield Check(f"ten steps twice on {device}: equal bit for bit", same, f"{sum(p.numel() for p in ends[0]):,} weights")
