@@ -108,6 +108,8 @@ def yardsticks(arms: Arms) -> Figure:
         for arm, cells in arms.items():
             _draw(panel, cells, tag, _color(arms, arm), arm, _style(arms, arm))
         panel.set_title(title, fontsize=10)
+        if max(map(abs, panel.get_ylim())) > 100:  # one arm that diverges would flatten all the others
+            panel.set_yscale("symlog", linthresh=2)
     panels[0].axhline(2 * math.log(2), color="0.5", linewidth=0.8, linestyle=":")
     panels[0].annotate(
         "2 ln 2: D cannot tell",
@@ -147,6 +149,20 @@ def gradient_norms(arms: Arms) -> Figure:
     return figure
 
 
+def modes(arms: Arms) -> Figure:
+    """What each arm reached of a density's modes at the end: a row an arm, a dot a seed."""
+    figure, panels = _panels(3, height=1.2 + 0.24 * len(arms))
+    named = {"modes/covered": "modes covered", "modes/high_quality": "high quality", "modes/kl": "KL to equal shares"}
+    for panel, (tag, title) in zip(panels, named.items(), strict=True):
+        for row, (arm, cells) in enumerate(arms.items()):
+            finals = [cell.final()[tag] for cell in cells if tag in cell.final()]
+            panel.scatter(finals, [row] * len(finals), s=42, color=_color(arms, arm), alpha=0.55, linewidths=0)
+        panel.set(title=title, xlabel="", ylim=(len(arms) - 0.5, -0.5))
+        panel.set_yticks(range(len(arms)), list(arms) if panel is panels[0] else [""] * len(arms), fontsize=8)
+        panel.set_xlim(left=-0.02 * panel.get_xlim()[1])
+    return figure
+
+
 def _pictures(rows: Sequence[Sequence[tuple[str, Image.Image | None]]], labels: Sequence[str], inches: float) -> Figure:
     """Pictures in rows, each with its title; a missing one leaves an empty place that says so."""
     columns = max(len(row) for row in rows)
@@ -177,9 +193,8 @@ def final_samples(arms: Arms) -> Figure:
     rows = [[_last_grid(arm, cells, seed) for arm, cells in arms.items()] for seed in seeds]
     if len(arms) <= 4:
         return _pictures(rows, [f"seed {seed}" for seed in seeds], 3.4)
-    by_arm = [
-        [(f"seed {seed}", row[place][1]) for seed, row in zip(seeds, rows, strict=True)] for place in range(len(arms))
-    ]
+    columns = zip(*rows, strict=True)
+    by_arm = [[(f"seed {seed}", cell[1]) for seed, cell in zip(seeds, column, strict=True)] for column in columns]
     return _pictures(by_arm, [_wrapped(arm) for arm in arms], 2.3)
 
 
