@@ -17,14 +17,17 @@ COMMANDS = [
     if "ganctl " in line
 ]
 # In place of each command's own budget; a command that names no model gets small networks too.
+# The blocks of Python are files that a person writes beside them, each under the name that the text gives.
+FILES = re.findall(r"Write `(\w+\.py)`.*?```python\n(.*?)```", README, re.DOTALL)
 BUDGET = ["steps=2", "batch_size=20", "threads=1", "sample_every=2"]
 
 
 def small(words):
     words = [word for word in words if not re.match(r"(steps|epochs)=", word)]
-    if words[1] == "sample":
+    if words[1] in ("sample", "list", "doctor"):
         return words
-    networks = [] if "model=dcgan" in words else TINY[:3]
+    parts = {word.split("=")[0] for word in words}
+    networks = [] if parts & {"model", "experiment"} else TINY[:3]
     return [*words, *networks, *BUDGET]
 
 
@@ -33,6 +36,8 @@ def place(tmp_path_factory):
     """A folder with a run."""
     folder = tmp_path_factory.mktemp("readme")
     assert ganctl("train", *TINY, "steps=2", cwd=folder).returncode == 0
+    for name, text in FILES:
+        (folder / name).write_text(text)
     return folder
 
 
@@ -55,6 +60,8 @@ def test_a_command_of_the_readme_runs(command, place, call):
     else:
         done = run_in(*small(["ganctl", *words])[1:], cwd=place)
     assert done.returncode == 0, done.stderr
+    if words[0] in ("list", "doctor"):
+        return
     made = place / done.stdout.strip().splitlines()[-1]
     assert made.exists()
     if made.suffix == ".png":
@@ -62,10 +69,12 @@ def test_a_command_of_the_readme_runs(command, place, call):
 
 
 def test_the_readme_has_commands_of_each_kind():
-    assert {command.split()[1] for command in COMMANDS} == {"train", "sample", "compare-losses"}
-    assert len(COMMANDS) >= 10
+    assert {command.split()[1] for command in COMMANDS} == {"train", "sample", "compare-losses", "list", "doctor"}
+    assert len(COMMANDS) >= 20
+    assert [name for name, _ in FILES] == ["my_losses.py"]
+    assert len([line for line in FILES[0][1].splitlines() if line]) <= 10  # a loss in ten lines
 
 
 def test_what_the_readme_links_to_is_there():
-    for target in re.findall(r"\]\(([^)#]+)\)", README):
+    for target in re.findall(r"\]\(([^)#]+)\)", re.sub(r"`[^`]*`", "", README)):
         assert (Path(__file__).parent.parent / target).exists(), target

@@ -47,8 +47,8 @@ FIGURES: dict[str, tuple[Callable[[figures.Arms], Figure], str]] = {
     "development": (figures.development, "How the first seed's samples came about."),
     "modes": (
         figures.modes,
-        "Each dot is one seed at the end. A mode is covered by a sample within three standard deviations; high quality "
-        "is the share of such samples (0.989 of exact ones); KL is the divergence of the modes' shares from equal ones.",
+        "Each dot is one seed at the end. A mode is covered by a sample within three standard deviations of it; high "
+        "quality is the share of such samples (0.989 of exact ones); KL is how far the modes' shares are from equal.",
     ),
     "own_losses": (
         figures.own_losses,
