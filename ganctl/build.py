@@ -34,11 +34,13 @@ class Experiment:
         training: ready for its next step.
         dataset: what is real.
         total_steps: the budget, in steps.
+        log_odds: whether the sigmoid of the discriminator's logit means a probability.
     """
 
     training: Training
     dataset: Dataset
     total_steps: int
+    log_odds: bool
 
     def draw_samples(self, count: int, noise: torch.Generator) -> Tensor:
         """`count` generated samples on the CPU, from the averaged weights where there is an average."""
@@ -168,7 +170,7 @@ def build(config: Config, dataset: Dataset | None = None) -> Experiment:
         schedule(config.optim.schedule, config.optim.end_factor, total_steps),
         config.optim.clip_norm,
     )
-    experiment = Experiment(training, dataset, total_steps)
+    experiment = Experiment(training, dataset, total_steps, loss.log_odds)
     if isinstance(dataset, ImageSet):
         dataset.value_range = experiment.value_range
     return experiment

@@ -8,7 +8,7 @@ import difflib
 import itertools
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, make_dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException, ValidationError
 
 from ganctl.errors import BadInput
-from ganctl.schema import SCHEMAS, Comparison, Config, Named
+from ganctl.schema import SCHEMAS, Comparison, Config
 
 
 def conf_dir() -> Path:
@@ -165,10 +165,14 @@ def _typed(node: DictConfig) -> Config:
         # A run folder from before there were penalties has none.
         section = node.pop(group) if group in node else OmegaConf.create({"name": "none"})
         name = str(section.get("name"))
-        schema = schemas.get(name, Named if name in choices(group) else None)
-        if schema is None and not node.get("plugins"):
+        if name in schemas:
+            sections[group] = schemas[name](**_options(group, section, schemas[name]))
+        elif name in choices(group):
+            sections[group] = _options(group, section, _schema_of_file(group, name))
+        elif node.get("plugins"):
+            sections[group] = OmegaConf.to_container(section, resolve=True)
+        else:
             raise BadInput(f"{group}.name={name}: choose a {group} from {', '.join(choices(group))}")
-        sections[group] = _section(group, section, schema) if schema else OmegaConf.to_container(section, resolve=True)
     groups_left_out: dict[str, Any] = dict.fromkeys(SCHEMAS)
     rest = _merged("", OmegaConf.structured(Config(**groups_left_out)), node, Config)
     rest["compare"] = Comparison(**rest["compare"])
@@ -190,8 +194,14 @@ def _check_whole(config: Config) -> None:
         raise BadInput(f"name={config.name}: is the name of one folder; use up to 100 letters, digits, dots and dashes")
 
 
-def _section(group: str, section: DictConfig, schema: type) -> Any:
-    return schema(**_merged(f"{group}.", OmegaConf.structured(schema), section, schema))
+def _options(group: str, section: DictConfig, schema: type) -> dict[str, Any]:
+    return _merged(f"{group}.", OmegaConf.structured(schema), section, schema)
+
+
+def _schema_of_file(group: str, name: str) -> type:
+    """The options in a choice's YAML file, each of the type of its default."""
+    defaults = yaml.safe_load((conf_dir() / group / f"{name}.yaml").read_text())
+    return make_dataclass(name, [(key, type(value), value) for key, value in defaults.items()])
 
 
 def _merged(prefix: str, types: Any, values: DictConfig, schema: type) -> dict[str, Any]:

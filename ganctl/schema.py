@@ -91,22 +91,9 @@ class Gan:
 
 
 @dataclass
-class Named:
-    """A choice without options of its own."""
-
-    name: str = ""
-
-
-@dataclass
 class CrossEntropy:
     name: str = "nonsaturating"
     label_smoothing: float = bounded(0.0, least=0, below=1)
-    half: bool = False
-
-
-@dataclass
-class Halvable:
-    name: str = "mean_squared_error"
     half: bool = False
 
 
@@ -206,8 +193,8 @@ class Comparison:
     source: str | None = None
 
 
-# The options of each group's choices. One that is missing here has no options but its name; a plugin's own choice,
-# which has no YAML file either, keeps its options as a plain dict.
+# The options of each group's choices, with their bounds. One that is missing here has the options of its YAML file,
+# each of the type of its default, without bounds; a plugin's own choice, which has no such file either, has any.
 SCHEMAS: dict[str, dict[str, type]] = {
     "data": {
         "mnist5k": Mnist5k,
@@ -230,7 +217,6 @@ SCHEMAS: dict[str, dict[str, type]] = {
         "minimax_swapped": CrossEntropy,
         "nonsaturating": CrossEntropy,
         "least_squares": LeastSquares,
-        "mean_squared_error": Halvable,
         "relativistic_paired": Relativistic,
         "relativistic_average": RelativisticAverage,
         "ebgan": Ebgan,

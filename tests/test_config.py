@@ -23,6 +23,18 @@ def test_every_file_composes_and_is_described(group, name):
         assert config.to_dict()[group]["name"] == name
 
 
+def test_a_file_without_a_schema_gives_the_types_of_its_options():
+    assert "mean_squared_error" not in SCHEMAS["loss"]
+    assert load(["loss=mean_squared_error", "loss.half=true"]).loss == {"name": "mean_squared_error", "half": True}
+
+
+def test_a_run_folder_from_before_there_were_penalties_is_read(tmp_path):
+    values = yaml.safe_load(dump(load(["loss=minimax"])))
+    del values["penalty"]
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(values))
+    assert read(tmp_path / "config.yaml") == load(["loss=minimax"])
+
+
 def test_every_schema_belongs_to_a_file():
     for group, schemas in SCHEMAS.items():
         assert set(schemas) <= set(choices(group))
@@ -74,6 +86,7 @@ def test_naming_steps_replaces_the_default_epochs():
         (["optim.lr=inf"], "optim.lr=inf: must be finite"),
         (["experiment=null"], "experiment=null: no such experiment"),
         (["loss=least_squares", "loss.fake_code=nan"], "loss.fake_code=nan: must be a number"),
+        (["loss=mean_squared_error", "loss.half=maybe"], "loss.half: Value 'maybe' is not a valid bool"),
         (["loss=hinge", "loss.margin=2"], "loss.margin=2: no such key; loss has name"),
         (["loss.label_smoothing=1"], "loss.label_smoothing=1.0: must be less than 1"),
         (["penalty=r1", "penalty.every=0"], "penalty.every=0: must be at least 1"),

@@ -90,6 +90,7 @@ def create(path: Path, config: Config, experiment: Experiment) -> RunFolder:
         threads=torch.get_num_threads(),
         data_fingerprint=experiment.dataset.fingerprint,
         sample_shape=list(experiment.dataset.shape),
+        log_odds=experiment.log_odds,
         images_seen=0,
         seconds=0.0,
         error=None,

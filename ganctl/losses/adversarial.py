@@ -23,6 +23,7 @@ class AdversarialLoss:
         critic: what it asks of the discriminator. "logits": nothing. "bounded_slope": a penalty or a constraint that
             bounds its slope, without which J(D) has no minimum. "autoencoder": that its logit is minus the error with
             which it reconstructs a sample.
+        log_odds: whether the logit of the best discriminator is log(p / q), so that its sigmoid is a probability.
         memory: names and first values of numbers that go from turn to turn; its functions take them as keywords.
         remember: (real_logits, fake_logits) -> new values of `memory`, after a discriminator's turn, and
             what else is worth logging.
@@ -33,6 +34,7 @@ class AdversarialLoss:
     paper: str
     real_in_generator: Literal["absent", "constant", "needed"] = "absent"
     critic: Literal["logits", "bounded_slope", "autoencoder"] = "logits"
+    log_odds: bool = False
     memory: dict[str, float] = field(default_factory=dict)
     remember: Callable[..., dict[str, Tensor]] | None = None
 

@@ -29,12 +29,15 @@ def exponential(x: Tensor) -> Tensor:
     return inside.exp() * (1 + (x - inside))
 
 
-def divergence(activation: Callable[[Tensor], Tensor], conjugate: Callable[[Tensor], Tensor]) -> AdversarialLoss:
+def divergence(
+    activation: Callable[[Tensor], Tensor], conjugate: Callable[[Tensor], Tensor], log_odds: bool = False
+) -> AdversarialLoss:
     """The row of one divergence.
 
     Args:
         activation: v -> g_f(v).
         conjugate: v -> f*(g_f(v)), in the form that is exact at any v.
+        log_odds: as the row's attribute.
     """
 
     def discriminator(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
@@ -44,20 +47,22 @@ def divergence(activation: Callable[[Tensor], Tensor], conjugate: Callable[[Tens
         del real_logits
         return -conjugate(fake_logits).mean()
 
-    return AdversarialLoss(discriminator, generator, "Nowozin et al. 2016, eq. 6 and table 2")
+    return AdversarialLoss(discriminator, generator, "Nowozin et al. 2016, eq. 6 and table 2", log_odds=log_odds)
 
 
 ROWS = {
     # T = v; f*(t) = exp(t - 1)
     "fgan_kl": divergence(lambda v: v, lambda v: exponential(v - 1)),
     # T = -exp(-v); f*(t) = -1 - log(-t)
-    "fgan_reverse_kl": divergence(lambda v: -exponential(-v), lambda v: v - 1),
+    "fgan_reverse_kl": divergence(lambda v: -exponential(-v), lambda v: v - 1, log_odds=True),
     # T = v; f*(t) = t^2 / 4 + t
     "fgan_pearson": divergence(lambda v: v, lambda v: v.square() / 4 + v),
     # T = 1 - exp(-v); f*(t) = t / (1 - t)
     "fgan_squared_hellinger": divergence(lambda v: 1 - exponential(-v), lambda v: exponential(v) - 1),
     # T = log 2 - log(1 + exp(-v)); f*(t) = -log(2 - exp(t))
-    "fgan_jensen_shannon": divergence(lambda v: math.log(2) - softplus(-v), lambda v: softplus(v) - math.log(2)),
+    "fgan_jensen_shannon": divergence(
+        lambda v: math.log(2) - softplus(-v), lambda v: softplus(v) - math.log(2), log_odds=True
+    ),
     # T = tanh(v) / 2; f*(t) = t for |t| <= 1/2
     "fgan_total_variation": divergence(lambda v: v.tanh() / 2, lambda v: v.tanh() / 2),
 }

@@ -72,10 +72,16 @@ def nonsaturating_generator(real_logits: Tensor | None, fake_logits: Tensor, hal
 
 ROWS = {
     "minimax": AdversarialLoss(
-        cross_entropy, minimax_generator, "Goodfellow et al. 2014, eq. 1", real_in_generator="constant"
+        cross_entropy,
+        minimax_generator,
+        "Goodfellow et al. 2014, eq. 1",
+        real_in_generator="constant",
+        log_odds=True,
     ),
     "minimax_swapped": AdversarialLoss(
-        cross_entropy, swapped_generator, "J(D) with labels swapped", real_in_generator="constant"
+        cross_entropy, swapped_generator, "J(D) with labels swapped", real_in_generator="constant", log_odds=True
     ),
-    "nonsaturating": AdversarialLoss(cross_entropy, nonsaturating_generator, "Goodfellow et al. 2014, section 3"),
+    "nonsaturating": AdversarialLoss(
+        cross_entropy, nonsaturating_generator, "Goodfellow et al. 2014, section 3", log_odds=True
+    ),
 }

@@ -85,7 +85,10 @@ ROWS = {
         least_squares_discriminator, least_squares_generator, "Mao et al. 2017, eq. 2 and 9"
     ),
     "mean_squared_error": AdversarialLoss(
-        probability_squares_discriminator, probability_squares_generator, "tutorials: squares of probabilities"
+        probability_squares_discriminator,
+        probability_squares_generator,
+        "tutorials: squares of probabilities",
+        log_odds=True,
     ),
     "wasserstein": AdversarialLoss(
         wasserstein_discriminator, critic_generator, "Arjovsky et al. 2017, eq. 2", critic="bounded_slope"

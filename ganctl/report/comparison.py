@@ -63,7 +63,7 @@ FIGURES: dict[str, tuple[Callable[[figures.Arms], Figure], str]] = {
     "scores": (
         figures.scores,
         "The discriminator's opinion. Both at 0.5: it cannot tell. D(G(z)) near 0: it is sure of every generated "
-        "sample.",
+        "sample. Under losses whose logits are no log-odds (wasserstein, hinge, ...) these are no probabilities.",
     ),
     "gradient_norms": (
         figures.gradient_norms,

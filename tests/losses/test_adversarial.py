@@ -306,3 +306,16 @@ def test_an_option_that_a_loss_does_not_have_is_refused_by_name():
 def test_a_row_of_a_user_takes_its_keywords_as_options():
     mine = AdversarialLoss(lambda r, f, slope=1.0: slope * (f - r).mean(), lambda r, f: -f.mean(), "mine")
     assert mine.configured(slope=3.0).discriminator(REAL, FAKE).item() == pytest.approx(3 * 0.225, rel=1e-9)
+
+
+def test_a_logit_is_called_log_odds_where_the_best_discriminator_makes_it_so():
+    # On one point with densities p and q, J(D) = p d(r) + q d'(f) with r = f; log(p / q) must be its stationary point.
+    odds = torch.tensor(0.7, dtype=torch.float64)
+    for name, loss in LOSSES.items():
+        if loss.real_in_generator == "needed" or loss.critic == "autoencoder":
+            assert not loss.log_odds
+            continue
+        logit = odds.log().view(1)
+        d_r, d_f = gradient(loss.discriminator, logit, logit)
+        stationary = abs((odds * d_r + d_f).item()) < 1e-12
+        assert loss.log_odds == stationary, name
