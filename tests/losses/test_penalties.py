@@ -128,6 +128,13 @@ def test_the_gradient_penalty_looks_between_each_pair_at_a_place_of_its_own():
     assert found.item() == pytest.approx(share.square().mean().item(), rel=1e-12)
 
 
+def test_the_gradient_penalty_looks_nowhere_else_where_both_samples_are_one():
+    # e x + (1 - e) x = x for every e.
+    real = samples(16, (5,))[0]
+    found = PENALTIES["gradient"](bowl, real, real, stream(3))
+    assert found.item() == pytest.approx((real.norm(dim=1) - 1).square().mean().item(), rel=1e-12)
+
+
 def test_dragan_looks_up_to_half_a_standard_deviation_above_each_real_sample():
     real, fake = samples(4000, (1, 4, 4))
     seen = []
@@ -230,10 +237,12 @@ def test_shifted_images_are_moved_whole_with_their_edges_repeated():
     images = torch.arange(36.0).view(1, 1, 6, 6).expand(200, 3, 6, 6)
     moved = shifted(images, 2, stream())
     rows, columns = moved[:, 0, :, 0] // 6, moved[:, 0, 0, :] % 6
+    moves = torch.randint(-2, 3, (2, 200, 1), generator=stream())[..., 0].T.tolist()
     steps = set()
-    for row, column in zip(rows, columns, strict=True):
+    for row, column, move in zip(rows, columns, moves, strict=True):
         down, right = int(row[3] - 3), int(column[3] - 3)
         steps.add((down, right))
+        assert [down, right] == move
         assert row.tolist() == [min(5, max(0, place + down)) for place in range(6)]
         assert column.tolist() == [min(5, max(0, place + right)) for place in range(6)]
     assert steps == {(down, right) for down in range(-2, 3) for right in range(-2, 3)}

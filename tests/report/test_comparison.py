@@ -89,3 +89,41 @@ def test_writing_twice_changes_nothing(comparison):
     first = {file.name: file.read_bytes() for file in comparison.rglob("*") if file.is_file()}
     write_report(comparison)
     assert first == {file.name: file.read_bytes() for file in comparison.rglob("*") if file.is_file()}
+
+
+@pytest.fixture
+def many(tmp_path):
+    """Twelve arms of two seeds on a density; the names are long, one arm diverges."""
+    arms = {}
+    for place in range(12):
+        arm = f"wasserstein,gradient,penalty.weight={place}"
+        arms[arm] = {"overrides": ["loss=wasserstein", "penalty=gradient", f"penalty.weight={place}"], "seeds": {}}
+        for seed in (0, 1):
+            folder = RunFolder.create(tmp_path / "cells" / str(place) / str(seed), "seed: 0\n", device="cpu")
+            folder.update(status="completed", log_odds=False)
+            rows = [{**row(step), "logit/real": 1.0, "logit/fake": -1.0} for step in range(1, 30)]
+            rows[-1] |= {"modes/covered": float(place), "modes/high_quality": 0.5, "modes/kl": 0.01}
+            if place == 3:
+                rows[-1]["yardstick/j_d"] = 1e6
+            folder.scalars_file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+            Image.effect_noise((500, 500), 50).convert("RGB").save(folder.samples / "step-00000010.png")
+            arms[arm]["seeds"][str(seed)] = {"folder": str(folder.path.relative_to(tmp_path))}
+    shared = {"data": {"name": "grid25"}, "model": {"name": "mlp"}, "steps": 30, "epochs": None, "batch_size": 100}
+    values = {
+        "commands": ["ganctl compare-losses"], "created": "today", "versions": {"python": "3"}, "published": {},
+        "source": None, "definition": dict.fromkeys(arms, shared), "arms": arms,
+    }  # fmt: skip
+    (tmp_path / "comparison.json").write_text(json.dumps(values))
+    return tmp_path
+
+
+def test_many_arms_on_a_density_are_drawn_without_a_warning_and_counted(many):
+    write_report(many)
+    figures = sorted(file.stem for file in (many / "figures").glob("*.png"))
+    assert "modes" in figures and len(figures) == 7
+    page = (many / "report.html").read_text()
+    assert "<th>modes</th>" in page and "<td>11</td>" in page
+    # What the arm's parts are, and its setting.
+    assert "Gulrajani et al. 2017, WGAN-GP). penalty.weight=3" in page
+    with Image.open(many / "figures" / "final_samples.png") as figure:
+        assert figure.height > 3 * figure.width  # below each other, not beside

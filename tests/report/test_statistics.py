@@ -56,6 +56,24 @@ def test_a_story_compares_the_first_epoch_with_the_last_only_where_they_are_two(
     assert "first epoch" in story(cell([0.5, 0.5, 0.5, 0.5]))
 
 
+def test_a_story_gives_no_probabilities_where_a_loss_has_none():
+    record = cell([0.001, 0.001, 0.001])
+    record.info["log_odds"] = False
+    record.series.update({"logit/real": np.full(3, 12.0), "logit/fake": np.full(3, -7.0)})
+    assert "D's output was 12 on real and -7 on generated" in story(record) and "D(G(z))" not in story(record)
+    assert "sure_share" not in facts(record)
+
+
+def test_a_story_of_points_ends_with_their_modes():
+    record = cell([0.5, 0.5])
+    record.series.update({"modes/covered": np.array([np.nan, 7.0]), "modes/high_quality": np.array([np.nan, 0.51])})
+    assert "It covered 7 modes in the end, with 51% of its samples of high quality." in story(record)
+
+
+def test_a_count_of_modes_is_a_whole_number():
+    assert (number(8.0, "modes/covered"), number(8.0, "modes/kl")) == ("8", "8.000")
+
+
 def test_a_band_aligns_seeds_by_step_and_averages_what_is_there():
     made = band([cell([1, 3, 5]), cell([3, 5], steps=[10, 20])], "score/fake")
     assert made.step.tolist() == [10, 20, 30]
