@@ -24,6 +24,8 @@ BUDGET = ["steps=2", "batch_size=20", "threads=1", "sample_every=2"]
 
 def small(words):
     words = [word for word in words if not re.match(r"(steps|epochs)=", word)]
+    if "experiment=losses_2d" in words:
+        words[-1] = "seed=0"  # 22 arms are enough
     if words[1] in ("sample", "list", "doctor"):
         return words
     parts = {word.split("=")[0] for word in words}
