@@ -8,7 +8,7 @@ from torch.nn.functional import normalize
 def pulling_away(features: Tensor) -> Tensor:
     """The mean squared cosine between the features of two different samples, in [0, 1]: small where samples differ.
 
-    Source: Zhao et al. 2017 (EBGAN, arXiv:1609.03126), eq. 4.
+    Source: Zhao et al. 2017 (EBGAN, arXiv:1609.03126), section 2.4.
 
     Args:
         features: [N, K] of generated samples, N at least 2.

@@ -1,7 +1,7 @@
 """f-GAN: any f-divergence between data and samples, by its variational bound.
 
 Source: Nowozin et al. 2016 (arXiv:1606.00709). With v the logit, T = g_f(v) its output activation (table 2) and f* the
-conjugate of f (table 5):
+conjugate of f:
 
     J(D) = -(E T(r) - E f*(T(f)))  (eq. 4 and 6, sign turned)      J(G) = -E f*(T(f))
 

@@ -66,7 +66,7 @@ def wasserstein_discriminator(real_logits: Tensor, fake_logits: Tensor) -> Tenso
 def critic_generator(real_logits: Tensor | None, fake_logits: Tensor) -> Tensor:
     """J(G) = -E f: the gradient of a sample never depends on how sure D is.
 
-    Source: Arjovsky et al. 2017 (arXiv:1701.07875), algorithm 1; Lim and Ye 2017 (arXiv:1705.02894), eq. 19.
+    Source: Arjovsky et al. 2017 (arXiv:1701.07875), algorithm 1; Miyato et al. 2018 (arXiv:1802.05957), eq. 17.
     """
     del real_logits
     return -fake_logits.mean()
@@ -75,7 +75,7 @@ def critic_generator(real_logits: Tensor | None, fake_logits: Tensor) -> Tensor:
 def hinge_discriminator(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
     """J(D) = E max(0, 1 - r) + E max(0, 1 + f). It is 2 where D cannot tell.
 
-    Source: Lim and Ye 2017 (arXiv:1705.02894), eq. 18; Miyato et al. 2018 (arXiv:1802.05957), eq. 16.
+    Source: Lim and Ye 2017 (arXiv:1705.02894); Miyato et al. 2018 (arXiv:1802.05957), eq. 16.
     """
     return relu(1 - real_logits).mean() + relu(1 + fake_logits).mean()
 
@@ -93,5 +93,7 @@ ROWS = {
     "wasserstein": AdversarialLoss(
         wasserstein_discriminator, critic_generator, "Arjovsky et al. 2017, eq. 2", critic="bounded_slope"
     ),
-    "hinge": AdversarialLoss(hinge_discriminator, critic_generator, "Lim and Ye 2017; Miyato et al. 2018"),
+    "hinge": AdversarialLoss(
+        hinge_discriminator, critic_generator, "Lim and Ye 2017; Miyato et al. 2018, eq. 16 and 17"
+    ),
 }

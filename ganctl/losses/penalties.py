@@ -99,7 +99,7 @@ def gradient(
     Source: Gulrajani et al. 2017 (WGAN-GP, arXiv:1704.00028), eq. 3.
 
     Args:
-        one_sided: E max(0, || grad || - 1)^2: only slopes above 1 cost (section 4 there, "one-sided").
+        one_sided: E max(0, || grad || - 1)^2: only slopes above 1 cost (discussed in section 4 there).
 
     Raises:
         ValueError: not as many real as generated samples.
@@ -130,7 +130,7 @@ def r2(critic: Critic, real: Tensor, fake: Tensor, stream: torch.Generator | Non
 
 
 def r1r2(critic: Critic, real: Tensor, fake: Tensor, stream: torch.Generator | None = None) -> Tensor:
-    """R1 + R2, in one pass. Source: Huang et al. 2024 (R3GAN, arXiv:2501.05441), section 3."""
+    """R1 + R2, in one pass. Source: Huang et al. 2024 (R3GAN, arXiv:2501.05441), section 2."""
     del stream
     squares = square_norms(input_gradients(critic, torch.cat([real, fake])))
     return squares[: len(real)].mean() / 2 + squares[len(real) :].mean() / 2
@@ -140,7 +140,7 @@ def dragan(critic: Critic, real: Tensor, fake: Tensor, stream: torch.Generator |
     """E (|| grad D(x + a d) || - 1)^2 near the real samples.
 
     d = std(X) u / 2 with u from U[0, 1) for each element and std(X) one number for the batch; a from U[0, 1) for each
-    sample. Source: Kodali et al. 2017 (DRAGAN, arXiv:1705.07215), eq. 4; the distribution of d is that of its code.
+    sample. Source: Kodali et al. 2017 (DRAGAN, arXiv:1705.07215); the distribution of d is that of its code.
     """
     del fake
     step = torch.rand(real.shape, generator=stream, device=real.device, dtype=real.dtype)
@@ -157,7 +157,7 @@ def lecam(
 ) -> Tensor:
     """E (r - a_F)^2 + E (f - a_R)^2 with a_R, a_F the moving averages of the real and of the generated logits.
 
-    Source: Tseng et al. 2021 (arXiv:2104.03310), eq. 4.
+    Source: Tseng et al. 2021 (arXiv:2104.03310), section 3.
 
     Args:
         one_sided: E max(0, r - a_F)^2 + E max(0, a_R - f)^2, as the paper's code has it.
@@ -175,7 +175,7 @@ def lecam_anchors(
     fake_anchor: float | Tensor = 0.0,
     decay: float = 0.99,
 ) -> dict[str, Tensor]:
-    """The moving averages of LeCam after one more batch. Source: Tseng et al. 2021 (arXiv:2104.03310), eq. 5."""
+    """The moving averages of LeCam after one more batch. Source: Tseng et al. 2021 (arXiv:2104.03310), section 3."""
     return {
         "real_anchor": decay * real_anchor + (1 - decay) * real_logits.mean(),
         "fake_anchor": decay * fake_anchor + (1 - decay) * fake_logits.mean(),
@@ -205,7 +205,7 @@ def shifted(images: Tensor, furthest: int, stream: torch.Generator | None = None
 def consistency(
     critic: Critic, real: Tensor, fake: Tensor, stream: torch.Generator | None = None, shift: int = 4
 ) -> Tensor:
-    """E (D(x) - D(T(x)))^2 with T a random shift. Source: Zhang et al. 2020 (CR-GAN, arXiv:1910.12027), eq. 2.
+    """E (D(x) - D(T(x)))^2 with T a random shift. Source: Zhang et al. 2020 (CR-GAN, arXiv:1910.12027).
 
     Args:
         shift: the furthest that T moves an image, in pixels. The paper also flips, which not every class of image
@@ -234,15 +234,15 @@ PENALTIES: dict[str, Penalty] = {
     "gradient": Penalty("Gulrajani et al. 2017, eq. 3", of_samples=gradient, bounds_slope=True),
     "r1": Penalty("Mescheder et al. 2018, eq. 9", of_samples=r1, bounds_slope=True),
     "r2": Penalty("Mescheder et al. 2018, eq. 10", of_samples=r2, bounds_slope=True),
-    "r1r2": Penalty("Huang et al. 2024, section 3", of_samples=r1r2, bounds_slope=True),
-    "dragan": Penalty("Kodali et al. 2017, eq. 4", of_samples=dragan, bounds_slope=True),
+    "r1r2": Penalty("Huang et al. 2024, section 2", of_samples=r1r2, bounds_slope=True),
+    "dragan": Penalty("Kodali et al. 2017", of_samples=dragan, bounds_slope=True),
     "lecam": Penalty(
-        "Tseng et al. 2021, eq. 4",
+        "Tseng et al. 2021, section 3",
         of_logits=lecam,
         memory={"real_anchor": 0.0, "fake_anchor": 0.0},
         remember=lecam_anchors,
     ),
-    "consistency": Penalty("Zhang et al. 2020, eq. 2", of_samples=consistency),
+    "consistency": Penalty("Zhang et al. 2020", of_samples=consistency),
     "logit_drift": Penalty("Karras et al. 2018, appendix A.1", of_logits=logit_drift),
     "weight_clip": Penalty("Arjovsky et al. 2017, algorithm 1", constrain=clip_weights_, bounds_slope=True),
 }

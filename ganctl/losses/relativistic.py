@@ -1,6 +1,6 @@
 """Relativistic losses: how much more real is a real sample than a generated one?
 
-Source: Jolicoeur-Martineau 2018 (arXiv:1807.00734). A form is a function of the margin m by which a sample should
+Source: Jolicoeur-Martineau 2018 (arXiv:1807.00734), section 4. A form is a function of the margin m by which a sample should
 win over what it is compared with, and falls as the margin grows.
 """
 
@@ -22,8 +22,8 @@ FORMS: dict[str, Callable[[Tensor], Tensor]] = {
 def paired_discriminator(real_logits: Tensor, fake_logits: Tensor, form: str = "logistic") -> Tensor:
     """J(D) = E phi(r - f) over pairs of a real and a generated sample.
 
-    In the logistic form it is ln 2 where D cannot tell. Source: eq. 3 of the paper; Huang et al. 2024 (R3GAN,
-    arXiv:2501.05441), eq. 2.
+    In the logistic form it is ln 2 where D cannot tell. The paper's RSGAN; RpGAN in Huang et al. 2024
+    (R3GAN, arXiv:2501.05441), eq. 2.
 
     Raises:
         ValueError: not as many real as generated samples.
@@ -36,7 +36,7 @@ def paired_discriminator(real_logits: Tensor, fake_logits: Tensor, form: str = "
 
 
 def paired_generator(real_logits: Tensor, fake_logits: Tensor, form: str = "logistic") -> Tensor:
-    """J(G) = E phi(f - r): J(D) with real and generated exchanged. Source: eq. 4 of the paper."""
+    """J(G) = E phi(f - r): J(D) with real and generated exchanged."""
     return paired_discriminator(fake_logits, real_logits, form)
 
 
@@ -45,8 +45,7 @@ def average_discriminator(
 ) -> Tensor:
     """J(D) = E phi(r - E f) + E phi(E r - f): each sample against the average of the other kind.
 
-    In the logistic form it is 2 ln 2 where D cannot tell. Source: eq. 7 to 9 of the paper. Both averages carry
-    gradient.
+    In the logistic form it is 2 ln 2 where D cannot tell. Both averages carry gradient.
 
     Args:
         form: logistic (RaSGAN), least_squares (RaLSGAN) or hinge (RaHingeGAN).
@@ -58,15 +57,15 @@ def average_discriminator(
 
 
 def average_generator(real_logits: Tensor, fake_logits: Tensor, form: str = "logistic", half: bool = False) -> Tensor:
-    """J(G) = E phi(f - E r) + E phi(E f - r): J(D) with real and generated exchanged. Source: as J(D)."""
+    """J(G) = E phi(f - E r) + E phi(E f - r): J(D) with real and generated exchanged."""
     return average_discriminator(fake_logits, real_logits, form, half)
 
 
 ROWS = {
     "relativistic_paired": AdversarialLoss(
-        paired_discriminator, paired_generator, "Jolicoeur-Martineau 2018, eq. 3 and 4", real_in_generator="needed"
+        paired_discriminator, paired_generator, "Jolicoeur-Martineau 2018, section 4", real_in_generator="needed"
     ),
     "relativistic_average": AdversarialLoss(
-        average_discriminator, average_generator, "Jolicoeur-Martineau 2018, eq. 7 to 9", real_in_generator="needed"
+        average_discriminator, average_generator, "Jolicoeur-Martineau 2018, section 4", real_in_generator="needed"
     ),
 }

@@ -1,7 +1,7 @@
 """The Dirac-GAN of Mescheder et al. 2018 (arXiv:1801.04406): data at 0, one generated point theta, D(x) = psi x.
 
 Both players follow their gradients at once, in continuous time. Linearized at (0, 0), the eigenvalues are
--gamma / 2 +- sqrt(gamma^2 / 4 - f'(0)^2) with f'(0) = 1 / 2 and R1's weight gamma (section 2 and lemma 4.1 there).
+-gamma / 2 +- sqrt(gamma^2 / 4 - f'(0)^2) with f'(0) = 1 / 2 and R1's weight gamma.
 """
 
 import math
@@ -81,7 +81,7 @@ def test_r1_converges_at_the_rate_of_its_eigenvalues(loss):
 
 @pytest.mark.parametrize("loss", ["nonsaturating", "wasserstein"])
 def test_wgan_gp_does_not_converge(loss):
-    # Its penalty draws |grad D| = |psi| to 1, away from the equilibrium at 0 (section 3.1 and figure 3 of the paper).
+    # Its penalty draws |grad D| = |psi| to 1, away from the equilibrium at 0.
     start = {"start": (0.3, 0.3), "time": 60.0, "steps": 1000}
     assert min(radius(point) for point in orbit(loss, "gradient", weight=1.0, **start)[300:]) > 0.5
     assert radius(orbit(loss, "r1", weight=1.0, **start)[-1]) < 1e-6
