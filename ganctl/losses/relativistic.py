@@ -1,7 +1,7 @@
 """Relativistic losses: how much more real is a real sample than a generated one?
 
-Source: Jolicoeur-Martineau 2018 (arXiv:1807.00734), section 4. A form is a function of the margin m by which a sample should
-win over what it is compared with, and falls as the margin grows.
+Source: Jolicoeur-Martineau 2018 (arXiv:1807.00734), section 4. A form is a function of the margin m by which a sample
+should win over what it is compared with, and falls as the margin grows.
 """
 
 from collections.abc import Callable
