@@ -2,6 +2,7 @@
 
 import importlib
 import sys
+import traceback
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,17 +13,18 @@ import torch
 from torch import Tensor
 
 from ganctl import checkpoint, pictures
+from ganctl.compatibility import check_fit
 from ganctl.config import read
 from ganctl.data import DATASETS, Batches, Dataset, Density, ImageSet
 from ganctl.errors import BadInput
 from ganctl.games import GAMES, Game, WeightedPenalty
 from ganctl.loop import Average, Training, restore_networks
-from ganctl.losses import LOSSES, PENALTIES, AdversarialLoss, Penalty
+from ganctl.losses import LOSSES, PENALTIES
 from ganctl.models import MODELS
 from ganctl.models.layers import attach_noise_
 from ganctl.optimizers import OPTIMIZERS, schedule
 from ganctl.run import RunFolder, available_cores, find, latest
-from ganctl.schema import Config
+from ganctl.schema import Config, option
 from ganctl.streams import Streams
 
 
@@ -35,12 +37,14 @@ class Experiment:
         dataset: what is real.
         total_steps: the budget, in steps.
         log_odds: whether the sigmoid of the discriminator's logit means a probability.
+        papers: where the formulas of its loss and its penalty stand.
     """
 
     training: Training
     dataset: Dataset
     total_steps: int
     log_odds: bool
+    papers: dict[str, str]
 
     def draw_samples(self, count: int, noise: torch.Generator) -> Tensor:
         """`count` generated samples on the CPU, from the averaged weights where there is an average."""
@@ -99,18 +103,23 @@ def load_plugins(modules: Iterable[str]) -> None:
             importlib.import_module(name)
         except ImportError as error:
             raise BadInput(f"plugins=[{name}]: cannot be imported ({error}); name a Python module") from None
+        except Exception as error:  # whatever a user's file may raise
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            raise BadInput(f"plugins=[{name}]: cannot be imported ({reason}, {_line_of(name, error)})") from None
+
+
+def _line_of(module: str, error: Exception) -> str:
+    """Where in the module's file the error came from."""
+    own = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).stem == module]
+    line = error.lineno if isinstance(error, SyntaxError) else own[-1].lineno if own else None
+    return f"{module}.py line {line}" if line else f"{module}.py"
 
 
 def _row(group: str, rows: dict[str, Any], options: Any) -> Any:
-    name = _option(options, "name")
+    name = option(options, "name")
     if name not in rows:
         raise BadInput(f"{group}={name}: no such {group}; choose from {', '.join(sorted(rows))}")
     return rows[name]
-
-
-def _option(options: Any, key: str, default: Any = None) -> Any:
-    """An option of a part; those of a plugin's part are a plain dict."""
-    return options.get(key, default) if isinstance(options, dict) else getattr(options, key, default)
 
 
 def _configured(group: str, rows: dict[str, Any], options: Any, *apart: str) -> Any:
@@ -149,8 +158,8 @@ def build(config: Config, dataset: Dataset | None = None) -> Experiment:
                 reason = str(error).splitlines()[0]
                 raise BadInput(f"model: its {name} cannot be made ({reason}); use smaller widths") from None
         attach_noise_(networks[name], streams.layer_noise)
-    _check_fit(config, loss, penalty, networks["discriminator"], dataset)
-    weighted = WeightedPenalty(penalty, _option(config.penalty, "weight", 1.0), _option(config.penalty, "every", 1))
+    check_fit(config, loss, penalty, networks["discriminator"], dataset)
+    weighted = WeightedPenalty(penalty, option(config.penalty, "weight", 1.0), option(config.penalty, "every", 1))
     own = config.game if isinstance(config.game, dict) else vars(config.game)
     played = rules(networks, loss, weighted, streams, **{key: own[key] for key in own if key != "name"})
     batches = Batches(dataset.to(device), config.batch_size, streams)
@@ -167,57 +176,26 @@ def build(config: Config, dataset: Dataset | None = None) -> Experiment:
         streams,
         average,
         torch.bfloat16 if config.precision == "bf16" else None,
-        schedule(config.optim.schedule, config.optim.end_factor, total_steps),
-        config.optim.clip_norm,
+        schedule(option(config.optim, "schedule", "constant"), option(config.optim, "end_factor", 0.0), total_steps),
+        option(config.optim, "clip_norm"),
     )
-    experiment = Experiment(training, dataset, total_steps, loss.log_odds)
+    experiment = Experiment(
+        training, dataset, total_steps, loss.log_odds, {"loss": loss.paper, "penalty": penalty.paper}
+    )
     if isinstance(dataset, ImageSet):
         dataset.value_range = experiment.value_range
     return experiment
 
 
-def _check_fit(
-    config: Config, loss: AdversarialLoss, penalty: Penalty, critic: torch.nn.Module, dataset: Dataset
-) -> None:
-    """Raises BadInput where the loss, the penalty, the discriminator and the data do not go together."""
-    named = {group: _option(getattr(config, group), "name") for group in ("loss", "penalty", "model", "data")}
-    bounding = sorted(name for name, row in PENALTIES.items() if row.bounds_slope)
-    bounded = penalty.bounds_slope or _option(config.model, "spectral_norm", False)
-    if loss.critic == "bounded_slope" and not bounded:
-        raise BadInput(
-            f"loss={named['loss']} penalty={named['penalty']}: its critic's slope needs a bound; "
-            f"choose penalty={', '.join(bounding)}, or model.spectral_norm=true"
-        )
-    if loss.critic == "autoencoder" and not getattr(critic, "reconstructs", False):
-        raise BadInput(
-            f"loss={named['loss']} model={named['model']}: its discriminator is an auto-encoder; "
-            "use model=autoencoder, or model=autoencoder_small for points"
-        )
-    if _option(config.game, "pulling_away_weight") and not hasattr(critic, "encode"):
-        raise BadInput(
-            f"game.pulling_away_weight model={named['model']}: compares the codes of an auto-encoder; "
-            "use model=autoencoder, or model=autoencoder_small for points"
-        )
-    if penalty.of_samples and getattr(critic, "mixes_batch", True):
-        raise BadInput(
-            f"penalty={named['penalty']} model={named['model']}: is taken for each sample by itself, and batch norm "
-            "lets samples see each other; use model.discriminator_norm=none or layer, or model=mlp"
-        )
-    if named["penalty"] == "consistency" and len(dataset.shape) < 3:
-        raise BadInput(
-            f"penalty=consistency data={named['data']}: shifts images, and this data set holds points; "
-            "use penalty=gradient, r1 or another one"
-        )
-
-
 def _optimizers(config: Config, game: Game) -> dict[str, torch.optim.Optimizer]:
     """One optimizer a player; the discriminator's may have a learning rate of its own."""
     make = _row("optim", OPTIMIZERS, config.optim)
-    rates = {"discriminator": config.optim.discriminator_lr or config.optim.lr}
+    rate = option(config.optim, "lr", 0.001)
+    rates = {"discriminator": option(config.optim, "discriminator_lr") or rate}
     return {
         name: make(
             [parameter for network in player.networks for parameter in game.networks[network].parameters()],
-            rates.get(name, config.optim.lr),
+            rates.get(name, rate),
             config.optim,
         )
         for name, player in game.players().items()

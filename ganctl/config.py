@@ -80,7 +80,13 @@ def parse(overrides: Sequence[str]) -> list[Override]:
             )
         if override.is_delete():
             raise BadInput(f"{text}: a key cannot be deleted; give it a value, as in loss=minimax")
-        if override.key_or_group in groups() and not plugins:
+        group, _, leaf = override.key_or_group.partition(".")
+        if leaf == "name" and group in SCHEMAS:
+            raise BadInput(
+                f"{text}: choose a {group} from {', '.join(choices(group))} by {group}=, which brings its options along"
+            )
+        # A plugin's choice is known when it is imported.
+        if override.key_or_group in groups() and not (plugins and override.key_or_group in SCHEMAS):
             for value in values_of(override):
                 _check_choice(override.key_or_group, value)
     return parsed

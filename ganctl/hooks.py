@@ -87,15 +87,19 @@ class Modes:
     Args:
         experiment: on a density.
         every: steps between two counts, each at the next logged step.
+        log_every: steps between two logged ones.
     """
 
     COUNT = 2500  # samples, as in Lin et al. 2018 (PacGAN, arXiv:1712.04086, section 4.1)
 
-    def __init__(self, experiment: Experiment, density: Density, every: int) -> None:
+    def __init__(self, experiment: Experiment, density: Density, every: int, log_every: int) -> None:
         self.experiment = experiment
         self.density = density
         self.every = every
-        self.next = -(-experiment.training.step // every) * every
+        # As if the run had never stopped: the first count that the last logged step left open.
+        step = experiment.training.step
+        logged = step // log_every * log_every
+        self.next = (logged // every + 1) * every if step else 0
 
     def after_step(self, training: Training, scalars: dict[str, float] | None) -> None:
         """Adds the counts to the scalars of the step."""

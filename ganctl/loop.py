@@ -19,7 +19,7 @@ from ganctl.streams import Streams
 class Average:
     """Exponential moving average of the networks that samples come from.
 
-    Source: Karras et al. 2018 (arXiv:1710.10196), section 5.
+    Source: Karras et al. 2018 (arXiv:1710.10196), appendix A.1.
 
     Args:
         networks: by name; buffers such as batch norm's statistics are copied, not averaged.

@@ -271,5 +271,10 @@ class Config:
         return {item.name: _plain(getattr(self, item.name)) for item in fields(self)}
 
 
+def option(section: Any, key: str, default: Any = None) -> Any:
+    """An option of a group's section, which is a plain dict where its choice has no schema."""
+    return section.get(key, default) if isinstance(section, dict) else getattr(section, key, default)
+
+
 def _plain(value: Any) -> Any:
     return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value

@@ -18,7 +18,7 @@ RANKS = [
     {"hooks", "report"},
     {"build"},
     {"loop"},
-    {"games", "metrics"},
+    {"games", "metrics", "compatibility"},
     {"losses", "models", "data", "optimizers", "checkpoint", "pictures"},
     {"run"},
     {"config", "streams"},

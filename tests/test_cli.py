@@ -48,6 +48,16 @@ MISTAKES = {
     "no auto-encoder": (["train", "loss=began"], "use model=autoencoder"),
     "no codes": (["train", "game.pulling_away_weight=0.1"], "use model=autoencoder"),
     "batch norm": (["train", "model=dcgan", "penalty=r1"], "use model.discriminator_norm=none or layer"),
+    "spectral norm with batch norm": (
+        ["train", "model=dcgan", "loss=wasserstein", "model.spectral_norm=true"],
+        "discriminator_norm=none",
+    ),
+    "one sample pulls nothing away": (
+        ["train", "loss=ebgan", "model=autoencoder", "game.pulling_away_weight=0.1", "batch_size=1"],
+        "use batch_size=2",
+    ),
+    "a plugin that does not parse": (["train", "plugins=[broken]"], "SyntaxError: "),
+    "a plugin that fails": (["train", "plugins=[failing]"], "KeyError: 'no_such', failing.py line 2"),
     "points": (["train", "data=ring8", "penalty=consistency"], "shifts images"),
     "key": (["train", "los=hinge"], "did you mean loss?"),
     "negative": (["train", "epochs=-1"], "must be at least 1"),
@@ -78,12 +88,16 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_exits_2_with_one_line_that_helps(mistake, tmp_path, call):
+def test_a_mistake_exits_2_with_one_line_that_helps(mistake, tmp_path, call, monkeypatch):
     words, line = MISTAKES[mistake]
     (tmp_path / "empty").mkdir()
     (tmp_path / "file").write_text("")
     (tmp_path / "foreign").mkdir()
+    (tmp_path / "broken.py").write_text("def loss(:\n")
+    (tmp_path / "failing.py").write_text("from ganctl.losses import LOSSES\nLOSSES['mine'] = LOSSES['no_such']\n")
     (tmp_path / "foreign" / "config.yaml").write_text("a: 1\n")
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
     before = sorted(tmp_path.rglob("*"))
     done = call(*words, cwd=tmp_path)
     assert done.returncode == 2, done.stderr

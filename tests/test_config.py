@@ -105,6 +105,8 @@ def test_naming_steps_replaces_the_default_epochs():
         (["~model"], "~model: a key cannot be deleted"),
         (["hydra.run.dir=x"], "hydra's own settings"),
         (["loss.name=typo"], "loss.name=typo: choose a loss from"),
+        (["penalty.name=logit_drift"], "penalty.name=logit_drift: choose a penalty from .* by penalty="),
+        (["plugins=[mine]", "experiment=wgan-gp"], "experiment=wgan-gp: no such experiment"),
         (["data=null"], "data=null: no such data"),
         (["+depth=3"], "depth: no such key"),
     ],

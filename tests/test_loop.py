@@ -49,7 +49,9 @@ def test_only_the_logged_steps_are_observed():
     assert [step for step, _ in rows] == [1, 2, 3, 4, 5]
 
 
-@pytest.mark.parametrize("loss", ["minimax", "nonsaturating"])
+@pytest.mark.parametrize(
+    "loss", [["loss=minimax", "loss.half=true"], ["loss=nonsaturating"], ["penalty=logit_drift", "penalty.every=3"]]
+)
 @pytest.mark.parametrize("model", [[], ["model=dcgan", "model.width=4", "batch_size=20"]], ids=["mlp", "dcgan"])
 def test_looking_at_a_run_never_changes_it(loss, model):
     class Sampler:
@@ -58,8 +60,8 @@ def test_looking_at_a_run_never_changes_it(loss, model):
             played.sample(3, played.streams.fresh("sampling"))
 
     base = TINY if not model else ["threads=1"]
-    watched = build(load([*base, *model, f"loss={loss}"])).training
-    left_alone = build(load([*base, *model, f"loss={loss}"])).training
+    watched = build(load([*base, *model, *loss])).training
+    left_alone = build(load([*base, *model, *loss])).training
     train(watched, 4, log_every=1, hooks=[Sampler()], stopped=never)
     train(left_alone, 4, log_every=4, hooks=[], stopped=never)
     for part, tensors in watched.tensors().items():

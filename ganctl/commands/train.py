@@ -9,7 +9,6 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 import torch
 
@@ -21,7 +20,7 @@ from ganctl.hooks import Checkpoints, Grids, Modes, ProgressDisplay, Reports, Sc
 from ganctl.loop import Hook
 from ganctl.loop import train as play
 from ganctl.run import RunFolder, find, new_path, now, unwritable, write_atomically
-from ganctl.schema import Config
+from ganctl.schema import Config, option
 
 # What may differ between a run and its continuation: how long, where and how it is shown, not what is learned.
 RESUMABLE = {"epochs", "steps", "device", "threads", "plugins", "keep_checkpoints", "checkpoint_every"}
@@ -33,7 +32,9 @@ def train(overrides: Sequence[str]) -> Path:
     """Trains what `overrides` describe in a new folder and gives that folder."""
     config = load(overrides)
     experiment = build(config)
-    path = new_path(Path(config.output_dir), config.name or f"{option(config.loss)}-{option(config.data)}")
+    path = new_path(
+        Path(config.output_dir), config.name or f"{option(config.loss, 'name')}-{option(config.data, 'name')}"
+    )
     folder = create(path, config, experiment)
     return run_shown(config, experiment, folder)
 
@@ -53,10 +54,11 @@ def resume_run(path: Path, overrides: Sequence[str]) -> Path:
         config, plugins=given.plugins, **{key: getattr(given, key) for key in changed - {"epochs", "steps"}}
     )
     if changed & {"epochs", "steps"}:
-        if config.optim.schedule != "constant":
+        scheduled = option(config.optim, "schedule", "constant")
+        if scheduled != "constant":
             raise BadInput(
                 f"{sorted(changed & {'epochs', 'steps'})[0]}: the learning rate of this run ends with its budget "
-                f"(optim.schedule={config.optim.schedule}), so it cannot be extended; train a new run"
+                f"(optim.schedule={scheduled}), so it cannot be extended; train a new run"
             )
         config = replace(config, epochs=given.epochs, steps=given.steps)
     experiment = build(config)
@@ -91,6 +93,7 @@ def create(path: Path, config: Config, experiment: Experiment) -> RunFolder:
         data_fingerprint=experiment.dataset.fingerprint,
         sample_shape=list(experiment.dataset.shape),
         log_odds=experiment.log_odds,
+        papers=experiment.papers,
         images_seen=0,
         seconds=0.0,
         error=None,
@@ -145,7 +148,9 @@ def run(config: Config, experiment: Experiment, folder: RunFolder, show: Show) -
         grids = Grids(folder, writer, experiment, config.sample_every)
         hooks: list[Hook] = [scalar_log, grids, checkpoints, Reports(show)]
         if isinstance(experiment.dataset, Density):
-            hooks.insert(0, Modes(experiment, experiment.dataset, config.sample_every))  # before the scalars are logged
+            hooks.insert(
+                0, Modes(experiment, experiment.dataset, config.sample_every, config.log_every)
+            )  # before the scalars are logged
         try:
             play(training, experiment.total_steps, config.log_every, hooks, stopped)
             checkpoints.save(training)
@@ -211,11 +216,6 @@ def stop_on_signals() -> Iterator[Callable[[], bool]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def option(section: Any) -> str:
-    """The name that a group's section carries."""
-    return section["name"] if isinstance(section, dict) else section.name
 
 
 def device_name(experiment: Experiment) -> str:

@@ -1,5 +1,6 @@
 """One generator against one discriminator (Goodfellow et al. 2014), with any loss and any penalty plugged in."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -11,6 +12,8 @@ from ganctl.losses import AdversarialLoss, Penalty, pulling_away
 from ganctl.losses.logistic import cross_entropy, minimax_generator, nonsaturating_generator
 from ganctl.streams import Streams
 
+LAST = "last_penalty"  # what was paid last, in the memory of a game whose penalty is not paid at every turn
+
 
 @dataclass(frozen=True)
 class WeightedPenalty:
@@ -19,8 +22,8 @@ class WeightedPenalty:
     Attributes:
         penalty: what is paid for.
         weight: of the penalty, on average over the turns.
-        every: turns of the discriminator from one payment to the next, each of which is `every` times the weight, so
-            that the expected gradient stays (lazy regularization: Karras et al. 2020, arXiv:1912.04958, section 3.1).
+        every: turns of the discriminator from one payment to the next, each of which has `every` times the gradient,
+            so that the expected one stays (lazy regularization: Karras et al. 2020, arXiv:1912.04958, section 3.1).
     """
 
     penalty: Penalty
@@ -57,6 +60,8 @@ class Gan(Game):
         self.discriminator_turns = discriminator_turns
         self.pulling_away_weight = pulling_away_weight
         first = {**loss.memory, **self.penalty.memory}
+        if penalty.every > 1:
+            first[LAST] = 0.0
         self.memory = {name: torch.tensor(value, device=streams.device) for name, value in first.items()}
 
     def players(self) -> dict[str, Player]:
@@ -99,8 +104,8 @@ class Gan(Game):
         generated = self.generate(len(batch.real), self.streams.noise)
         real, fake = self.judge(batch.real, generated)
         terms = {"adversarial": self.loss.discriminator(real, fake, **self._recalled(self.loss))}
-        if (batch.turn - 1) % self.paid.every == 0:
-            terms |= self._penalty_term(batch.real, generated, real, fake)
+        if self.penalty.of_samples or self.penalty.of_logits:
+            terms["penalty"] = self._payment(batch, generated, real, fake)
         remembered = self._remember(real.detach(), fake.detach())
         if batch.observed is not None:
             batch.observed["yardstick/j_d"] = cross_entropy(real, fake).detach()
@@ -116,24 +121,43 @@ class Gan(Game):
         for part in (self.loss, self.penalty):
             if part.remember:
                 noted |= part.remember(real, fake, **self._recalled(part))
-        for name, value in self.memory.items():
-            value.copy_(noted[name])
+        for name, value in noted.items():
+            if name in self.memory:
+                self.memory[name].copy_(value)
         return noted
 
     def _recalled(self, part: AdversarialLoss | Penalty) -> dict[str, Tensor]:
         # A copy, for the value that a term was computed with must still be there when its gradient is.
         return {name: self.memory[name].clone() for name in part.memory}
 
-    def _penalty_term(self, real: Tensor, fake: Tensor, real_logits: Tensor, fake_logits: Tensor) -> dict[str, Tensor]:
+    def _payment(self, batch: Batch, generated: Tensor, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+        """The weighted penalty; between two payments the last one, without gradient, so that J(D) stays comparable."""
+        if (batch.turn - 1) % self.paid.every:
+            return self.memory[LAST].clone()
         if self.penalty.of_samples:
             # In full precision: a squared gradient norm soon leaves the range of half precision.
-            with torch.autocast(real.device.type, enabled=False):
-                value = self.penalty.of_samples(self._critic, real, fake.to(real.dtype), self.streams.penalty)
-        elif self.penalty.of_logits:
-            value = self.penalty.of_logits(real_logits, fake_logits, **self._recalled(self.penalty))
+            with torch.autocast(batch.real.device.type, enabled=False):
+                value = self.penalty.of_samples(
+                    self._still_critic(), batch.real, generated.to(batch.real.dtype), self.streams.penalty
+                )
         else:
-            return {}
-        return {"penalty": self.paid.weight * self.paid.every * value}
+            assert self.penalty.of_logits
+            value = self.penalty.of_logits(real_logits, fake_logits, **self._recalled(self.penalty))
+        paid = self.paid.weight * value
+        if self.paid.every == 1:
+            return paid
+        self.memory[LAST].copy_(paid.detach())
+        return paid + (self.paid.every - 1) * (paid - paid.detach())  # the value of one payment, the gradient of all
+
+    def _still_critic(self) -> Callable[[Tensor], Tensor]:
+        """The discriminator with one and the same dropout mask at every call."""
+        start = self.streams.layer_noise.get_state()
+
+        def critic(samples: Tensor) -> Tensor:
+            self.streams.layer_noise.set_state(start)
+            return self._critic(samples)
+
+        return critic
 
     def _critic(self, samples: Tensor) -> Tensor:
         return self.discriminator(samples).float()
@@ -152,8 +176,9 @@ class Gan(Game):
                 real = self.peek(batch.real)
         terms = {"adversarial": self.loss.generator(real, fake)}
         if self.pulling_away_weight:
-            codes = self.discriminator.encode(generated).float()  # type: ignore[operator]
-            terms["pulling_away"] = self.pulling_away_weight * pulling_away(codes)
+            codes = self.discriminator.encode(generated)  # type: ignore[operator]
+            with torch.autocast(codes.device.type, enabled=False):
+                terms["pulling_away"] = self.pulling_away_weight * pulling_away(codes.float())
         return terms
 
     def judge(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:

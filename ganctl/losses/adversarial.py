@@ -19,7 +19,7 @@ class AdversarialLoss:
         paper: where the formulas stand.
         real_in_generator: what the real logits are to J(G). "absent": it does not use them. "constant": they enter
             its value but not its gradient, so J(G) may be given None for them and then leaves that term out.
-            "needed": its gradient depends on them.
+            "needed": its gradient depends on them, which costs a pass of the discriminator.
         critic: what it asks of the discriminator. "logits": nothing. "bounded_slope": a penalty or a constraint that
             bounds its slope, without which J(D) has no minimum. "autoencoder": that its logit is minus the error with
             which it reconstructs a sample.
@@ -32,7 +32,7 @@ class AdversarialLoss:
     discriminator: Callable[..., Tensor]
     generator: Callable[..., Tensor]
     paper: str
-    real_in_generator: Literal["absent", "constant", "needed"] = "absent"
+    real_in_generator: Literal["absent", "constant", "needed"] = "needed"
     critic: Literal["logits", "bounded_slope", "autoencoder"] = "logits"
     log_odds: bool = False
     memory: dict[str, float] = field(default_factory=dict)

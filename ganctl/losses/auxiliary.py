@@ -1,6 +1,5 @@
 """Terms that a player may add to its adversarial objective."""
 
-import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
@@ -13,7 +12,6 @@ def pulling_away(features: Tensor) -> Tensor:
     Args:
         features: [N, K] of generated samples, N at least 2.
     """
-    count = len(features)
-    cosines = normalize(features, dim=1) @ normalize(features, dim=1).T
-    different = ~torch.eye(count, dtype=torch.bool, device=features.device)
-    return cosines.square().masked_select(different).sum() / (count * (count - 1))
+    count, directions = len(features), normalize(features, dim=1)
+    squares = (directions @ directions.T).square()
+    return (squares.sum() - squares.diagonal().sum()) / (count * (count - 1))

@@ -47,7 +47,13 @@ def divergence(
         del real_logits
         return -conjugate(fake_logits).mean()
 
-    return AdversarialLoss(discriminator, generator, "Nowozin et al. 2016, eq. 6 and table 2", log_odds=log_odds)
+    return AdversarialLoss(
+        discriminator,
+        generator,
+        "Nowozin et al. 2016, eq. 6 and table 2",
+        real_in_generator="absent",
+        log_odds=log_odds,
+    )
 
 
 ROWS = {
@@ -63,6 +69,6 @@ ROWS = {
     "fgan_jensen_shannon": divergence(
         lambda v: math.log(2) - softplus(-v), lambda v: softplus(v) - math.log(2), log_odds=True
     ),
-    # T = tanh(v) / 2; f*(t) = t for |t| <= 1/2
+    # T = tanh(v) / 2; f*(t) = t for |t| <= 1/2 (from the supplement)
     "fgan_total_variation": divergence(lambda v: v.tanh() / 2, lambda v: v.tanh() / 2),
 }

@@ -57,12 +57,17 @@ def began_balance(
 
 ROWS = {
     "ebgan": AdversarialLoss(
-        ebgan_discriminator, critic_generator, "Zhao et al. 2017, eq. 1 and 2", critic="autoencoder"
+        ebgan_discriminator,
+        critic_generator,
+        "Zhao et al. 2017, eq. 1 and 2",
+        real_in_generator="absent",
+        critic="autoencoder",
     ),
     "began": AdversarialLoss(
         began_discriminator,
         critic_generator,
         "Berthelot et al. 2017, section 3.4",
+        real_in_generator="absent",
         critic="autoencoder",
         memory={"k": 0.0},
         remember=began_balance,

@@ -82,6 +82,10 @@ ROWS = {
         cross_entropy, swapped_generator, "J(D) with labels swapped", real_in_generator="constant", log_odds=True
     ),
     "nonsaturating": AdversarialLoss(
-        cross_entropy, nonsaturating_generator, "Goodfellow et al. 2014, section 3", log_odds=True
+        cross_entropy,
+        nonsaturating_generator,
+        "Goodfellow et al. 2014, section 3",
+        real_in_generator="absent",
+        log_odds=True,
     ),
 }

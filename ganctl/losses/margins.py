@@ -82,18 +82,26 @@ def hinge_discriminator(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
 
 ROWS = {
     "least_squares": AdversarialLoss(
-        least_squares_discriminator, least_squares_generator, "Mao et al. 2017, eq. 2 and 9"
+        least_squares_discriminator, least_squares_generator, "Mao et al. 2017, eq. 2 and 9", real_in_generator="absent"
     ),
     "mean_squared_error": AdversarialLoss(
         probability_squares_discriminator,
         probability_squares_generator,
         "tutorials: squares of probabilities",
+        real_in_generator="absent",
         log_odds=True,
     ),
     "wasserstein": AdversarialLoss(
-        wasserstein_discriminator, critic_generator, "Arjovsky et al. 2017, eq. 2", critic="bounded_slope"
+        wasserstein_discriminator,
+        critic_generator,
+        "Arjovsky et al. 2017, eq. 2",
+        real_in_generator="absent",
+        critic="bounded_slope",
     ),
     "hinge": AdversarialLoss(
-        hinge_discriminator, critic_generator, "Lim and Ye 2017; Miyato et al. 2018, eq. 16 and 17"
+        hinge_discriminator,
+        critic_generator,
+        "Lim and Ye 2017; Miyato et al. 2018, eq. 16 and 17",
+        real_in_generator="absent",
     ),
 }

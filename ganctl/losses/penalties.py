@@ -157,7 +157,8 @@ def lecam(
 ) -> Tensor:
     """E (r - a_F)^2 + E (f - a_R)^2 with a_R, a_F the moving averages of the real and of the generated logits.
 
-    Source: Tseng et al. 2021 (arXiv:2104.03310), section 3.
+    Source: Tseng et al. 2021 (arXiv:2104.03310), section 3. The averages begin at 0 and the penalty at the first turn;
+    the paper's code begins it after 1,000.
 
     Args:
         one_sided: E max(0, r - a_F)^2 + E max(0, a_R - f)^2, as the paper's code has it.

@@ -63,9 +63,9 @@ def average_generator(real_logits: Tensor, fake_logits: Tensor, form: str = "log
 
 ROWS = {
     "relativistic_paired": AdversarialLoss(
-        paired_discriminator, paired_generator, "Jolicoeur-Martineau 2018, section 4", real_in_generator="needed"
+        paired_discriminator, paired_generator, "Jolicoeur-Martineau 2018, section 4"
     ),
     "relativistic_average": AdversarialLoss(
-        average_discriminator, average_generator, "Jolicoeur-Martineau 2018, section 4", real_in_generator="needed"
+        average_discriminator, average_generator, "Jolicoeur-Martineau 2018, section 4"
     ),
 }

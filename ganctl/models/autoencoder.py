@@ -14,7 +14,7 @@ class AutoencoderDiscriminator(nn.Module):
     """Samples [N, *shape] to logits [N]: minus the error of their reconstruction, so that bigger means "more real".
 
     The error is the mean over a sample's elements of |x - D(x)| (l1: BEGAN, arXiv:1703.10717, section 3.1 with eta = 1)
-    or of (x - D(x))^2 (l2: EBGAN, arXiv:1609.03126, section 2.3).
+    or of (x - D(x))^2 (l2: the square of EBGAN's norm, arXiv:1609.03126, section 2.3, over the number of elements).
     """
 
     mixes_batch = False  # no layer lets one sample see another

@@ -129,6 +129,7 @@ def _html(comparison: dict[str, Any], cells: list[CellRecord], pictures: dict[st
     # Names in a comparison are a user's: everything is escaped.
     environment = Environment(loader=PackageLoader("ganctl.report", "."), autoescape=True, undefined=StrictUndefined)
     environment.filters["number"] = number
+    arms = {arm: [cell for cell in cells if cell.arm == arm] for arm in comparison["arms"]}
     return environment.get_template("report.html.jinja").render(
         comparison=comparison,
         shared=_shared(comparison["definition"]),
@@ -136,15 +137,16 @@ def _html(comparison: dict[str, Any], cells: list[CellRecord], pictures: dict[st
         cells=cells,
         headline=headline(comparison),
         stories={(cell.arm, cell.seed): story(cell) for cell in cells},
-        meanings={arm: _meaning(values["overrides"]) for arm, values in comparison["arms"].items()},
+        meanings={arm: _meaning(values["overrides"], arms[arm]) for arm, values in comparison["arms"].items()},
         figures=[(name, FIGURES[name][1], base64.b64encode(content).decode()) for name, content in pictures.items()],
     )
 
 
-def _meaning(overrides: list[str]) -> str:
-    """What the choices of an arm are, and its other settings."""
+def _meaning(overrides: list[str], cells: list[CellRecord]) -> str:
+    """What the choices of an arm are, and its other settings; of a plugin's choice, the source that it names."""
     pairs = [override.partition("=")[::2] for override in overrides]
-    chosen = [config.describe(key, value) for key, value in pairs if key in config.groups()]
+    papers: dict[str, str] = next((cell.info["papers"] for cell in cells if "papers" in cell.info), {})
+    chosen = [config.describe(key, value) or papers.get(key, "") for key, value in pairs if key in config.groups()]
     settings = [f"{key}={value}" for key, value in pairs if key not in config.groups()]
     return " ".join([*filter(None, chosen), *settings])
 
@@ -163,8 +165,9 @@ def _shared(definition: dict[str, Any]) -> dict[str, str]:
 
 
 def _paired(definition: dict[str, Any]) -> bool:
-    """Whether cells of one seed share initial weights, data order and noise: the same networks, data and batches."""
-    parts = [json.dumps([arm["data"], arm["model"], arm["batch_size"]], sort_keys=True) for arm in definition.values()]
+    """Whether cells of one seed share initial weights, data order and noise: equal networks, data, batches, turns."""
+    same = ("data", "model", "batch_size", "game")
+    parts = [json.dumps([arm.get(key) for key in same], sort_keys=True) for arm in definition.values()]
     return len(set(parts)) == 1
 
 

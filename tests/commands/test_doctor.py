@@ -27,7 +27,7 @@ BROKEN = {
     # The gradient of a detached square is half of what finite differences see.
     "a gradient": (LOSSES, "wasserstein", {"generator": lambda r, f: -(f * f.detach()).mean()}, "loss wasserstein"),
     "an overflow": (LOSSES, "least_squares", {"generator": lambda r, f: f.exp().mean()}, "finite at logits of +-100"),
-    "a penalty": (PENALTIES, "r1", {"of_samples": halved(PENALTIES["r1"].of_samples)}, "penalty r1: 3.125"),
+    "a penalty": (PENALTIES, "r1", {"of_samples": halved(PENALTIES["r1"].of_samples)}, "penalty r1 of a linear critic"),
 }
 
 

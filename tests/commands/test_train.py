@@ -171,6 +171,17 @@ def test_modes_are_counted_as_often_as_grids_are_drawn(folder):
     assert all(0 <= row["modes/covered"] <= 8 for row in rows if "modes/covered" in row)
 
 
+@pytest.mark.parametrize("stop", [3, 4, 6])
+def test_modes_are_counted_at_the_same_steps_when_a_run_is_resumed(folder, stop):
+    words = [*TINY, "data=ring8", "steps=9", "log_every=2", "sample_every=3", "keep_checkpoints=9"]
+    words += ["checkpoint_every=1"]
+    whole, cut = train([*words, "name=whole"]), train([*words, "name=cut"])
+    for step in range(stop + 1, 10):
+        shutil.rmtree(cut / "checkpoints" / f"step-{step:08d}")
+    resume_run(cut, [])
+    assert scalars(cut) == scalars(whole)
+
+
 def test_dcgan_resumes_bit_for_bit_too(folder):
     words = ["model=dcgan", "model.width=4", "batch_size=20", "threads=1", "checkpoint_every=2"]
     whole, part = train([*words, "steps=4", "name=whole"]), train([*words, "steps=2", "name=part"])

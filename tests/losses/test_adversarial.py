@@ -281,9 +281,9 @@ def test_the_balance_of_began_stays_within_its_bounds(k, real, fake, expected):
     assert noted["k"].item() == expected
 
 
-@pytest.mark.parametrize("name", LOSSES)
-def test_without_real_logits_only_the_constant_is_missing(name):
-    loss = LOSSES[name]
+@forms()
+def test_without_real_logits_only_the_constant_is_missing(form):
+    loss = made(form)
     if loss.real_in_generator == "needed":
         r, f = gradient(loss.generator, REAL, FAKE)
         assert r.abs().max() > 0 and f.abs().max() > 0

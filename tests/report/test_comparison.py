@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from ganctl.report import write_report
+from ganctl.report.comparison import _paired
 from ganctl.run import RunFolder
 
 ARM = "<script>alert(1)</script>"
@@ -82,6 +83,12 @@ def test_figures_are_drawn_and_not_blank(comparison):
         with Image.open(file) as figure:
             assert min(figure.size) > 200
             assert np.asarray(figure.convert("L")).std() > 5, file.name
+
+
+def test_cells_are_called_paired_only_where_their_turns_are_equal():
+    arm = {"data": {"name": "ring8"}, "model": {"name": "mlp"}, "batch_size": 9, "game": {"discriminator_turns": 1}}
+    assert _paired({"a": arm, "b": {**arm, "loss": {"name": "hinge"}}})
+    assert not _paired({"a": arm, "b": {**arm, "game": {"discriminator_turns": 5}}})
 
 
 def test_writing_twice_changes_nothing(comparison):

@@ -1,0 +1,46 @@
+"""Which losses, penalties, discriminators and data go together."""
+
+from torch import nn
+
+from ganctl.data import Dataset
+from ganctl.errors import BadInput
+from ganctl.losses import PENALTIES, AdversarialLoss, Penalty
+from ganctl.schema import Config, option
+
+
+def check_fit(config: Config, loss: AdversarialLoss, penalty: Penalty, critic: nn.Module, dataset: Dataset) -> None:
+    """Raises BadInput where the loss, the penalty, the discriminator and the data do not go together."""
+    named = {group: option(getattr(config, group), "name") for group in ("loss", "penalty", "model", "data")}
+    bounding = sorted(name for name, row in PENALTIES.items() if row.bounds_slope)
+    # Batch norm and layer norm have weights of their own, which nothing would bound.
+    bare = option(config.model, "discriminator_norm", "none") == "none"
+    bounded = penalty.bounds_slope or (bare and option(config.model, "spectral_norm", False))
+    if loss.critic == "bounded_slope" and not bounded:
+        raise BadInput(
+            f"loss={named['loss']} penalty={named['penalty']}: its critic's slope needs a bound; "
+            f"choose penalty={', '.join(bounding)}, or model.spectral_norm=true (dcgan: and discriminator_norm=none)"
+        )
+    if loss.critic == "autoencoder" and not getattr(critic, "reconstructs", False):
+        raise BadInput(
+            f"loss={named['loss']} model={named['model']}: its discriminator is an auto-encoder; "
+            "use model=autoencoder, or model=autoencoder_small for points"
+        )
+    if option(config.game, "pulling_away_weight") and not hasattr(critic, "encode"):
+        raise BadInput(
+            f"game.pulling_away_weight model={named['model']}: compares the codes of an auto-encoder; "
+            "use model=autoencoder, or model=autoencoder_small for points"
+        )
+    if option(config.game, "pulling_away_weight") and config.batch_size < 2:
+        raise BadInput(
+            "game.pulling_away_weight batch_size=1: compares samples with each other; use batch_size=2 or more"
+        )
+    if penalty.of_samples and getattr(critic, "mixes_batch", True):
+        raise BadInput(
+            f"penalty={named['penalty']} model={named['model']}: is taken for each sample by itself, and batch norm "
+            "lets samples see each other; use model.discriminator_norm=none or layer, or model=mlp"
+        )
+    if named["penalty"] == "consistency" and len(dataset.shape) < 3:
+        raise BadInput(
+            f"penalty=consistency data={named['data']}: shifts images, and this data set holds points; "
+            "use penalty=gradient, r1 or another one"
+        )
