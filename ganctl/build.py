@@ -101,11 +101,13 @@ def load_plugins(modules: Iterable[str]) -> None:
             sys.path.insert(0, str(Path.cwd()))
         try:
             importlib.import_module(name)
-        except ImportError as error:
-            raise BadInput(f"plugins=[{name}]: cannot be imported ({error}); name a Python module") from None
         except Exception as error:  # whatever a user's file may raise
+            if isinstance(error, ModuleNotFoundError) and error.name == name:
+                raise BadInput(f"plugins=[{name}]: there is no {name}.py here and no module {name}") from None
             reason = " ".join(f"{type(error).__name__}: {error}".split())
-            raise BadInput(f"plugins=[{name}]: cannot be imported ({reason}, {_line_of(name, error)})") from None
+            raise BadInput(
+                f"plugins=[{name}]: cannot be imported ({reason}, {_line_of(name, error)}); mend that file"
+            ) from None
 
 
 def _line_of(module: str, error: Exception) -> str:
@@ -238,6 +240,10 @@ def reopen(
     """
     folder, at = _locate(path, output_dir)
     config = read(folder.config)
+    missing = [name for name in config.plugins if name not in plugins]
+    if missing:
+        advice = " ".join(f"--plugin {name}" for name in missing)
+        raise BadInput(f"{folder.path}: needs {', '.join(missing)}, imported only when asked; add {advice}")
     config.plugins, config.device, config.threads = plugins, device, None
     if ema and config.ema_decay is None:
         raise BadInput(f"--ema: {folder.path} keeps no averaged weights (ema_decay=null); use --no-ema")

@@ -125,7 +125,13 @@ def _compose(parsed: Sequence[Override], overrides: Sequence[str]) -> DictConfig
         for override in parsed
         if override.key_or_group in SCHEMAS and _one(override) not in choices(override.key_or_group)
     ]
-    texts = [text for text, override in zip(overrides, parsed, strict=True) if override not in plugin_rows]
+    # A plugin's choice has no file that says what its options are, so every one of them is new.
+    own = tuple(f"{row.key_or_group}." for row in plugin_rows)
+    texts = [
+        f"+{text}" if override.key_or_group.startswith(own) and not text.startswith("+") and own else text
+        for text, override in zip(overrides, parsed, strict=True)
+        if override not in plugin_rows
+    ]
     try:
         with initialize_config_dir(str(conf_dir()), version_base="1.3"):
             node = compose("config", overrides=[*texts, *(f"~{row.key_or_group}" for row in plugin_rows)])

@@ -137,6 +137,11 @@ class Training:
                 parameter.requires_grad_(network_name in player.networks)
         with torch.autocast(self.real.device.type, self.autocast, enabled=self.autocast is not None):
             terms = player.loss(Batch(self.real, observed, number))
+        for term, value in terms.items():
+            if value.ndim:
+                raise RunFailed(
+                    f"{name}: its term {term} has shape {tuple(value.shape)}; it must be one number, a mean"
+                )
         loss = torch.stack(list(terms.values())).sum()
         optimizer = self.optimizers[name]
         optimizer.zero_grad(set_to_none=True)

@@ -1,13 +1,16 @@
 """`ganctl list`: what there is to choose from. Imports no torch."""
 
+import json
 import textwrap
 
-from ganctl.config import choices, describe, groups
+import yaml
+
+from ganctl.config import choices, conf_dir, describe, groups
 from ganctl.errors import BadInput
 
 
 def list_choices(group: str | None, width: int) -> str:
-    """A line for each choice of `group`, or of every group: its name and what its YAML file says it is.
+    """A line for each choice of `group`, or of every group: its name, what its YAML file says it is, its options.
 
     Args:
         group: loss, penalty, model, ...; None: all of them.
@@ -23,7 +26,7 @@ def list_choices(group: str | None, width: int) -> str:
         longest = max(len(choice) for choice in choices(name))
         lines = [
             textwrap.fill(
-                describe(name, choice),
+                f"{describe(name, choice)} {_options(name, choice)}".rstrip(),
                 width,
                 initial_indent=f"  {choice:<{longest}}  ",
                 subsequent_indent=" " * (longest + 4),
@@ -32,3 +35,11 @@ def list_choices(group: str | None, width: int) -> str:
         ]
         sections.append("\n".join([f"{name}=", *lines]))
     return "\n\n".join(sections)
+
+
+def _options(group: str, choice: str) -> str:
+    """The options of a choice with their defaults, as one writes them behind `group.`."""
+    text = (conf_dir() / group / f"{choice}.yaml").read_text()
+    values = {} if "@package" in text else yaml.safe_load(text)
+    shown = [f"{key}={json.dumps(value)}" for key, value in values.items() if key != "name"]
+    return f"[{', '.join(shown)}]" if shown else ""

@@ -75,7 +75,7 @@ def plan(overrides: Sequence[str]) -> Study:
         raise BadInput(f"{' '.join(overrides)}: two arms have one name; give every value once")
     if len(arms) < 2:
         raise BadInput(f"{' '.join(overrides)}: is one arm; a comparison needs two, as in loss=minimax,nonsaturating")
-    configs = {arm: load([*shared, *words]) for arm, words in arms.items()}
+    configs = {arm: _arm(arm, [*shared, *words]) for arm, words in arms.items()}
     definition = {arm: _studied(config) for arm, config in configs.items()}
     _refuse_equal_arms(definition)
     path = Path(base.output_dir) / "comparisons" / (base.name or _study_name(arms, base, definition))
@@ -84,6 +84,13 @@ def plan(overrides: Sequence[str]) -> Study:
         raise BadInput("compare.seeds=[]: a comparison needs a seed; give seed=0,1")
     cells = [_cell(path, arm, seed, configs[arm]) for seed in dict.fromkeys(seeds) for arm in arms]
     return Study(path, arms, base, cells, definition)
+
+
+def _arm(arm: str, overrides: list[str]) -> Config:
+    try:
+        return load(overrides)
+    except BadInput as error:
+        raise BadInput(f"arm {arm}: {error}") from None
 
 
 def _seeds(text: str, override: Any) -> list[int]:

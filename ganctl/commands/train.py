@@ -50,9 +50,12 @@ def resume_run(path: Path, overrides: Sequence[str]) -> Path:
         )
     config = read(folder.config)
     given = load(overrides)
-    config = replace(
-        config, plugins=given.plugins, **{key: getattr(given, key) for key in changed - {"epochs", "steps"}}
-    )
+    missing = [name for name in config.plugins if name not in given.plugins]
+    if missing:
+        raise BadInput(
+            f"{path}: needs {', '.join(missing)}, imported only when asked; add 'plugins=[{','.join(missing)}]'"
+        )
+    config = replace(config, **{key: getattr(given, key) for key in changed - {"epochs", "steps"}})
     if changed & {"epochs", "steps"}:
         scheduled = option(config.optim, "schedule", "constant")
         if scheduled != "constant":

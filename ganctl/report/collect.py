@@ -40,10 +40,14 @@ class CellRecord:
         return self.epoch > self.epoch[-1] - 1 if len(self.epoch) else np.zeros(0, bool)
 
     def final(self) -> dict[str, float]:
-        """The mean of every scalar over the logged steps of the last epoch that have it."""
+        """The mean of every scalar over the logged steps of the last epoch that have it; of modes, the last count."""
         rows = self.last_epoch()
         last = {tag: values[rows & np.isfinite(values)] for tag, values in self.series.items()}
-        return {tag: float(values.mean()) for tag, values in last.items() if len(values)}
+        return {
+            tag: float(values[-1] if tag.startswith("modes/") else values.mean())
+            for tag, values in last.items()
+            if len(values)
+        }
 
 
 def collect(path: Path) -> tuple[dict[str, Any], list[CellRecord]]:

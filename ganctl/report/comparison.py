@@ -83,7 +83,7 @@ def write_report(path: Path) -> dict[str, Any]:
             seconds=cell.info.get("seconds"), images_seen=cell.info.get("images_seen"),
             steps=int(cell.step[-1]) if len(cell.step) else 0, final=cell.final(), facts=facts(cell),
         )  # fmt: skip
-    comparison["final"] = "mean over the logged steps within one epoch of the end"
+    comparison["final"] = "mean over the logged steps within one epoch of the end; of modes, the last count"
     comparison["pairs"] = pairs(comparison, cells)
     write_atomically(path / "comparison.json", json.dumps(comparison, indent=2, allow_nan=False) + "\n")
     write_atomically(path / "comparison.csv", _csv(comparison, cells))
@@ -154,14 +154,18 @@ def _meaning(overrides: list[str], cells: list[CellRecord]) -> str:
 def _shared(definition: dict[str, Any]) -> dict[str, str]:
     """What every arm has in common and a reader wants to know first, by what to call it."""
     known: dict[str, list[Any]] = {
-        "data": [arm["data"]["name"] for arm in definition.values()],
-        "model": [arm["model"]["name"] for arm in definition.values()],
+        **{
+            group: [arm[group]["name"] for arm in definition.values() if group in arm]
+            for group in ("data", "model", "loss", "penalty", "optim")
+        },
+        "learning rate": [arm.get("optim", {}).get("lr") for arm in definition.values()],
+        "average of G": [arm.get("ema_decay") for arm in definition.values()],
         "batch": [arm["batch_size"] for arm in definition.values()],
         "epochs": [arm["epochs"] for arm in definition.values()],
         "steps": [arm["steps"] for arm in definition.values()],
     }
     return {key: f"{values[0]:,}" if isinstance(values[0], int) else values[0]
-            for key, values in known.items() if values[0] is not None and len(set(values)) == 1}  # fmt: skip
+            for key, values in known.items() if values and values[0] is not None and len(set(values)) == 1}  # fmt: skip
 
 
 def _paired(definition: dict[str, Any]) -> bool:

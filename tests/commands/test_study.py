@@ -17,6 +17,18 @@ def test_no_arguments_make_the_classic_comparison():
     assert cells() == [("minimax", 0), ("nonsaturating", 0), ("minimax", 1), ("nonsaturating", 1)]
 
 
+def test_options_of_a_plugins_loss_are_swept_like_any_other():
+    made = study.plan(["plugins=[mine]", "loss=mine", "loss.margin=0.5,2"])
+    assert [made.definition[arm]["loss"] for arm in made.arms] == [
+        {"name": "mine", "margin": 0.5}, {"name": "mine", "margin": 2}
+    ]  # fmt: skip
+
+
+def test_what_an_arm_cannot_be_names_the_arm():
+    with pytest.raises(BadInput, match="^arm hinge: loss.half=true: no such key"):
+        study.plan(["loss=nonsaturating,hinge", "loss.half=true"])
+
+
 def test_every_swept_key_but_the_seed_makes_arms():
     assert cells("loss=minimax,nonsaturating", "seed=3,5") == [
         ("minimax", 3), ("nonsaturating", 3), ("minimax", 5), ("nonsaturating", 5),

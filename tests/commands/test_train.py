@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ import yaml
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from ganctl.commands.sample import sample
 from ganctl.commands.train import resume_run, train
 from ganctl.config import conf_dir
 from ganctl.errors import BadInput, RunFailed
@@ -229,7 +231,7 @@ def test_plugins_add_a_loss(folder, monkeypatch):
         "LOSSES['mine'] = AdversarialLoss(lambda r, f, strength=1.0: strength * (f.square().mean() - r.mean()),\n"
         "                                 lambda r, f: f.mean().square(), 'mine')\n"
     )
-    run = train([*TINY, "steps=2", "plugins=[my_losses]", "loss=mine", "+loss.strength=3"])
+    run = train([*TINY, "steps=2", "plugins=[my_losses]", "loss=mine", "loss.strength=3"])
     assert yaml.safe_load((run / "config.yaml").read_text())["loss"] == {"name": "mine", "strength": 3}
     assert run.name.endswith("-mine-mnist5k")
     plain = train([*TINY, "steps=2", "plugins=[my_losses]", "loss=mine"])
@@ -238,8 +240,21 @@ def test_plugins_add_a_loss(folder, monkeypatch):
         train([*TINY, "steps=2", "plugins=[my_losses]", "loss=mine", "+loss.force=3"])
     with pytest.raises(BadInput, match="loss=other: no such loss; choose from began,"):
         train([*TINY, "steps=2", "plugins=[my_losses]", "loss=other"])
-    with pytest.raises(BadInput, match=r"plugins=\[no_such\]: cannot be imported"):
+    with pytest.raises(BadInput, match=r"plugins=\[no_such\]: there is no no_such.py here"):
         train([*TINY, "steps=2", "plugins=[no_such]"])
+    with pytest.raises(BadInput, match=r"needs my_losses, imported only when asked; add 'plugins=\[my_losses\]'"):
+        resume_run(run, ["steps=4"])
+    assert resume_run(run, ["steps=4", "plugins=[my_losses]"]) == run
+    with pytest.raises(BadInput, match="needs my_losses, imported only when asked; add --plugin my_losses"):
+        sample(run, 4, None, 2, None, False, None, [])
+    assert sample(run, 4, None, 2, None, False, None, ["my_losses"]).is_file()
+
+
+def test_an_objective_that_is_no_number_ends_the_run_with_what_to_do(folder, monkeypatch):
+    per_sample = replace(LOSSES["hinge"], generator=lambda real, fake: -fake)
+    monkeypatch.setitem(LOSSES, "hinge", per_sample)
+    with pytest.raises(RunFailed, match=r"generator: its term adversarial has shape \(50,\); it must be one number"):
+        train([*TINY, "steps=2", "loss=hinge"])
 
 
 def test_two_runs_of_one_second_have_folders_of_their_own(folder):

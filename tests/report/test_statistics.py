@@ -70,6 +70,13 @@ def test_a_story_of_points_ends_with_their_modes():
     assert "It covered 7 modes in the end, with 51% of its samples of high quality." in story(record)
 
 
+def test_the_final_count_of_modes_is_the_last_one():
+    # The first row of a short run lies in its only epoch and must not be averaged into what it reached.
+    record = cell([0.5, 0.5])
+    record.series.update({"modes/covered": np.array([0.0, 7.0])})
+    assert record.final()["modes/covered"] == 7
+
+
 def test_a_count_of_modes_is_a_whole_number():
     assert (number(8.0, "modes/covered"), number(8.0, "modes/kl")) == ("8", "8.000")
 
