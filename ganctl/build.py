@@ -101,7 +101,7 @@ def load_plugins(modules: Iterable[str]) -> None:
             sys.path.insert(0, str(Path.cwd()))
         try:
             importlib.import_module(name)
-        except Exception as error:  # whatever a user's file may raise
+        except (Exception, SystemExit) as error:  # whatever a user's file may raise
             if isinstance(error, ModuleNotFoundError) and error.name == name:
                 raise BadInput(f"plugins=[{name}]: there is no {name}.py here and no module {name}") from None
             reason = " ".join(f"{type(error).__name__}: {error}".split())
@@ -110,7 +110,7 @@ def load_plugins(modules: Iterable[str]) -> None:
             ) from None
 
 
-def _line_of(module: str, error: Exception) -> str:
+def _line_of(module: str, error: BaseException) -> str:
     """Where in the module's file the error came from."""
     own = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).stem == module]
     line = error.lineno if isinstance(error, SyntaxError) else own[-1].lineno if own else None
@@ -127,6 +127,9 @@ def _row(group: str, rows: dict[str, Any], options: Any) -> Any:
 def _configured(group: str, rows: dict[str, Any], options: Any, *apart: str) -> Any:
     """A loss or a penalty with its options, but those that are named `apart`."""
     row = _row(group, rows, options)
+    if not hasattr(row, "configured"):
+        kind = {"loss": "AdversarialLoss(discriminator, generator, paper)", "penalty": "Penalty(paper, of_samples=...)"}
+        raise BadInput(f"{group}={option(options, 'name')}: its row is a {type(row).__name__}; make it {kind[group]}")
     given = options if isinstance(options, dict) else vars(options)
     try:
         return row.configured(**{key: value for key, value in given.items() if key not in ("name", *apart)})
@@ -156,11 +159,17 @@ def build(config: Config, dataset: Dataset | None = None) -> Experiment:
         with streams.initial_weights(name):
             try:
                 networks[name] = factory().to(device)
-            except (RuntimeError, MemoryError) as error:  # torch's word for more memory than there is
+            except (
+                RuntimeError,
+                MemoryError,
+                OverflowError,
+                TypeError,
+            ) as error:  # torch's word for more memory than there is
                 reason = str(error).splitlines()[0]
                 raise BadInput(f"model: its {name} cannot be made ({reason}); use smaller widths") from None
         attach_noise_(networks[name], streams.layer_noise)
     check_fit(config, loss, penalty, networks["discriminator"], dataset)
+    _check_payment(config.penalty)
     weighted = WeightedPenalty(penalty, option(config.penalty, "weight", 1.0), option(config.penalty, "every", 1))
     own = config.game if isinstance(config.game, dict) else vars(config.game)
     played = rules(networks, loss, weighted, streams, **{key: own[key] for key in own if key != "name"})
@@ -189,6 +198,15 @@ def build(config: Config, dataset: Dataset | None = None) -> Experiment:
     return experiment
 
 
+def _check_payment(options: Any) -> None:
+    """Raises BadInput where the weight or the interval of a plugin's penalty, which has no schema, cannot be."""
+    weight, every = option(options, "weight", 1.0), option(options, "every", 1)
+    if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not 0 < weight < float("inf"):
+        raise BadInput(f"penalty.weight={weight}: must be a number greater than 0")
+    if type(every) is not int or every < 1:
+        raise BadInput(f"penalty.every={every}: must be a whole number, at least 1")
+
+
 def _optimizers(config: Config, game: Game) -> dict[str, torch.optim.Optimizer]:
     """One optimizer a player; the discriminator's may have a learning rate of its own."""
     make = _row("optim", OPTIMIZERS, config.optim)
@@ -209,7 +227,8 @@ def resume(experiment: Experiment, folder: RunFolder) -> None:
     paths = folder.checkpoints()
     folder.scalars()  # refuses damaged rows before anything is written
     if not paths:
-        if folder.info().get("step"):
+        # A run that ended before its first checkpoint begins again; one that has had any has lost them.
+        if int(folder.info().get("step") or 0) >= read(folder.config).checkpoint_every or completed(folder):
             raise BadInput(f"{folder.path}: its checkpoints are gone, so it cannot go on; train a new run")
         return
     before, here = str(folder.info().get("device", "")).split(":")[0], experiment.training.streams.device.type
@@ -223,6 +242,11 @@ def resume(experiment: Experiment, folder: RunFolder) -> None:
         experiment.training.restore(tensors, counts)
     except (KeyError, RuntimeError, ValueError) as error:
         raise _foreign(paths[-1], error) from None
+
+
+def completed(folder: RunFolder) -> bool:
+    """Whether the run in the folder has done all its steps."""
+    return folder.info().get("status") == "completed"
 
 
 def reopen(
@@ -248,7 +272,7 @@ def reopen(
     if ema and config.ema_decay is None:
         raise BadInput(f"--ema: {folder.path} keeps no averaged weights (ema_decay=null); use --no-ema")
     tensors, counts = checkpoint.read(at, ("networks",))
-    config.batch_size = 1
+    config.batch_size = 2  # all that the stand-in has
     experiment = build(config, _stand_in(folder))
     try:
         restore_networks(experiment.training.game, experiment.training.average, tensors["networks"])
@@ -261,11 +285,11 @@ def reopen(
 
 
 def _stand_in(folder: RunFolder) -> Dataset | None:
-    """One black image of the run's size: a generator needs no data, which may be gone. None where it makes points."""
+    """Two black images of the run's size: a generator needs no data, which may be gone. None where it makes points."""
     shape = folder.info().get("sample_shape")
     sizes = shape if isinstance(shape, list) else []
     if len(sizes) == 3 and all(isinstance(size, int) and 0 < size <= 4096 for size in sizes):
-        return ImageSet(torch.zeros(1, *sizes, dtype=torch.uint8))
+        return ImageSet(torch.zeros(2, *sizes, dtype=torch.uint8))
     return None
 
 

@@ -159,6 +159,11 @@ def _root(
         typer.echo(context.get_help())
 
 
+def _line(error: Exception) -> str:
+    """The message on one line, whatever somebody else's message in it may hold."""
+    return " ".join(str(error).split("\n"))
+
+
 def main() -> None:
     """Runs the command line; every expected ending has its exit code and at most one line."""
     warnings.formatwarning = lambda message, *_: f"ganctl: warning: {message}\n"
@@ -169,10 +174,10 @@ def main() -> None:
         print(f"ganctl: {' '.join(error.format_message().split())}; see ganctl --help", file=sys.stderr)
         sys.exit(2)
     except BadInput as error:
-        print(f"ganctl: {error}", file=sys.stderr)
+        print(f"ganctl: {_line(error)}", file=sys.stderr)
         sys.exit(2)
     except RunFailed as error:
-        print(f"ganctl: failed: {error}", file=sys.stderr)
+        print(f"ganctl: failed: {_line(error)}", file=sys.stderr)
         sys.exit(1)
     except Interrupted:
         sys.exit(130)

@@ -11,7 +11,7 @@ from ganctl.schema import Config, option
 def check_fit(config: Config, loss: AdversarialLoss, penalty: Penalty, critic: nn.Module, dataset: Dataset) -> None:
     """Raises BadInput where the loss, the penalty, the discriminator and the data do not go together."""
     named = {group: option(getattr(config, group), "name") for group in ("loss", "penalty", "model", "data")}
-    bounding = sorted(name for name, row in PENALTIES.items() if row.bounds_slope)
+    bounding = sorted(name for name, row in PENALTIES.items() if getattr(row, "bounds_slope", False))
     # Batch norm and layer norm have weights of their own, which nothing would bound.
     bare = option(config.model, "discriminator_norm", "none") == "none"
     bounded = penalty.bounds_slope or (bare and option(config.model, "spectral_norm", False))

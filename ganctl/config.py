@@ -120,6 +120,28 @@ def _near(value: str, known: Iterable[str]) -> str:
 
 
 def _compose(parsed: Sequence[Override], overrides: Sequence[str]) -> DictConfig:
+    """The overrides over the defaults, without what an experiment says of a part that another one has replaced."""
+    last = {override.key_or_group: place for place, override in enumerate(parsed)}
+    given = [
+        (text, override)
+        for place, (text, override) in enumerate(zip(overrides, parsed, strict=True))
+        if override.key_or_group not in groups() or last[override.key_or_group] == place
+    ]
+    node = _composed(given)
+    if "experiment" not in last:
+        return node
+    for _, override in given:
+        group = override.key_or_group
+        if group not in SCHEMAS:
+            continue
+        others = [pair for pair in given if pair[1].key_or_group.split(".")[0] != group]
+        if _composed(others)[group].get("name") != _one(override):
+            node[group] = _composed([pair for pair in given if pair[1].key_or_group != "experiment"])[group]
+    return node
+
+
+def _composed(given: Sequence[tuple[str, Override]]) -> DictConfig:
+    parsed, overrides = [override for _, override in given], [text for text, _ in given]
     plugin_rows = [
         override
         for override in parsed

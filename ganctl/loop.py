@@ -251,3 +251,12 @@ def train(training: Training, until: int, log_every: int, hooks: Sequence[Hook],
                     raise RunFailed(f"step {following}: {tag} is {value}")
         for hook in hooks:
             hook.after_step(training, scalars)
+    if training.step >= until:
+        _check_weights(training)
+
+
+def _check_weights(training: Training) -> None:
+    """Raises RunFailed where the last update, which nothing looked at since, left weights that are not finite."""
+    for name, network in training.game.networks.items():
+        if not all(bool(torch.isfinite(parameter).all()) for parameter in network.parameters()):
+            raise RunFailed(f"step {training.step}: the last update left weights of the {name} that are not finite")

@@ -151,13 +151,13 @@ class Lecam(Weighted):
 
 @dataclass
 class Consistency(Weighted):
-    shift: int = bounded(4, least=1)
+    shift: int = bounded(4, least=1, below=4097)
 
 
 @dataclass
 class WeightClip:
     name: str = "weight_clip"
-    clip: float = bounded(0.01, above=0)
+    clip: float = bounded(0.01, above=0, below=1e6)
 
 
 @dataclass

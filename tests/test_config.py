@@ -35,6 +35,22 @@ def test_a_run_folder_from_before_there_were_penalties_is_read(tmp_path):
     assert read(tmp_path / "config.yaml") == load(["loss=minimax"])
 
 
+def test_a_part_that_replaces_a_recipes_own_leaves_the_recipes_options_of_it_behind():
+    recipe = load(["experiment=r3gan"])
+    assert recipe.penalty.weight == 0.05 and recipe.optim.beta2 == 0.9
+    swapped = load(["experiment=r3gan", "penalty=gradient", "penalty.one_sided=true"])
+    assert (swapped.penalty.name, swapped.penalty.weight, swapped.penalty.one_sided) == ("gradient", 10.0, True)
+    assert swapped.optim == recipe.optim and swapped.model == recipe.model
+    assert load(["experiment=r3gan", "penalty=r1r2"]) == recipe  # the same part named again
+    assert load(["experiment=r3gan", "penalty=none"]).penalty == {"name": "none"}
+    assert load(["experiment=ebgan", "plugins=[mine]", "loss=mine"]).loss == {"name": "mine"}
+
+
+def test_the_last_choice_of_a_group_wins_a_plugins_too():
+    assert load(["plugins=[mine]", "loss=mine", "loss=hinge"]).loss == {"name": "hinge"}
+    assert load(["plugins=[mine]", "loss=hinge", "loss=mine", "loss.margin=2"]).loss == {"name": "mine", "margin": 2}
+
+
 def test_every_schema_belongs_to_a_file():
     for group, schemas in SCHEMAS.items():
         assert set(schemas) <= set(choices(group))

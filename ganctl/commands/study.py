@@ -1,10 +1,12 @@
 """What a comparison is: its arms, its seeds, its cells and its folder. Imports no torch."""
 
 import hashlib
+import importlib.util
 import itertools
 import json
 import re
 import shlex
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -77,6 +79,9 @@ def plan(overrides: Sequence[str]) -> Study:
         raise BadInput(f"{' '.join(overrides)}: is one arm; a comparison needs two, as in loss=minimax,nonsaturating")
     configs = {arm: _arm(arm, [*shared, *words]) for arm, words in arms.items()}
     definition = {arm: _studied(config) for arm, config in configs.items()}
+    for words in combinations:
+        if any(word.startswith("seed=") for word in words):
+            raise BadInput(f"compare.arms: {' '.join(words)}: a seed repeats every arm; give seed=0,1 beside the arms")
     _refuse_equal_arms(definition)
     path = Path(base.output_dir) / "comparisons" / (base.name or _study_name(arms, base, definition))
     seeds = base.compare.seeds if seeds is None else seeds
@@ -126,12 +131,27 @@ def _arm_name(words: Sequence[str]) -> str:
 
 
 def slug(text: str) -> str:
-    """`text` as a part of a path."""
-    return re.sub(r"[^\w.,=+-]+", "_", text).strip(".") or "_"
+    """`text` as a part of a path, not longer than a file system allows."""
+    part = re.sub(r"[^\w.,=+-]+", "_", text).strip(".") or "_"
+    return part if len(part) <= 100 else f"{part[:90]}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
 def _studied(config: Config) -> dict[str, Any]:
-    return {key: value for key, value in config.to_dict().items() if key not in NOT_STUDIED}
+    studied = {key: value for key, value in config.to_dict().items() if key not in NOT_STUDIED}
+    if config.plugins:  # the same name with another formula is another study
+        studied["plugins"] = {name: _fingerprint(name) for name in config.plugins}
+    return studied
+
+
+def _fingerprint(module: str) -> str | None:
+    """Twelve digits that change with the source of a module; None where there is none."""
+    if str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
+    try:
+        spec = importlib.util.find_spec(module)
+        return hashlib.sha256(Path(spec.origin).read_bytes()).hexdigest()[:12] if spec and spec.origin else None
+    except (ImportError, OSError, ValueError):
+        return None
 
 
 def _study_name(arms: dict[str, list[str]], base: Config, definition: dict[str, dict[str, Any]]) -> str:

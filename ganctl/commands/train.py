@@ -58,7 +58,7 @@ def resume_run(path: Path, overrides: Sequence[str]) -> Path:
     config = replace(config, **{key: getattr(given, key) for key in changed - {"epochs", "steps"}})
     if changed & {"epochs", "steps"}:
         scheduled = option(config.optim, "schedule", "constant")
-        if scheduled != "constant":
+        if scheduled != "constant" and (given.epochs, given.steps) != (config.epochs, config.steps):
             raise BadInput(
                 f"{sorted(changed & {'epochs', 'steps'})[0]}: the learning rate of this run ends with its budget "
                 f"(optim.schedule={scheduled}), so it cannot be extended; train a new run"
@@ -71,7 +71,11 @@ def resume_run(path: Path, overrides: Sequence[str]) -> Path:
     if done > total:
         raise BadInput(f"{path}: has done {done:,} steps, more than the {total:,} asked for; name a larger budget")
     if done == total and folder.info().get("status") == "completed":
-        say(f"{path} is complete at step {total:,}; --resume {path} steps={2 * total} would go on")
+        goes_on = option(config.optim, "schedule", "constant") == "constant"
+        say(
+            f"{path} is complete at step {total:,}"
+            + (f"; --resume {path} steps={2 * total} would go on" if goes_on else "")
+        )
         return path
     try:
         write_atomically(folder.config, dump(config))
@@ -162,7 +166,7 @@ def run(config: Config, experiment: Experiment, folder: RunFolder, show: Show) -
         except KeyboardInterrupt:  # the second Ctrl-C: what came after the last checkpoint is lost
             ending("interrupted")
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # a plugin's loss may raise anything
             ending("failed", f"{type(error).__name__}: {error}")
             if isinstance(error, RunFailed):
                 raise RunFailed(f"{error}; {folder.path}/run.json has it") from None

@@ -62,7 +62,7 @@ class Gan(Game):
         first = {**loss.memory, **self.penalty.memory}
         if penalty.every > 1:
             first[LAST] = 0.0
-        self.memory = {name: torch.tensor(value, device=streams.device) for name, value in first.items()}
+        self.memory = {name: torch.tensor(float(value), device=streams.device) for name, value in first.items()}
 
     def players(self) -> dict[str, Player]:
         return {

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 
 import pytest
 
@@ -22,6 +23,29 @@ def test_options_of_a_plugins_loss_are_swept_like_any_other():
     assert [made.definition[arm]["loss"] for arm in made.arms] == [
         {"name": "mine", "margin": 0.5}, {"name": "mine", "margin": 2}
     ]  # fmt: skip
+
+
+def test_a_study_knows_the_source_of_its_plugins(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    words = ["plugins=[my_source]", "loss=mine,hinge"]
+    (tmp_path / "my_source.py").write_text("a = 1\n")
+    first = study.plan(words)
+    assert study.plan(words).path == first.path
+    (tmp_path / "my_source.py").write_text("a = 2\n")
+    assert study.plan(words).path != first.path
+
+
+def test_a_seed_is_no_part_of_an_arm():
+    with pytest.raises(BadInput, match="a seed repeats every arm"):
+        study.plan(['compare.arms=["loss=hinge","loss=minimax seed=7"]'])
+
+
+def test_a_long_name_of_an_arm_stays_a_name_that_a_file_system_takes():
+    widths = ",".join(["16"] * 90)
+    made = study.plan([f"model.generator_widths=[{widths}],[{widths},8]"])
+    folders = {cell.folder.path.parent.name for cell in made.cells}
+    assert len(folders) == 2 and all(len(name) <= 100 for name in folders)
 
 
 def test_what_an_arm_cannot_be_names_the_arm():

@@ -19,7 +19,7 @@ from ganctl.commands.sample import sample
 from ganctl.commands.train import resume_run, train
 from ganctl.config import conf_dir
 from ganctl.errors import BadInput, RunFailed
-from ganctl.losses import LOSSES
+from ganctl.losses import LOSSES, PENALTIES
 from tests.conftest import FULL_DATA, TINY, assert_same_weights, ganctl, scalars
 
 TAGS = {
@@ -95,6 +95,54 @@ def test_a_run_that_lost_its_checkpoints_is_not_begun_again(folder):
     assert scalars(run) == before
 
 
+def test_a_run_that_failed_before_its_first_checkpoint_begins_again(folder, monkeypatch):
+    def late(real, fake, calls=[]):  # noqa: B006 - counts its calls
+        calls.append(1)
+        return fake.mean() * (float("nan") if len(calls) == 2 else 1.0) - real.mean()
+
+    monkeypatch.setitem(LOSSES, "hinge", replace(LOSSES["hinge"], discriminator=late))
+    words = [*TINY, "loss=hinge", "steps=2", "log_every=1"]
+    with pytest.raises(RunFailed, match="step 2: loss/discriminator is nan"):
+        train(words)
+    (run,) = folder.glob("outputs/*/*")
+    assert json.loads((run / "run.json").read_text())["step"] == 2
+    resume_run(run, [])
+    assert [row["step"] for row in scalars(run)] == [1, 2]
+    assert json.loads((run / "run.json").read_text())["status"] == "completed"
+
+
+def test_a_last_update_that_breaks_the_weights_is_no_completed_run(folder):
+    with pytest.raises(RunFailed, match="step 1: the last update left weights of the generator that are not finite"):
+        train([*TINY, "steps=1", "optim.lr=1e39", "optim.discriminator_lr=1e-9"])
+
+
+def test_a_run_with_the_pulling_away_term_is_sampled(folder):
+    words = ["loss=ebgan", "model=autoencoder", "model.generator_widths=[8]", "model.encoder_widths=[8]"]
+    run = train([*words, *TINY[3:], "game.pulling_away_weight=0.1", "steps=1"])
+    assert sample(run, 4, None, 2, None, False, None, []).is_file()
+
+
+@pytest.mark.parametrize(
+    ("row", "words", "line"),
+    [
+        ("LOSSES['odd'] = print", ["loss=odd"], "loss=odd: its row is a builtin_function_or_method; make it Adv"),
+        ("PENALTIES['odd'] = print", ["penalty=odd"], "penalty=odd: its row is a builtin_function_or_method; make it"),
+        ("PENALTIES['odd'] = PENALTIES['r1']", ["penalty=odd", "penalty.every=0"], "penalty.every=0: must be a whole"),
+        ("PENALTIES['odd'] = PENALTIES['r1']", ["penalty=odd", "penalty.weight=x"], "penalty.weight=x: must be a num"),
+        ("raise SystemExit(0)", [], "SystemExit: 0, my_odd.py line 2); mend that file"),
+    ],
+)
+def test_a_plugins_mistake_is_one_line(folder, monkeypatch, row, words, line):
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.delitem(sys.modules, "my_odd", raising=False)
+    for rows in (LOSSES, PENALTIES):
+        monkeypatch.setitem(rows, "odd", None)
+    Path("my_odd.py").write_text(f"from ganctl.losses import LOSSES, PENALTIES\n{row}\n")
+    with pytest.raises(BadInput) as error:
+        train([*TINY, "steps=1", "plugins=[my_odd]", *words])
+    assert line in str(error.value)
+
+
 def test_tensorboard_holds_the_same_scalars_and_the_grids(folder):
     run = train([*TINY, "steps=4"])
     events = EventAccumulator(str(run / "tb"))
@@ -162,6 +210,7 @@ def test_a_run_whose_learning_rate_ends_with_its_budget_is_not_extended(folder):
     before = (run / "config.yaml").read_text()
     with pytest.raises(BadInput, match="steps: the learning rate of this run ends with its budget"):
         resume_run(run, ["steps=4"])
+    assert resume_run(run, ["steps=2"]) == run  # its own budget is no extension
     assert (run / "config.yaml").read_text() == before
 
 
