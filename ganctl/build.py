@@ -3,14 +3,14 @@
 import importlib
 import sys
 import traceback
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganctl import checkpoint, pictures
 from ganctl.compatibility import check_fit
@@ -154,20 +154,7 @@ def build(config: Config, dataset: Dataset | None = None) -> Experiment:
     rules, make_networks = _row("game", GAMES, config.game), _row("model", MODELS, config.model)
     dataset = dataset or _row("data", DATASETS, config.data)(config.data)
     streams = Streams(config.seed, device)
-    networks = {}
-    for name, factory in make_networks(config.model, dataset.shape).items():
-        with streams.initial_weights(name):
-            try:
-                networks[name] = factory().to(device)
-            except (
-                RuntimeError,
-                MemoryError,
-                OverflowError,
-                TypeError,
-            ) as error:  # torch's word for more memory than there is
-                reason = str(error).splitlines()[0]
-                raise BadInput(f"model: its {name} cannot be made ({reason}); use smaller widths") from None
-        attach_noise_(networks[name], streams.layer_noise)
+    networks = _networks(make_networks(config.model, dataset.shape), streams)
     check_fit(config, loss, penalty, networks["discriminator"], dataset)
     _check_payment(config.penalty)
     weighted = WeightedPenalty(penalty, option(config.penalty, "weight", 1.0), option(config.penalty, "every", 1))
@@ -196,6 +183,20 @@ def build(config: Config, dataset: Dataset | None = None) -> Experiment:
     if isinstance(dataset, ImageSet):
         dataset.value_range = experiment.value_range
     return experiment
+
+
+def _networks(factories: dict[str, Callable[[], nn.Module]], streams: Streams) -> dict[str, nn.Module]:
+    """The networks on the run's device, each with the initial weights of its own stream."""
+    networks = {}
+    for name, factory in factories.items():
+        with streams.initial_weights(name):
+            try:
+                networks[name] = factory().to(streams.device)
+            except (RuntimeError, MemoryError) as error:  # torch's word for more memory than there is
+                reason = str(error).splitlines()[0]
+                raise BadInput(f"model: its {name} cannot be made ({reason}); use smaller widths") from None
+        attach_noise_(networks[name], streams.layer_noise)
+    return networks
 
 
 def _check_payment(options: Any) -> None:

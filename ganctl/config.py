@@ -128,16 +128,22 @@ def _compose(parsed: Sequence[Override], overrides: Sequence[str]) -> DictConfig
         if override.key_or_group not in groups() or last[override.key_or_group] == place
     ]
     node = _composed(given)
-    if "experiment" not in last:
+    chosen = {override.key_or_group: _one(override) for _, override in given if override.key_or_group in groups()}
+    if "experiment" not in chosen:
         return node
-    for _, override in given:
-        group = override.key_or_group
-        if group not in SCHEMAS:
-            continue
-        others = [pair for pair in given if pair[1].key_or_group.split(".")[0] != group]
-        if _composed(others)[group].get("name") != _one(override):
+    for group, choice in _settled(chosen["experiment"]).items():
+        if group in chosen and chosen[group] != choice:
             node[group] = _composed([pair for pair in given if pair[1].key_or_group != "experiment"])[group]
     return node
+
+
+def _settled(experiment: str) -> dict[str, str]:
+    """The groups whose options an experiment's file sets, each with the choice that these options are for."""
+    files = (conf_dir() / "config.yaml", conf_dir() / "experiment" / f"{experiment}.yaml")
+    ours, its = (yaml.safe_load(file.read_text()) for file in files)
+    entries = [entry for body in (ours, its) for entry in body.get("defaults", []) if isinstance(entry, dict)]
+    choice = {key.removeprefix("override /"): value for entry in entries for key, value in entry.items()}
+    return {group: choice[group] for group in SCHEMAS if group in its}
 
 
 def _composed(given: Sequence[tuple[str, Override]]) -> DictConfig:

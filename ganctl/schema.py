@@ -53,9 +53,9 @@ class Density:
 @dataclass
 class Mlp:
     name: str = "mlp"
-    latent_dim: int = bounded(100, least=1)
-    generator_widths: list[int] = bounded([256, 512, 1024], least=1)
-    discriminator_widths: list[int] = bounded([1024, 512, 256], least=1)
+    latent_dim: int = bounded(100, least=1, below=10**6)
+    generator_widths: list[int] = bounded([256, 512, 1024], least=1, below=10**6)
+    discriminator_widths: list[int] = bounded([1024, 512, 256], least=1, below=10**6)
     activation: str = chosen("leaky_relu", "leaky_relu", "relu", "tanh", "elu")
     dropout: float = bounded(0.3, least=0, below=1)
     output: str = chosen("auto", "auto", "tanh", "sigmoid", "none")
@@ -65,9 +65,9 @@ class Mlp:
 @dataclass
 class Autoencoder:
     name: str = "autoencoder"
-    latent_dim: int = bounded(64, least=1)
-    generator_widths: list[int] = bounded([256, 512, 1024], least=1)
-    encoder_widths: list[int] = bounded([512, 64], least=1)
+    latent_dim: int = bounded(64, least=1, below=10**6)
+    generator_widths: list[int] = bounded([256, 512, 1024], least=1, below=10**6)
+    encoder_widths: list[int] = bounded([512, 64], least=1, below=10**6)
     activation: str = chosen("leaky_relu", "leaky_relu", "relu", "tanh", "elu")
     error: str = chosen("l1", "l1", "l2")
     output: str = chosen("auto", "auto", "tanh", "sigmoid", "none")
@@ -76,8 +76,8 @@ class Autoencoder:
 @dataclass
 class Dcgan:
     name: str = "dcgan"
-    latent_dim: int = bounded(100, least=1)
-    width: int = bounded(64, least=1)
+    latent_dim: int = bounded(100, least=1, below=10**6)
+    width: int = bounded(64, least=1, below=10**6)
     output: str = chosen("auto", "auto", "tanh", "sigmoid")
     discriminator_norm: str = chosen("batch", "batch", "layer", "none")
     spectral_norm: bool = False
