@@ -18,6 +18,9 @@ from ganctl.report.statistics import facts, pairs, story
 from ganctl.run import write_atomically
 
 HEADLINE = {
+    "modes/covered": "modes",
+    "modes/high_quality": "high quality",
+    "modes/kl": "KL",
     "loss/discriminator": "D loss",
     "loss/generator": "G loss (own)",
     "yardstick/j_d": "J(D)",
@@ -26,9 +29,6 @@ HEADLINE = {
     "score/real": "D(x)",
     "score/fake": "D(G(z))",
     "grad_norm/generator": "‖∇J(G)‖",
-    "modes/covered": "modes",
-    "modes/high_quality": "high quality",
-    "modes/kl": "KL",
 }
 
 
@@ -39,17 +39,17 @@ def headline(comparison: dict[str, Any]) -> dict[str, str]:
 
 
 FIGURES: dict[str, tuple[Callable[[figures.Arms], Figure], str]] = {
+    "modes": (
+        figures.modes,
+        "Each dot is one seed at the end. A mode is covered by a sample within three standard deviations of it; high "
+        "quality is the share of such samples (0.989 of exact ones); KL is how far the modes' shares are from equal.",
+    ),
     "final_samples": (
         figures.final_samples,
         "What each arm's generator makes at the end. One row is one seed: the same initial weights, the same data "
         "order and, in every grid, the same latent noise. Of more than four arms, one row is one arm.",
     ),
     "development": (figures.development, "How the first seed's samples came about."),
-    "modes": (
-        figures.modes,
-        "Each dot is one seed at the end. A mode is covered by a sample within three standard deviations of it; high "
-        "quality is the share of such samples (0.989 of exact ones); KL is how far the modes' shares are from equal.",
-    ),
     "own_losses": (
         figures.own_losses,
         "What each player minimized, every arm on its own scale. Where objectives differ, heights do not compare "
@@ -71,6 +71,8 @@ FIGURES: dict[str, tuple[Callable[[figures.Arms], Figure], str]] = {
         "rescales what it is given, so read it beside the samples.",
     ),
 }
+
+RESULTS = ["modes", "final_samples", "development"]  # what came out; the other figures are curves
 
 
 def write_report(path: Path) -> dict[str, Any]:
@@ -138,8 +140,14 @@ def _html(comparison: dict[str, Any], cells: list[CellRecord], pictures: dict[st
         headline=headline(comparison),
         stories={(cell.arm, cell.seed): story(cell) for cell in cells},
         meanings={arm: _meaning(values["overrides"], arms[arm]) for arm, values in comparison["arms"].items()},
-        figures=[(name, FIGURES[name][1], base64.b64encode(content).decode()) for name, content in pictures.items()],
+        results=_encoded(pictures, RESULTS),
+        curves=_encoded(pictures, [name for name in FIGURES if name not in RESULTS]),
     )
+
+
+def _encoded(pictures: dict[str, bytes], names: list[str]) -> list[tuple[str, str, str]]:
+    """(name, caption, PNG in base64) of those of `names` that were drawn."""
+    return [(name, FIGURES[name][1], base64.b64encode(pictures[name]).decode()) for name in names if name in pictures]
 
 
 def _meaning(overrides: list[str], cells: list[CellRecord]) -> str:
