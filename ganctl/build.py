@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from ganctl import checkpoint, pictures
 from ganctl.compatibility import check_fit
-from ganctl.config import read
+from ganctl.config import choices, read
 from ganctl.data import DATASETS, Batches, Dataset, Density, ImageSet
 from ganctl.errors import BadInput
 from ganctl.games import GAMES, Game, WeightedPenalty
@@ -265,8 +265,12 @@ def reopen(
     """
     folder, at = _locate(path, output_dir)
     config = read(folder.config)
+    # A sample needs neither, so it needs no plugin that brought them.
+    config.loss, config.penalty = {"name": "nonsaturating"}, {"name": "none"}
     missing = [name for name in config.plugins if name not in plugins]
-    if missing:
+    if missing and any(
+        option(getattr(config, group), "name") not in choices(group) for group in ("data", "game", "model")
+    ):
         advice = " ".join(f"--plugin {name}" for name in missing)
         raise BadInput(f"{folder.path}: needs {', '.join(missing)}, imported only when asked; add {advice}")
     config.plugins, config.device, config.threads = plugins, device, None

@@ -145,13 +145,22 @@ def unwritable(path: Path, error: OSError) -> BadInput:
 
 
 def new_path(output_dir: Path, name: str) -> Path:
-    """outputs/<date>/<time>-<name>, not yet taken."""
+    """Makes outputs/<date>/<time>-<name>, with a number behind it where another run, even of this second, has that.
+
+    Raises:
+        BadInput: the folder cannot be made.
+    """
     moment = datetime.now()
     first = output_dir / moment.strftime("%Y-%m-%d") / f"{moment:%H%M%S}-{name}"
     path, number = first, 2
-    while path.exists():
-        path, number = first.with_name(f"{first.name}-{number}"), number + 1
-    return path
+    while True:
+        try:
+            path.mkdir(parents=True)  # fails where it exists, so that two processes never share one
+            return path
+        except FileExistsError:
+            path, number = first.with_name(f"{first.name}-{number}"), number + 1
+        except OSError as error:
+            raise unwritable(path, error) from None
 
 
 def find(path: Path) -> RunFolder:

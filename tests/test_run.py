@@ -1,6 +1,7 @@
 """The run folder: atomic files, rows that survive a kill, the latest run."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -59,6 +60,12 @@ def test_the_latest_run_is_the_one_started_last_cells_included(tmp_path):
     assert latest(tmp_path).path == runs[2]
     (runs[2] / "config.yaml").unlink()
     assert latest(tmp_path).path == runs[0]
+
+
+def test_runs_that_begin_at_once_have_folders_of_their_own(tmp_path):
+    with ThreadPoolExecutor(8) as pool:
+        paths = list(pool.map(lambda _: new_path(tmp_path, "x"), range(40)))
+    assert len(set(paths)) == 40 and all(path.is_dir() for path in paths)
 
 
 def test_a_new_path_is_never_one_that_exists(tmp_path):

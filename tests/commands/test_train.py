@@ -20,6 +20,7 @@ from ganctl.commands.train import resume_run, train
 from ganctl.config import conf_dir
 from ganctl.errors import BadInput, RunFailed
 from ganctl.losses import LOSSES, PENALTIES
+from ganctl.models import MODELS
 from tests.conftest import FULL_DATA, TINY, assert_same_weights, ganctl, scalars
 
 TAGS = {
@@ -294,9 +295,17 @@ def test_plugins_add_a_loss(folder, monkeypatch):
     with pytest.raises(BadInput, match=r"needs my_losses, imported only when asked; add 'plugins=\[my_losses\]'"):
         resume_run(run, ["steps=4"])
     assert resume_run(run, ["steps=4", "plugins=[my_losses]"]) == run
-    with pytest.raises(BadInput, match="needs my_losses, imported only when asked; add --plugin my_losses"):
+    assert sample(run, 4, None, 2, None, False, None, []).is_file()  # which needs no loss
+
+
+def test_a_plugins_model_is_named_again_to_sample_from_it(folder, monkeypatch):
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setitem(MODELS, "mine", MODELS["mlp"])
+    Path("my_model.py").write_text("from ganctl.models import MODELS\nMODELS['mine'] = MODELS['mlp_small']\n")
+    own = ["model=mine", *TINY[:3], "model.activation=relu", "model.dropout=0", "model.output=auto"]
+    run = train([*own, "model.spectral_norm=false", *TINY[3:], "plugins=[my_model]", "steps=1"])
+    with pytest.raises(BadInput, match="needs my_model, imported only when asked; add --plugin my_model"):
         sample(run, 4, None, 2, None, False, None, [])
-    assert sample(run, 4, None, 2, None, False, None, ["my_losses"]).is_file()
 
 
 def test_an_objective_that_is_no_number_ends_the_run_with_what_to_do(folder, monkeypatch):
