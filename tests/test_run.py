@@ -70,7 +70,6 @@ def test_runs_that_begin_at_once_have_folders_of_their_own(tmp_path):
 
 def test_a_new_path_is_never_one_that_exists(tmp_path):
     first = new_path(tmp_path, "x")
-    first.mkdir(parents=True)
     assert new_path(tmp_path, "x") != first
 
 

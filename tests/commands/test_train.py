@@ -301,11 +301,16 @@ def test_plugins_add_a_loss(folder, monkeypatch):
 def test_a_plugins_model_is_named_again_to_sample_from_it(folder, monkeypatch):
     monkeypatch.setattr(sys, "path", [*sys.path])
     monkeypatch.setitem(MODELS, "mine", MODELS["mlp"])
-    Path("my_model.py").write_text("from ganctl.models import MODELS\nMODELS['mine'] = MODELS['mlp_small']\n")
-    own = ["model=mine", *TINY[:3], "model.activation=relu", "model.dropout=0", "model.output=auto"]
-    run = train([*own, "model.spectral_norm=false", *TINY[3:], "plugins=[my_model]", "steps=1"])
+    Path("my_model.py").write_text(
+        "from ganctl.models import MODELS\n"
+        "from ganctl.schema import Mlp\n"
+        "small = Mlp(generator_widths=[8], discriminator_widths=[8])\n"
+        "MODELS['mine'] = lambda options, shape: MODELS['mlp'](small, shape)\n"
+    )
+    run = train(["model=mine", *TINY[3:], "plugins=[my_model]", "steps=1"])
     with pytest.raises(BadInput, match="needs my_model, imported only when asked; add --plugin my_model"):
         sample(run, 4, None, 2, None, False, None, [])
+    assert sample(run, 4, None, 2, None, False, None, ["my_model"]).is_file()
 
 
 def test_an_objective_that_is_no_number_ends_the_run_with_what_to_do(folder, monkeypatch):
