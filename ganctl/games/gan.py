@@ -65,6 +65,7 @@ class Gan(Game):
         self.memory = {name: torch.tensor(float(value), device=streams.device) for name, value in first.items()}
 
     def players(self) -> dict[str, Player]:
+        """The discriminator, which draws fresh data at each of its turns, then the generator on the latest of it."""
         return {
             "discriminator": Player(
                 ("discriminator",),
