@@ -156,7 +156,7 @@ def _composed(given: Sequence[tuple[str, Override]]) -> DictConfig:
     # A plugin's choice has no file that says what its options are, so every one of them is new.
     own = tuple(f"{row.key_or_group}." for row in plugin_rows)
     texts = [
-        f"+{text}" if override.key_or_group.startswith(own) and not text.startswith("+") and own else text
+        f"+{text}" if override.key_or_group.startswith(own) and not text.startswith("+") else text
         for text, override in zip(overrides, parsed, strict=True)
         if override not in plugin_rows
     ]
