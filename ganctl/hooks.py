@@ -12,9 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ganctl import checkpoint
 from ganctl.build import Experiment
-from ganctl.data import Density
 from ganctl.loop import Training
-from ganctl.metrics import mode_coverage
 from ganctl.pictures import to_png
 from ganctl.run import RunFolder, write_atomically
 
@@ -79,36 +77,6 @@ class Grids:
         picture = self.experiment.picture(samples, columns=8, title=f"step {training.step:,}")
         write_atomically(self.folder.samples / f"step-{training.step:08d}.png", to_png(picture))
         self.writer.add_image("samples", picture, training.step, dataformats="HWC")
-
-
-class Modes:
-    """Counts the modes of a density that the generator reaches: `modes/...` among the scalars, as often as a grid.
-
-    Args:
-        experiment: on a density.
-        every: steps between two counts, each at the next logged step.
-        log_every: steps between two logged ones.
-    """
-
-    COUNT = 2500  # samples, as in Lin et al. 2018 (PacGAN, arXiv:1712.04086, section 4.1)
-
-    def __init__(self, experiment: Experiment, density: Density, every: int, log_every: int) -> None:
-        self.experiment = experiment
-        self.density = density
-        self.every = every
-        # As if the run had never stopped: the first count that the last logged step left open.
-        step = experiment.training.step
-        logged = step // log_every * log_every
-        self.next = (logged // every + 1) * every if step else 0
-
-    def after_step(self, training: Training, scalars: dict[str, float] | None) -> None:
-        """Adds the counts to the scalars of the step."""
-        if scalars is None or (training.step < self.next and training.step != self.experiment.total_steps):
-            return
-        self.next = (training.step // self.every + 1) * self.every
-        points = self.experiment.draw_samples(self.COUNT, training.streams.fresh("sampling", "modes"))
-        found = mode_coverage(points, self.density.centers.cpu(), self.density.deviation)
-        scalars |= {f"modes/{name}": value for name, value in found.items()}
 
 
 class Checkpoints:

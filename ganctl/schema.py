@@ -189,6 +189,7 @@ class Comparison:
 
     arms: list[str] = field(default_factory=list)
     seeds: list[int] = field(default_factory=list)
+    checkpoint: str = chosen("last", "last", "best")
     published: dict[str, dict[str, float]] = field(default_factory=dict)
     source: str | None = None
 
@@ -258,6 +259,7 @@ class Config:
     threads: int | None = bounded(None, least=1, below=1025)
     log_every: int = bounded(10, least=1)
     sample_every: int = bounded(200, least=1)
+    probe_every: int = bounded(100, least=1)
     checkpoint_every: int = bounded(500, least=1)
     keep_checkpoints: int = bounded(2, least=1)
     output_dir: str = "outputs"

@@ -9,6 +9,7 @@ between them; and looking at a run (a grid, a logged value) draws from streams t
     layer_noise         dropout                                      advances, saved in checkpoints
     penalty             where a penalty looks at the discriminator   advances, saved in checkpoints
     global, global_cuda torch's own generators, for plugins' layers  advance, saved in checkpoints
+    probe, evaluation   what measurements of a run look at           derived anew for each measurement
     sampling            what grids and `ganctl sample` show          derived anew for each picture
 """
 

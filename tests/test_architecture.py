@@ -15,7 +15,7 @@ RANKS = [
     {"__main__"},
     {"cli"},
     {"commands"},
-    {"hooks", "report"},
+    {"hooks", "measures", "report"},
     {"build"},
     {"loop"},
     {"games", "metrics", "compatibility"},

@@ -16,9 +16,10 @@ from ganctl.build import Experiment, build, resume
 from ganctl.config import dump, load, parse, read
 from ganctl.data import Density
 from ganctl.errors import BadInput, Interrupted, RunFailed
-from ganctl.hooks import Checkpoints, Grids, Modes, ProgressDisplay, Reports, ScalarLog, SummaryWriter
+from ganctl.hooks import Checkpoints, Grids, ProgressDisplay, Reports, ScalarLog, SummaryWriter
 from ganctl.loop import Hook
 from ganctl.loop import train as play
+from ganctl.measures import Evidence, Modes, Quality
 from ganctl.run import RunFolder, find, new_path, now, unwritable, write_atomically
 from ganctl.schema import Config, option
 
@@ -153,11 +154,7 @@ def run(config: Config, experiment: Experiment, folder: RunFolder, show: Show) -
         closing(ScalarLog(folder, writer, first, config.batch_size)) as scalar_log,
     ):
         grids = Grids(folder, writer, experiment, config.sample_every)
-        hooks: list[Hook] = [scalar_log, grids, checkpoints, Reports(show)]
-        if isinstance(experiment.dataset, Density):
-            hooks.insert(
-                0, Modes(experiment, experiment.dataset, config.sample_every, config.log_every)
-            )  # before the scalars are logged
+        hooks = [*_measures(config, experiment, folder), scalar_log, grids, checkpoints, Reports(show)]
         try:
             play(training, experiment.total_steps, config.log_every, hooks, stopped)
             checkpoints.save(training)
@@ -176,6 +173,16 @@ def run(config: Config, experiment: Experiment, folder: RunFolder, show: Show) -
             ending("interrupted")
             raise Interrupted
         ending("completed")
+
+
+def _measures(config: Config, experiment: Experiment, folder: RunFolder) -> list[Hook]:
+    """What is measured besides what the players say of themselves; run.json has what real samples would have."""
+    quality = Quality(experiment, config.sample_every, config.log_every, config.compare.checkpoint == "best")
+    folder.update(floor={"quality/sliced_wasserstein": quality.floor})
+    measures: list[Hook] = [quality, Evidence(experiment, config.probe_every, config.log_every)]
+    if isinstance(experiment.dataset, Density):
+        measures.append(Modes(experiment, config.sample_every, config.log_every))
+    return measures
 
 
 def run_cell(config: Config, path: Path, show: Show) -> int:

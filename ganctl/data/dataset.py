@@ -6,7 +6,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from ganctl.streams import Streams
+from ganctl.streams import Streams, derive
 
 
 class Dataset(Protocol):
@@ -27,6 +27,12 @@ class Dataset(Protocol):
 
     def batch(self, index: int, size: int, streams: Streams) -> Tensor:
         """The batch number `index` (from 0) of a run: float32 [size, *shape], the same for the same seed."""
+
+    def reference(self, count: int) -> tuple[Tensor, Tensor]:
+        """Two separate sets of up to `count` real samples each, to measure generated ones against.
+
+        Returns: float32 [n, *shape] on the CPU, as in a batch; the same whatever the seed of a run.
+        """
 
 
 class ImageSet:
@@ -65,9 +71,18 @@ class ImageSet:
         if epoch != self._epoch:
             order = torch.randperm(self.epoch_size, generator=streams.fresh("data_order", epoch))
             self._order, self._epoch = order.to(self.pixels.device), epoch
-        chosen = self.pixels[self._order[place * size : (place + 1) * size]]
+        return self._scaled(self.pixels[self._order[place * size : (place + 1) * size]])
+
+    def reference(self, count: int) -> tuple[Tensor, Tensor]:
+        """Two disjoint halves of a random choice of the images, fewer than `count` where there are fewer."""
+        count = min(count, self.epoch_size // 2)
+        order = torch.randperm(self.epoch_size, generator=_reference_stream()).to(self.pixels.device)
+        one, other = (self._scaled(self.pixels[order[place : place + count]]).cpu() for place in (0, count))
+        return one, other
+
+    def _scaled(self, pixels: Tensor) -> Tensor:
         low, high = self.value_range
-        return chosen.float().mul_((high - low) / 255).add_(low)
+        return pixels.float().mul_((high - low) / 255).add_(low)
 
 
 class Density:
@@ -101,3 +116,13 @@ class Density:
     def batch(self, index: int, size: int, streams: Streams) -> Tensor:
         """Fresh points, float32 [size, 2]."""
         return self.draw(size, streams.fresh("data_order", index))
+
+    def reference(self, count: int) -> tuple[Tensor, Tensor]:
+        """Two sets of `count` exact points."""
+        stream = _reference_stream()
+        return self.draw(count, stream).cpu(), self.draw(count, stream).cpu()
+
+
+def _reference_stream() -> torch.Generator:
+    # Of no run's seed: every cell of a comparison is measured against the same samples.
+    return torch.Generator().manual_seed(derive(0, "evaluation", "reference"))

@@ -63,6 +63,14 @@ class Game(ABC):
     def begin_step(self, step: int) -> None:  # noqa: B027 - most games have nothing to do here
         """Called before the step number `step` (from 1): growth, fade-in, annealing."""
 
+    def probe(self, real: Tensor, noise: torch.Generator) -> dict[str, Tensor]:
+        """What a look at the gradients shows on real samples [N, *shape] and as many generated from `noise`.
+
+        Returns: scalars by tag; empty where the game has nothing to show. Changes nothing that training depends on.
+        """
+        del real, noise
+        return {}
+
     @abstractmethod
     def sample(self, count: int, noise: torch.Generator) -> Tensor:
         """`count` generated samples [count, *shape], the same for the same state of `noise`; changes nothing."""

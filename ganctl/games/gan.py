@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from ganctl.games.evidence import gradient_evidence
 from ganctl.games.game import Batch, Game, Player
 from ganctl.losses import AdversarialLoss, Penalty, pulling_away
 from ganctl.losses.logistic import cross_entropy, minimax_generator, nonsaturating_generator
@@ -182,6 +183,26 @@ class Gan(Game):
                 terms["pulling_away"] = self.pulling_away_weight * pulling_away(codes.float())
         return terms
 
+    def probe(self, real: Tensor, noise: torch.Generator) -> dict[str, Tensor]:
+        """The evidence of `gradient_evidence`, as the generator's turn sees it; of log-odds only."""
+        if not self.loss.log_odds:
+            return {}
+        latent = torch.randn(len(real), self.generator.latent_dim, generator=noise, device=noise.device)  # type: ignore[call-overload]
+        parameters = [*self.generator.parameters()]
+        for network, moves in ((self.generator, True), (self.discriminator, False)):
+            network.requires_grad_(moves)  # as in the generator's turn; the loop says so anew at every turn
+        with self.streams.preserved(), torch.enable_grad():
+            self.streams.layer_noise.set_state(self.streams.fresh("probe", device=self.streams.device).get_state())
+            fake = self._untouched(self.discriminator, self._untouched(self.generator, latent.to(self.streams.device)))
+            with torch.no_grad():
+                judged = self._untouched(self.discriminator, real)
+            return gradient_evidence(judged.float(), fake.float(), parameters, self.loss.generator)
+
+    @staticmethod
+    def _untouched(network: nn.Module, given: Tensor) -> Tensor:
+        """What the network makes of `given` in a turn, without leaving a trace in batch norm's statistics."""
+        return functional_call(network, {name: buffer.clone() for name, buffer in network.named_buffers()}, (given,))
+
     def judge(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
         """Logits [N] of real and of generated samples, in one pass where no layer lets samples see each other."""
         if getattr(self.discriminator, "mixes_batch", True):
@@ -191,6 +212,5 @@ class Gan(Game):
 
     def peek(self, real: Tensor) -> Tensor:
         """Logits [N] as a turn would see them, without leaving a trace in batch norm's statistics or in any stream."""
-        buffers = {name: buffer.clone() for name, buffer in self.discriminator.named_buffers()}
         with torch.no_grad(), self.streams.preserved():
-            return functional_call(self.discriminator, buffers, (real,)).float()
+            return self._untouched(self.discriminator, real).float()

@@ -1,0 +1,59 @@
+"""Why the curves look as they do: the generator's gradient under each form of J(G), at the same weights."""
+
+import itertools
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from ganctl.losses.logistic import minimax_generator, nonsaturating_generator, swapped_generator
+
+# Below this D(G(z)) the discriminator is called sure of its fakes: the gradient of a sample under J(G) = -J(D) then has
+# less than a hundredth of its size under the non-saturating loss (their ratio is D / (1 - D)).
+SURE = 0.01
+
+FORMS: dict[str, Callable[[Tensor | None, Tensor], Tensor]] = {
+    "minimax": minimax_generator,
+    "swapped": swapped_generator,
+    "nonsaturating": nonsaturating_generator,
+}
+
+QUANTILES = (5, 50, 95)
+
+
+def gradient_evidence(
+    real: Tensor, fake: Tensor, parameters: list[Tensor], own: Callable[[Tensor | None, Tensor], Tensor]
+) -> dict[str, Tensor]:
+    """What each form of J(G) would make of one batch, whatever the generator is trained with.
+
+    Args:
+        real: logits [N] of real samples.
+        fake: logits [N] of generated ones, with their graph.
+        parameters: of the generator.
+        own: J(G) as it is trained, (real_logits, fake_logits) -> scalar.
+
+    Returns: scalars by tag, under `evidence/`. `norm_<form>`: the norm of the gradient with respect to `parameters`;
+    `cosine_<form>_<form>`: between two of these gradients, absent where one is zero; `slope_<form>_q05`, `_q50` and
+    `_q95`: quantiles over the batch of |dJ/dlogit| of a sample, N times its share in the mean (Goodfellow et al. 2014,
+    arXiv:1406.2661, section 3: D for minimax, 1 - D for the non-saturating form); `accuracy_real`, `accuracy_fake`:
+    shares of the batch on the right side of a logit of 0; `sure_share`: share of samples with D(G(z)) < 0.01.
+    """
+    count = len(fake)
+    found: dict[str, Tensor] = {}
+    gradients: dict[str, Tensor] = {}
+    levels = torch.tensor([level / 100 for level in QUANTILES], device=fake.device)
+    for name, objective in {**FORMS, "own": own}.items():
+        (slope,) = torch.autograd.grad(objective(real, fake), fake, retain_graph=True)
+        parts = torch.autograd.grad(fake, parameters, slope, retain_graph=True)
+        gradients[name] = torch.cat([part.flatten() for part in parts]).double()
+        found[f"evidence/norm_{name}"] = gradients[name].norm()
+        quantiles = torch.quantile((count * slope).abs().float(), levels)
+        found |= {f"evidence/slope_{name}_q{level:02d}": q for level, q in zip(QUANTILES, quantiles, strict=True)}
+    for one, other in itertools.combinations(FORMS, 2):
+        product = found[f"evidence/norm_{one}"] * found[f"evidence/norm_{other}"]
+        if product > 0:
+            found[f"evidence/cosine_{one}_{other}"] = gradients[one] @ gradients[other] / product
+    found["evidence/accuracy_real"] = (real > 0).float().mean()
+    found["evidence/accuracy_fake"] = (fake < 0).float().mean()
+    found["evidence/sure_share"] = (fake.sigmoid() < SURE).float().mean()
+    return {tag: value.detach().float() for tag, value in found.items()}

@@ -1,0 +1,52 @@
+"""How far generated samples are from real ones, and how alike they are, without any feature network."""
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pdist
+
+
+def directions(dimensions: int, count: int, generator: torch.Generator) -> Tensor:
+    """Directions drawn evenly from the unit sphere, float32 [dimensions, count]."""
+    drawn = torch.randn(dimensions, count, generator=generator)
+    return drawn / drawn.norm(dim=0)
+
+
+def projected(samples: Tensor, along: Tensor) -> Tensor:
+    """The samples [N, ...] projected on each direction of `along` [D, K] and sorted, float32 [K, N]."""
+    return (samples.flatten(1).float() @ along).T.contiguous().sort(dim=1).values
+
+
+def sliced_wasserstein(first: Tensor, second: Tensor, along: Tensor) -> float:
+    """The sliced 2-Wasserstein distance of two equally large sets of samples.
+
+    SW_2^2 = E over directions u of W_2^2 of the projections on u, and in one dimension W_2^2 is the mean squared
+    difference of the sorted values (Bonneel et al. 2015, doi:10.1007/s10851-014-0506-3, section 2.4). 0 for equal
+    sets; for two sets that differ by a shift of length s in D dimensions, s / sqrt(D) on average. It is in the units
+    of the samples, and two finite sets of one distribution are not at 0: compare it with their distance.
+
+    Args:
+        first: [N, ...].
+        second: [N, ...], the same shape.
+        along: directions, [D, K].
+
+    Raises:
+        ValueError: the shapes differ.
+    """
+    if first.shape != second.shape:
+        raise ValueError(f"samples of shapes {tuple(first.shape)} and {tuple(second.shape)}; give as many of each")
+    return sorted_distance(projected(first, along), projected(second, along))
+
+
+def sorted_distance(first: Tensor, second: Tensor) -> float:
+    """The sliced 2-Wasserstein distance of two sets that `projected` gave, [K, N] each."""
+    return (first - second).double().square().mean().sqrt().item()
+
+
+def diversity(samples: Tensor, real: Tensor) -> float:
+    """The mean distance between two samples over that between two real ones: 0 for one point, about 1 for real ones.
+
+    Args:
+        samples: [N, ...], N at least 2.
+        real: [M, ...], M at least 2 and not all the same.
+    """
+    return (pdist(samples.flatten(1).float()).mean() / pdist(real.flatten(1).float()).mean()).item()
