@@ -218,6 +218,7 @@ def _typed(node: DictConfig) -> Config:
     rest["compare"] = Comparison(**rest["compare"])
     config = Config(**{**rest, **sections})
     _check_limits("", config)
+    _check_limits("compare.", config.compare)
     for group in SCHEMAS:
         if is_dataclass(sections[group]):
             _check_limits(f"{group}.", sections[group])

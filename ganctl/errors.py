@@ -14,3 +14,7 @@ class Interrupted(Exception):
 
 class RunFailed(RuntimeError):
     """A run ended without a result; its folder says why. The command line exits 1."""
+
+
+class NotFinite(RunFailed):
+    """A run's numbers left the range of floating point."""

@@ -12,6 +12,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ganctl import checkpoint
 from ganctl.build import Experiment
+from ganctl.diagnosis import Diagnosis
+from ganctl.formats import clock
 from ganctl.loop import Training
 from ganctl.pictures import to_png
 from ganctl.run import RunFolder, write_atomically
@@ -79,6 +81,39 @@ class Grids:
         self.writer.add_image("samples", picture, training.step, dataformats="HWC")
 
 
+class Watch:
+    """Follows the diagnosis of a run, from the rows that it has logged so far on.
+
+    Args:
+        diagnosis: what is asked.
+        folder: the run's, whose rows up to `step` are read first.
+        step: where the run begins or resumes.
+        every: steps between two looks.
+    """
+
+    def __init__(self, diagnosis: Diagnosis, folder: RunFolder, step: int, every: int) -> None:
+        self.diagnosis = diagnosis
+        for row in folder.scalars():
+            if row["step"] <= step:
+                diagnosis.add(int(row["step"]), row)
+        self.every = every
+        self.next = 0
+        self.shown = ""
+
+    def after_step(self, training: Training, scalars: dict[str, float] | None) -> None:
+        """Takes in the scalars of a logged step; looks again where it is time to."""
+        if scalars is None:
+            return
+        self.diagnosis.add(training.step, scalars)
+        if training.step >= self.next:
+            self.next = training.step + self.every
+            self.shown = self.line()
+
+    def line(self) -> str:
+        """What is wrong now, in a few words; empty where nothing is."""
+        return "; ".join(f"{found.verdict} since step {found.since:,}" for found in self.diagnosis.findings()[:1])
+
+
 class Checkpoints:
     """Saves everything that the rest of the run depends on."""
 
@@ -101,14 +136,15 @@ class Checkpoints:
 
 
 class Reports:
-    """Sends (step, scalars) to whoever shows the progress, at each logged step."""
+    """Sends (step, what to show) to whoever shows the progress, at each logged step."""
 
-    def __init__(self, send: Callable[[int, dict[str, float]], None]) -> None:
+    def __init__(self, send: Callable[[int, str], None], watch: Watch) -> None:
         self.send = send
+        self.watch = watch
 
     def after_step(self, training: Training, scalars: dict[str, float] | None) -> None:
         if scalars is not None:
-            self.send(training.step, scalars)
+            self.send(training.step, "  ".join(filter(None, [summary(scalars), self.watch.shown])))
 
 
 class ProgressDisplay:
@@ -138,14 +174,14 @@ class ProgressDisplay:
             self.task = self.bar.add_task("", total=total, completed=start, shown="")
             self.bar.start()
 
-    def show(self, step: int, scalars: dict[str, float]) -> None:
-        """Shows the scalars of a logged step."""
+    def show(self, step: int, line: str) -> None:
+        """Shows what a logged step has to say."""
         if self.bar:
-            self.bar.update(self.task, completed=step, shown=summary(scalars))
+            self.bar.update(self.task, completed=step, shown=line)
         elif step >= self.next_line or step == self.total:
             self.next_line = step + max(1, self.total // 10)
             print(
-                f"step {step:,}/{self.total:,}  {summary(scalars)}  {self._left(step)} left",
+                f"step {step:,}/{self.total:,}  {line}  {self._left(step)} left",
                 file=sys.stderr,
                 flush=True,
             )
@@ -158,12 +194,6 @@ class ProgressDisplay:
         """Takes the bar off the screen."""
         if self.bar:
             self.bar.stop()
-
-
-def clock(seconds: float) -> str:
-    """A duration as h:mm:ss."""
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"
 
 
 def summary(scalars: dict[str, Any]) -> str:

@@ -11,7 +11,7 @@ from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 from torch.optim import Optimizer
 
 from ganctl.data import Batches
-from ganctl.errors import RunFailed
+from ganctl.errors import NotFinite, RunFailed
 from ganctl.games import Batch, Game, Player
 from ganctl.streams import Streams
 
@@ -236,7 +236,7 @@ def train(training: Training, until: int, log_every: int, hooks: Sequence[Hook],
     """Plays until step number `until`, or until `stopped()` says so between two steps.
 
     Raises:
-        RunFailed: a logged scalar is not finite.
+        NotFinite: a logged scalar, or a weight at the end, is not finite.
     """
     while training.step < until and not stopped():
         following = training.step + 1
@@ -248,7 +248,7 @@ def train(training: Training, until: int, log_every: int, hooks: Sequence[Hook],
             scalars = dict(zip(observed, torch.stack([*observed.values()]).tolist(), strict=True))
             for tag, value in scalars.items():
                 if not abs(value) < float("inf"):
-                    raise RunFailed(f"step {following}: {tag} is {value}")
+                    raise NotFinite(f"step {following}: {tag} is {value}")
         for hook in hooks:
             hook.after_step(training, scalars)
     if training.step >= until:
@@ -256,7 +256,7 @@ def train(training: Training, until: int, log_every: int, hooks: Sequence[Hook],
 
 
 def _check_weights(training: Training) -> None:
-    """Raises RunFailed where the last update, which nothing looked at since, left weights that are not finite."""
+    """Raises NotFinite where the last update, which nothing looked at since, left weights that are not finite."""
     for name, network in training.game.networks.items():
         if not all(bool(torch.isfinite(parameter).all()) for parameter in network.parameters()):
-            raise RunFailed(f"step {training.step}: the last update left weights of the {name} that are not finite")
+            raise NotFinite(f"step {training.step}: the last update left weights of the {name} that are not finite")

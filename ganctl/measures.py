@@ -22,7 +22,7 @@ class Measure(ABC):
 
     Args:
         experiment: whose training it looks at.
-        every: steps between two measurements, each at the next logged step; the first and the last logged step have one.
+        every: steps between two measurements, each at the next logged step; the first and the last step have one too.
         log_every: steps between two logged ones.
     """
 

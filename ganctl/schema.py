@@ -183,13 +183,25 @@ class Rmsprop(Optimizer):
     alpha: float = bounded(0.99, least=0, below=1)
 
 
+# What arms may be judged by: {scalar tag: whether a smaller value is a better one}.
+OUTCOMES = {
+    "quality/sliced_wasserstein": True,
+    "quality/diversity": False,
+    "modes/covered": False,
+    "modes/high_quality": False,
+    "modes/kl": True,
+}
+
+
 @dataclass
 class Comparison:
     """What `compare-losses` does when the command line sweeps nothing."""
 
     arms: list[str] = field(default_factory=list)
     seeds: list[int] = field(default_factory=list)
+    outcome: str = chosen("quality/sliced_wasserstein", *OUTCOMES)
     checkpoint: str = chosen("last", "last", "best")
+    tune_seeds: list[int] = field(default_factory=lambda: [1000])
     published: dict[str, dict[str, float]] = field(default_factory=dict)
     source: str | None = None
 
@@ -266,6 +278,7 @@ class Config:
     name: str | None = None
     plugins: list[str] = field(default_factory=list)
     jobs: int | None = bounded(None, least=1)
+    tune: list[str] = field(default_factory=list)
     compare: Comparison = field(default_factory=Comparison)
 
     def to_dict(self) -> dict[str, Any]:

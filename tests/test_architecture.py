@@ -21,9 +21,9 @@ RANKS = [
     {"games", "metrics", "compatibility"},
     {"losses", "models", "data", "optimizers", "checkpoint", "pictures"},
     {"run"},
-    {"config", "streams"},
+    {"config", "diagnosis", "streams"},
     {"schema"},
-    {"errors", "__init__"},
+    {"errors", "formats", "__init__"},
 ]
 
 

@@ -17,7 +17,7 @@ from ganctl.commands.train import say
 from ganctl.commands.workers import start_server
 from ganctl.schema import Config
 
-Show = Callable[[Cell, int, dict[str, float]], None]
+Show = Callable[[Cell, int, str], None]
 
 
 @dataclass
@@ -34,7 +34,7 @@ def train_cells(cells: list[Cell], jobs: int, show: Show, done: Callable[[Cell],
     Args:
         cells: in the order in which they are begun.
         jobs: how many at once.
-        show: called with the cell, its step and its scalars on every logged step.
+        show: called with the cell, its step and a line that says how it is, on every logged step.
         done: called when a cell has ended, however it did.
 
     Returns: whether all were begun and ended; False where the user stopped it (every cell has its checkpoint).
@@ -67,11 +67,11 @@ def _start(context: Any, cell: Cell) -> _Worker:
 
 def _receive(worker: _Worker, show: Show) -> None:
     try:
-        step, scalars = worker.connection.recv()
+        step, line = worker.connection.recv()
     except EOFError:
         worker.ended = True
     else:
-        show(worker.cell, step, scalars)
+        show(worker.cell, step, line)
 
 
 def _finish(worker: _Worker) -> None:
@@ -129,9 +129,9 @@ def _work(config: Config, path: Path, connection: Connection) -> None:
     os.dup2(log, 2)
     from ganctl.commands.train import run_cell
 
-    def send(step: int, scalars: dict[str, float]) -> None:
+    def send(step: int, line: str) -> None:
         try:
-            connection.send((step, scalars))
+            connection.send((step, line))
         except BrokenPipeError:  # the comparison is gone; stop as it would have asked
             os.kill(os.getpid(), signal.SIGINT)
 

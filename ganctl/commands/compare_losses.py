@@ -1,24 +1,21 @@
 """`ganctl compare-losses`: arms x seeds in, one comparison folder with a report out."""
 
 import json
-import sys
-import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
-from ganctl.build import build
+from ganctl.build import Experiment, build
 from ganctl.commands.cells import train_cells
+from ganctl.commands.cost import cost
+from ganctl.commands.progress import CellsDisplay
 from ganctl.commands.study import Cell, Study, refuse_other_study
 from ganctl.commands.train import say
-from ganctl.errors import Interrupted, RunFailed
-from ganctl.hooks import clock, summary
-from ganctl.report import write_report
+from ganctl.data import Density
+from ganctl.errors import BadInput, Interrupted, RunFailed
+from ganctl.report import read_cell, write_report
 from ganctl.report.table import print_table
-from ganctl.run import RunFolder, available_cores, command_line, now, unwritable, versions, write_atomically
+from ganctl.run import available_cores, command_line, now, unwritable, versions, write_atomically
 
 
 def compare_losses(study: Study) -> Path:
@@ -29,52 +26,76 @@ def compare_losses(study: Study) -> Path:
         Interrupted: the user stopped it; the same command goes on.
         RunFailed: no cell was completed.
     """
+    before = _before(study)
+    if before is not None:
+        refuse_other_study(study, before)
     # One build an arm, so that what cannot be is refused before anything runs.
-    experiments = {cell.arm: build(cell.config) for cell in study.cells[: len(study.arms)]}
-    steps = {arm: experiment.total_steps for arm, experiment in experiments.items()}
-    on_cpu = next(iter(experiments.values())).training.streams.device.type == "cpu"
-    del experiments
-    _open(study)
-    threads = study.cells[0].config.threads or 1
-    jobs = study.base.jobs or (max(1, available_cores() // threads) if on_cpu else 1)
-    unfinished = [cell for cell in study.cells if cell.folder.info().get("status") != "completed"]
-    if len(unfinished) < len(study.cells):
-        say(f"{len(study.cells) - len(unfinished)} of {len(study.cells)} cells are finished already")
-    jobs = min(jobs, max(1, len(unfinished)))
-    say(f"{study.path}: {len(unfinished)} cells to train, {jobs} at a time, {', '.join(study.arms)}")
-    with closing(_Display(unfinished, steps)) as display:
-        complete = train_cells(unfinished, jobs, display.show, display.done)
-    if not complete:
-        say(f"stopped; the same command goes on: {command_line()}")
-        raise Interrupted
+    steps, costs, on_cpu = {}, {}, True
+    for cell in study.cells[: len(study.arms)]:
+        experiment = build(cell.config)
+        _check_outcome(study, experiment)
+        steps[cell.arm] = experiment.total_steps
+        on_cpu = experiment.training.streams.device.type == "cpu"
+        costs[cell.arm] = cost(cell.config, experiment)
+        del experiment
+    threads, jobs = _shared_out(study, before or {}, on_cpu)
+    study = study.with_threads(threads)
+    _write(study, before or {}, costs, threads)
+    if study.trials:
+        study = study.tuned(_tune(study, jobs, steps)).with_threads(threads)
+        _note(study, {arm: {"overrides": words} for arm, words in study.arms.items()})
+    _train(study, study.cells, jobs, steps)
     say("writing the report")
     comparison = write_report(study.path)
     print_table(comparison)
-    for cell in study.cells:
-        if cell.folder.info().get("status") != "completed":
-            say(f"failed: {cell.arm} seed={cell.seed}: {cell.folder.info().get('error')}")
-    if all(cell.folder.info().get("status") != "completed" for cell in study.cells):
+    if not any(cell.folder.info().get("status") == "completed" for cell in study.cells):
         raise RunFailed(f"no cell was completed; {study.path}/cells/ says why")
     say(f"report: {study.path / 'report.html'}")
     say(f"curves: tensorboard --logdir {study.path / 'cells'}")
     return study.path
 
 
-def _open(study: Study) -> None:
-    """Makes the comparison's folder or takes up the one that is there, with the seeds that it had."""
+def _before(study: Study) -> dict[str, Any] | None:
+    """The comparison.json that is there already; empty where it cannot be read, None where there is none."""
     file = study.path / "comparison.json"
-    before: dict[str, Any] = {}
-    if file.exists():
-        try:
-            before = json.loads(file.read_text())
-        except (OSError, ValueError):
-            before = {}
-        if not isinstance(before, dict):
-            before = {}
-        refuse_other_study(study, before)
+    if not file.exists():
+        return None
+    try:
+        before = json.loads(file.read_text())
+    except (OSError, ValueError):
+        return {}
+    return before if isinstance(before, dict) else {}
+
+
+def _check_outcome(study: Study, experiment: Experiment) -> None:
+    outcome = study.rules["outcome"]
+    if outcome.startswith("modes/") and not isinstance(experiment.dataset, Density):
+        raise BadInput(
+            f"compare.outcome={outcome}: only a density such as ring8 has modes; "
+            "use compare.outcome=quality/sliced_wasserstein"
+        )
+
+
+def _shared_out(study: Study, before: dict[str, Any], on_cpu: bool) -> tuple[int, int]:
+    """Threads a cell and cells at once.
+
+    Cells side by side use the cores better than threads of one cell do, so there are as many as there are cores. The
+    number of threads changes the last digits of every sum, so a study keeps the number that it began with.
+    """
+    waiting = sum(not cell.settled for cell in study.cells)
+    cores = available_cores()
+    known = before.get("threads", 1 if before else None)
+    jobs = study.base.jobs or (max(1, min(cores // (study.base.threads or known or 1), waiting)) if on_cpu else 1)
+    jobs = min(jobs, max(1, waiting))
+    return study.base.threads or known or max(1, cores // jobs), jobs
+
+
+def _write(study: Study, before: dict[str, Any], costs: dict[str, Any], threads: int) -> None:
+    """Makes the comparison's folder or takes up the one that is there, with the arms and seeds that it had."""
     arms: dict[str, Any] = before.get("arms", {})
     for cell in study.cells:
         arm = arms.setdefault(cell.arm, {"overrides": study.arms[cell.arm], "seeds": {}})
+        arm["cost"] = costs[cell.arm]
         arm["seeds"].setdefault(str(cell.seed), {"folder": str(cell.folder.path.relative_to(study.path))})
     commands = [line for line in before.get("commands", []) if line != command_line()]
     comparison = {
@@ -83,76 +104,72 @@ def _open(study: Study) -> None:
         "commands": [*commands, command_line()],
         "created": before.get("created") or now(),
         "versions": versions(),
+        "threads": threads,
+        "rules": study.rules,
         "published": study.base.compare.published,
         "source": study.base.compare.source,
-        "definition": study.definition,
+        "definition": {**before.get("definition", {}), **study.definition},
         "arms": arms,
     }
     try:
         study.path.mkdir(parents=True, exist_ok=True)
-        write_atomically(file, json.dumps(comparison, indent=2) + "\n")
+        write_atomically(study.path / "comparison.json", json.dumps(comparison, indent=2) + "\n")
     except OSError as error:
         raise unwritable(study.path, error) from None
 
 
-class _Display:
-    """How far every cell is: a bar each on a terminal, plain lines elsewhere; on stderr."""
-
-    def __init__(self, cells: list[Cell], steps: dict[str, int]) -> None:
-        self.steps = steps
-        self.at = {id(cell): _steps_done(cell.folder) for cell in cells}
-        self.total = sum(steps[cell.arm] for cell in cells)
-        self.began, self.start = time.perf_counter(), sum(self.at.values())
-        self.next_line = 0.0
-        self.tasks: dict[int, TaskID] = {}
-        self.bar: Progress | None = None
-        console = Console(stderr=True)
-        if console.is_terminal and cells:
-            self.bar = Progress(
-                TextColumn("{task.description}"), BarColumn(bar_width=20), TextColumn("{task.fields[shown]}"),
-                TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(), console=console,
-            )  # fmt: skip
-            self.whole = self.bar.add_task("all cells", total=self.total, completed=self.start, shown="")
-            self.bar.start()
-
-    def show(self, cell: Cell, step: int, scalars: dict[str, float]) -> None:
-        """Shows the scalars of a logged step of a cell."""
-        self.at[id(cell)] = step
-        together = sum(self.at.values())
-        if self.bar:
-            if id(cell) not in self.tasks:
-                name = f"{cell.arm} seed={cell.seed}"
-                self.tasks[id(cell)] = self.bar.add_task(name, total=self.steps[cell.arm], shown="")
-            self.bar.update(self.tasks[id(cell)], completed=step, shown=summary(scalars))
-            self.bar.update(self.whole, completed=together)
-        elif together >= self.next_line:
-            self.next_line = together + self.total / 20
-            spent = time.perf_counter() - self.began
-            left = clock(spent / max(1, together - self.start) * (self.total - together))
-            name = f"{cell.arm} seed={cell.seed}"
-            print(
-                f"{together / self.total:4.0%}  {left} left  {name} step {step:,}  {summary(scalars)}",
-                file=sys.stderr,
-                flush=True,
-            )
-
-    def done(self, cell: Cell) -> None:
-        """Says how a cell ended."""
-        info = cell.folder.info()
-        line = f"{cell.arm} seed={cell.seed}: {info.get('status')} after {clock(info.get('seconds') or 0)}"
-        if self.bar:
-            self.bar.console.print(line)
-            if id(cell) in self.tasks:
-                self.bar.remove_task(self.tasks.pop(id(cell)))
-        else:
-            say(line)
-
-    def close(self) -> None:
-        """Takes the bars off the screen."""
-        if self.bar:
-            self.bar.stop()
+def _note(study: Study, changes: dict[str, dict[str, Any]]) -> None:
+    """Adds what became known of the arms to comparison.json."""
+    comparison = _before(study) or {}
+    for arm, values in changes.items():
+        comparison["arms"][arm] |= values
+    write_atomically(study.path / "comparison.json", json.dumps(comparison, indent=2) + "\n")
 
 
-def _steps_done(folder: RunFolder) -> int:
-    paths = folder.checkpoints()
-    return int(paths[-1].name.removeprefix("step-")) if paths else 0
+def _tune(study: Study, jobs: int, steps: dict[str, int]) -> dict[str, str]:
+    """Trains the trials and gives the point of the grid with the best mean outcome for each arm, failures last."""
+    say(f"tuning: {sum(map(len, study.trials.values()))} points over seeds {study.rules['tune_seeds']}")
+    _train(study, [cell for grid in study.trials.values() for cells in grid.values() for cell in cells], jobs, steps)
+    found = {
+        arm: {
+            point: [read_cell(arm, cell.seed, cell.folder, study.rules).outcome() for cell in cells]
+            for point, cells in grid.items()
+        }
+        for arm, grid in study.trials.items()
+    }
+    chosen = {arm: best_point(points, study.lower_is_better) for arm, points in found.items()}
+    _note(
+        study,
+        {
+            arm: {"tuning": {"trials": {p: [None if v != v else v for v in values] for p, values in points.items()},
+                             "chosen": chosen[arm]}}
+            for arm, points in found.items()
+        },
+    )  # fmt: skip
+    for arm, point in chosen.items():
+        say(f"tuned: {arm} with {point}")
+    return chosen
+
+
+def best_point(points: dict[str, list[float]], lower_is_better: bool) -> str:
+    """The point with the best mean over its seeds; one with fewer failures (NaN) comes before any with more."""
+
+    def rank(point: str) -> tuple[int, float]:
+        there = [value for value in points[point] if value == value]
+        mean = sum(there) / len(there) if there else 0.0
+        return len(points[point]) - len(there), mean if lower_is_better else -mean
+
+    return min(points, key=rank)
+
+
+def _train(study: Study, cells: list[Cell], jobs: int, steps: dict[str, int]) -> None:
+    unsettled = [cell for cell in cells if not cell.settled]
+    if len(unsettled) < len(cells):
+        say(f"{len(cells) - len(unsettled)} of {len(cells)} cells are finished already")
+    names = ", ".join(dict.fromkeys(cell.arm for cell in cells))
+    say(f"{study.path}: {len(unsettled)} cells to train, {min(jobs, max(1, len(unsettled)))} at a time, {names}")
+    with closing(CellsDisplay(unsettled, steps)) as display:
+        complete = train_cells(unsettled, jobs, display.show, display.done)
+    if not complete:
+        say(f"stopped; the same command goes on: {command_line()}")
+        raise Interrupted

@@ -15,20 +15,34 @@ from typing import Any
 from ganctl.config import dump, groups, load, parse, values_of
 from ganctl.errors import BadInput
 from ganctl.run import RunFolder
-from ganctl.schema import Config
+from ganctl.schema import OUTCOMES, Config
 
 # Keys of a run's configuration that do not tell one study from another.
-NOT_STUDIED = {"seed", "name", "output_dir", "jobs", "device", "keep_checkpoints", "compare", "plugins"}
+NOT_STUDIED = {"seed", "name", "output_dir", "jobs", "device", "keep_checkpoints", "compare", "plugins", "tune"}
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One arm with one seed: a run of its own."""
+    """One arm with one seed: a run of its own. A trial is a cell of which a point of the tuning grid is set."""
 
     arm: str
     seed: int
     config: Config
     folder: RunFolder
+    point: str = ""
+
+    @property
+    def title(self) -> str:
+        """What the cell is called on the screen."""
+        return " ".join(filter(None, [self.arm, self.point, f"seed={self.seed}"]))
+
+    @property
+    def settled(self) -> bool:
+        """Whether training it again would change nothing: it is complete, or its numbers broke down."""
+        info = self.folder.info()
+        return info.get("status") == "completed" or (
+            info.get("status") == "failed" and info.get("verdict") == "diverged"
+        )
 
 
 @dataclass(frozen=True)
@@ -37,17 +51,46 @@ class Study:
 
     Attributes:
         path: outputs/comparisons/<name>.
-        arms: the overrides of each arm, by its name.
+        arms: the overrides of each arm, by its name; the first is the baseline.
+        shared: the overrides that all arms have.
         base: the configuration that the arms share.
         cells: arm by arm within each seed, so that the first seed is compared first.
         definition: the configuration of each arm without what does not change its outcome.
+        rules: how arms are judged, which is fixed before the first cell runs.
+        trials: the cells of the tuning, by arm and by point of the grid; empty without one.
     """
 
     path: Path
     arms: dict[str, list[str]]
+    shared: list[str]
     base: Config
     cells: list[Cell]
     definition: dict[str, dict[str, Any]]
+    rules: dict[str, Any]
+    trials: dict[str, dict[str, list[Cell]]]
+
+    @property
+    def lower_is_better(self) -> bool:
+        """Whether a smaller outcome is a better one."""
+        return OUTCOMES[self.rules["outcome"]]
+
+    def with_threads(self, threads: int) -> "Study":
+        """The same study with so many threads a cell, where the command does not say how many."""
+
+        def threaded(cell: Cell) -> Cell:
+            return replace(cell, config=replace(cell.config, threads=cell.config.threads or threads))
+
+        trials = {
+            arm: {point: [*map(threaded, cells)] for point, cells in grid.items()} for arm, grid in self.trials.items()
+        }
+        return replace(self, cells=[*map(threaded, self.cells)], trials=trials)
+
+    def tuned(self, chosen: dict[str, str]) -> "Study":
+        """The same study with each arm at its chosen point of the grid."""
+        arms = {arm: [*words, *shlex.split(chosen[arm])] for arm, words in self.arms.items()}
+        configs = {arm: _arm(arm, [*self.shared, *words]) for arm, words in arms.items()}
+        cells = [_cell(self.path, cell.arm, cell.seed, configs[cell.arm]) for cell in self.cells]
+        return replace(self, arms=arms, cells=cells)
 
 
 def plan(overrides: Sequence[str]) -> Study:
@@ -83,12 +126,42 @@ def plan(overrides: Sequence[str]) -> Study:
         if any(word.startswith("seed=") for word in words):
             raise BadInput(f"compare.arms: {' '.join(words)}: a seed repeats every arm; give seed=0,1 beside the arms")
     _refuse_equal_arms(definition)
-    path = Path(base.output_dir) / "comparisons" / (base.name or _study_name(arms, base, definition))
+    rules: dict[str, Any] = {"outcome": base.compare.outcome, "checkpoint": base.compare.checkpoint}
+    if base.tune:
+        rules |= {"tune": base.tune, "tune_seeds": base.compare.tune_seeds}
+    path = Path(base.output_dir) / "comparisons" / (base.name or _study_name(arms, base, [definition, rules]))
     seeds = base.compare.seeds if seeds is None else seeds
     if not seeds:
         raise BadInput("compare.seeds=[]: a comparison needs a seed; give seed=0,1")
     cells = [_cell(path, arm, seed, configs[arm]) for seed in dict.fromkeys(seeds) for arm in arms]
-    return Study(path, arms, base, cells, definition)
+    trials = {}
+    if base.tune:
+        trials = {arm: _trials(path, arm, [*shared, *words], base, seeds) for arm, words in arms.items()}
+    return Study(path, arms, shared, base, cells, definition, rules, trials)
+
+
+def _trials(path: Path, arm: str, overrides: list[str], base: Config, seeds: list[int]) -> dict[str, list[Cell]]:
+    """The trial cells of an arm by the point of the grid, the same grid for every arm."""
+    if not base.compare.tune_seeds or set(base.compare.tune_seeds) & {*seeds}:
+        raise BadInput(
+            f"compare.tune_seeds={base.compare.tune_seeds}: must be at least one, and none of the seeds {seeds} that "
+            "the comparison itself runs"
+        )
+    axes = []
+    for text, override in zip(base.tune, parse(base.tune), strict=True):
+        if override.key_or_group == "seed" or not override.is_sweep_override():
+            raise BadInput(f"tune: {text}: is no axis of a grid; list values, as in optim.lr=0.0002,0.001")
+        axes.append([f"{override.key_or_group}={value}" for value in values_of(override)])
+    folder = path / "trials" / slug(arm)
+    grid = {}
+    for words in itertools.product(*axes):
+        config = _arm(f"{arm} {' '.join(words)}", [*overrides, *words])
+        point = shlex.join(words)
+        grid[point] = [
+            _cell(path, arm, seed, config, folder / slug(point) / f"seed-{seed}", point)
+            for seed in base.compare.tune_seeds
+        ]
+    return grid
 
 
 def _arm(arm: str, overrides: list[str]) -> Config:
@@ -154,32 +227,39 @@ def _fingerprint(module: str) -> str | None:
         return None
 
 
-def _study_name(arms: dict[str, list[str]], base: Config, definition: dict[str, dict[str, Any]]) -> str:
+def _study_name(arms: dict[str, list[str]], base: Config, identity: Any) -> str:
     """Of the arms, the data and six digits that change with every setting, so that two studies never meet."""
-    digest = hashlib.sha256(json.dumps(definition, sort_keys=True).encode()).hexdigest()[:6]
+    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:6]
     compared = "-vs-".join(slug(arm) for arm in arms)
     if len(compared) > 60:
         compared = f"{len(arms)}-arms"
     return f"{compared}-{base.to_dict()['data']['name']}-{digest}"
 
 
-def _cell(path: Path, arm: str, seed: int, config: Config) -> Cell:
-    # One thread a cell: the same numbers come out whatever `jobs` is, and cells side by side use the cores better.
-    config = replace(config, seed=seed, name=None, threads=config.threads or 1)
-    return Cell(arm, seed, config, RunFolder(path / "cells" / slug(arm) / f"seed-{seed}"))
+def _cell(path: Path, arm: str, seed: int, config: Config, folder: Path | None = None, point: str = "") -> Cell:
+    config = replace(config, seed=seed, name=None)
+    return Cell(arm, seed, config, RunFolder(folder or path / "cells" / slug(arm) / f"seed-{seed}"), point)
 
 
 def refuse_other_study(study: Study, before: dict[str, Any]) -> None:
-    """Raises BadInput where the comparison.json in the study's folder, `before`, is of another study."""
+    """Raises BadInput where the comparison.json in the study's folder, `before`, is of another study.
+
+    The same study may have more seeds and more arms than before; an arm that both have must be the same.
+    """
     known = before.get("definition")
-    if known == study.definition:
-        return
-    difference = "it is not a comparison of this version of ganctl"
-    if isinstance(known, dict) and list(known) != list(study.definition):
-        difference = f"its arms are {', '.join(known)}"
+    common = [arm for arm in study.definition if isinstance(known, dict) and arm in known]
+    if common and isinstance(known, dict):
+        rules = before.get("rules", study.rules)
+        there = {**{arm: known[arm] for arm in common}, "the comparison": rules}
+        here = {**{arm: study.definition[arm] for arm in common}, "the comparison": study.rules}
+        found = next(_differences(there, here, ()), None)
+        if found is None:
+            return
+        difference = f"{found[0]} is {found[1]} there and {found[2]} here"
     elif isinstance(known, dict):
-        key, there, here = next(_differences(known, study.definition, ()))
-        difference = f"{key} is {there} there and {here} here"
+        difference = f"its arms are {', '.join(known)}"
+    else:
+        difference = "it is not a comparison of this version of ganctl"
     raise BadInput(f"{study.path}: holds another comparison ({difference}); choose another name=")
 
 

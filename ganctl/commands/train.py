@@ -15,8 +15,9 @@ import torch
 from ganctl.build import Experiment, build, resume
 from ganctl.config import dump, load, parse, read
 from ganctl.data import Density
-from ganctl.errors import BadInput, Interrupted, RunFailed
-from ganctl.hooks import Checkpoints, Grids, ProgressDisplay, Reports, ScalarLog, SummaryWriter
+from ganctl.diagnosis import Diagnosis
+from ganctl.errors import BadInput, Interrupted, NotFinite, RunFailed
+from ganctl.hooks import Checkpoints, Grids, ProgressDisplay, Reports, ScalarLog, SummaryWriter, Watch
 from ganctl.loop import Hook
 from ganctl.loop import train as play
 from ganctl.measures import Evidence, Modes, Quality
@@ -26,7 +27,7 @@ from ganctl.schema import Config, option
 # What may differ between a run and its continuation: how long, where and how it is shown, not what is learned.
 RESUMABLE = {"epochs", "steps", "device", "threads", "plugins", "keep_checkpoints", "checkpoint_every"}
 
-Show = Callable[[int, dict[str, float]], None]
+Show = Callable[[int, str], None]
 
 
 def train(overrides: Sequence[str]) -> Path:
@@ -124,6 +125,8 @@ def run_shown(config: Config, experiment: Experiment, folder: RunFolder) -> Path
     except Interrupted:
         say(f"stopped at step {experiment.training.step:,}; go on with: ganctl train --resume {folder.path}")
         raise
+    for found in folder.info().get("findings", []):
+        say(f"{found['verdict']} since step {found['since']:,}: {found['because']}")
     say(f"samples: {folder.grids()[-1]}")
     say(f"curves:  tensorboard --logdir {folder.tensorboard}")
     return folder.path
@@ -141,10 +144,13 @@ def run(config: Config, experiment: Experiment, folder: RunFolder, show: Show) -
     spent = float(spent) if isinstance(spent, (int, float)) else 0.0
     folder.update(status="running", error=None, total_steps=experiment.total_steps)
 
+    modes = len(experiment.dataset.centers) if isinstance(experiment.dataset, Density) else None
+    diagnosis = Diagnosis(experiment.log_odds, modes)
+
     def ending(status: str, error: str | None = None) -> None:
         folder.update(
             status=status, error=error, step=training.step, images_seen=training.batches.drawn * config.batch_size,
-            seconds=round(spent + time.perf_counter() - began, 2), ended=now(),
+            seconds=round(spent + time.perf_counter() - began, 2), ended=now(), **diagnosis.report(),
         )  # fmt: skip
 
     checkpoints = Checkpoints(folder, config.checkpoint_every, config.keep_checkpoints)
@@ -154,7 +160,9 @@ def run(config: Config, experiment: Experiment, folder: RunFolder, show: Show) -
         closing(ScalarLog(folder, writer, first, config.batch_size)) as scalar_log,
     ):
         grids = Grids(folder, writer, experiment, config.sample_every)
-        hooks = [*_measures(config, experiment, folder), scalar_log, grids, checkpoints, Reports(show)]
+        watch = Watch(diagnosis, folder, first, config.probe_every)
+        measures = _measures(config, experiment, folder)
+        hooks = [*measures, watch, scalar_log, grids, checkpoints, Reports(show, watch)]
         try:
             play(training, experiment.total_steps, config.log_every, hooks, stopped)
             checkpoints.save(training)
@@ -163,6 +171,10 @@ def run(config: Config, experiment: Experiment, folder: RunFolder, show: Show) -
         except KeyboardInterrupt:  # the second Ctrl-C: what came after the last checkpoint is lost
             ending("interrupted")
             raise
+        except NotFinite as error:
+            diagnosis.fail(training.step, str(error))
+            ending("failed", f"{type(error).__name__}: {error}")
+            raise RunFailed(f"{error}; {folder.path}/run.json has it") from None
         except (Exception, SystemExit) as error:  # a plugin's loss may raise anything
             ending("failed", f"{type(error).__name__}: {error}")
             if isinstance(error, RunFailed):

@@ -1,16 +1,13 @@
 """Why the curves look as they do: the generator's gradient under each form of J(G), at the same weights."""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
+from ganctl.diagnosis import SURE
 from ganctl.losses.logistic import minimax_generator, nonsaturating_generator, swapped_generator
-
-# Below this D(G(z)) the discriminator is called sure of its fakes: the gradient of a sample under J(G) = -J(D) then has
-# less than a hundredth of its size under the non-saturating loss (their ratio is D / (1 - D)).
-SURE = 0.01
 
 FORMS: dict[str, Callable[[Tensor | None, Tensor], Tensor]] = {
     "minimax": minimax_generator,
@@ -22,7 +19,7 @@ QUANTILES = (5, 50, 95)
 
 
 def gradient_evidence(
-    real: Tensor, fake: Tensor, parameters: list[Tensor], own: Callable[[Tensor | None, Tensor], Tensor]
+    real: Tensor, fake: Tensor, parameters: Sequence[Tensor], own: Callable[[Tensor | None, Tensor], Tensor]
 ) -> dict[str, Tensor]:
     """What each form of J(G) would make of one batch, whatever the generator is trained with.
 

@@ -9,6 +9,8 @@ import numpy as np
 
 from ganctl.run import RunFolder
 
+MEASURED = ("quality/", "selection/", "modes/")  # what is measured of samples, now and then, not logged of a turn
+
 
 @dataclass(frozen=True)
 class CellRecord:
@@ -20,6 +22,7 @@ class CellRecord:
         epoch: float [rows].
         series: {tag: float [rows]}, NaN where a row lacks the tag.
         grids: its sample grids by step, oldest first.
+        rules: by which scalar it is judged, `outcome`, and at which `checkpoint`, last or best.
     """
 
     arm: str
@@ -30,6 +33,7 @@ class CellRecord:
     epoch: np.ndarray
     series: dict[str, np.ndarray]
     grids: dict[int, Path]
+    rules: dict[str, Any]
 
     @property
     def status(self) -> str:
@@ -39,29 +43,58 @@ class CellRecord:
         """Which rows lie within one epoch of the end: bool [rows]."""
         return self.epoch > self.epoch[-1] - 1 if len(self.epoch) else np.zeros(0, bool)
 
+    def judged(self) -> int | None:
+        """The row that the cell is judged at: the last measured one, or the best by the selection split; None: none."""
+        outcome = self.series.get(self.rules["outcome"])
+        rows = np.flatnonzero(np.isfinite(outcome)) if outcome is not None else np.zeros(0, int)
+        if not len(rows):
+            return None
+        chosen = self.series.get("selection/sliced_wasserstein")
+        if self.rules["checkpoint"] == "best" and chosen is not None:
+            return int(rows[np.argmin(chosen[rows])])
+        return int(rows[-1])
+
+    def outcome(self) -> float:
+        """What the cell came to; NaN where it failed, or has no outcome yet."""
+        row = self.judged()
+        return (
+            float("nan")
+            if row is None or self.status != "completed"
+            else float(self.series[self.rules["outcome"]][row])
+        )
+
     def final(self) -> dict[str, float]:
-        """The mean of every scalar over the logged steps of the last epoch that have it; of modes, the last count."""
-        rows = self.last_epoch()
-        last = {tag: values[rows & np.isfinite(values)] for tag, values in self.series.items()}
-        return {
-            tag: float(values[-1] if tag.startswith("modes/") else values.mean())
-            for tag, values in last.items()
-            if len(values)
-        }
+        """The mean of every scalar over the logged steps of the last epoch; of a measurement, its value when judged."""
+        rows, at = self.last_epoch(), self.judged()
+        found = {}
+        for tag, values in self.series.items():
+            if tag.startswith(MEASURED):
+                there = np.flatnonzero(np.isfinite(values[: None if at is None else at + 1]))
+                if len(there):
+                    found[tag] = float(values[there[-1]])
+            elif np.isfinite(values[rows]).any():
+                found[tag] = float(values[rows & np.isfinite(values)].mean())
+        return found
+
+
+def ended(cell: CellRecord) -> bool:
+    """Whether the cell counts: it is complete, or it failed."""
+    return cell.status in ("completed", "failed")
 
 
 def collect(path: Path) -> tuple[dict[str, Any], list[CellRecord]]:
     """The comparison.json in the folder `path`, and its cells, seed by seed within each arm."""
     comparison = json.loads((path / "comparison.json").read_text())
+    comparison.setdefault("rules", {"outcome": "quality/sliced_wasserstein", "checkpoint": "last"})
     cells = [
-        read_cell(arm, int(seed), RunFolder(path / entry["folder"]))
+        read_cell(arm, int(seed), RunFolder(path / entry["folder"]), comparison["rules"])
         for arm, values in comparison["arms"].items()
         for seed, entry in sorted(values["seeds"].items(), key=lambda item: int(item[0]))
     ]
     return comparison, cells
 
 
-def read_cell(arm: str, seed: int, folder: RunFolder) -> CellRecord:
+def read_cell(arm: str, seed: int, folder: RunFolder, rules: dict[str, Any]) -> CellRecord:
     """The cell in a run folder, which may be empty."""
     rows = folder.scalars()
     tags = sorted({tag for row in rows for tag in row} - {"step", "epoch"})
@@ -74,4 +107,5 @@ def read_cell(arm: str, seed: int, folder: RunFolder) -> CellRecord:
         np.array([row["epoch"] for row in rows], dtype=float),
         {tag: np.array([row.get(tag, np.nan) for row in rows], dtype=float) for tag in tags},
         {int(file.stem.removeprefix("step-")): file for file in folder.grids()},
+        rules,
     )

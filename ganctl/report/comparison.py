@@ -1,6 +1,5 @@
-"""A comparison's folder in; comparison.json, comparison.csv, figures/ and report.html out."""
+"""A comparison's folder in; comparison.json, comparison.csv, figures/, report.md and report.html out."""
 
-import base64
 import csv
 import io
 import json
@@ -8,71 +7,84 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from ganctl import config
-from ganctl.report import figures
+from ganctl.report import curves, dots, grids
 from ganctl.report.collect import CellRecord, collect
-from ganctl.report.statistics import facts, pairs, story
+from ganctl.report.drawing import Arms
+from ganctl.report.judgement import judge
+from ganctl.report.pages import Drawing, html, markdown
+from ganctl.report.stories import facts
 from ganctl.run import write_atomically
 
-HEADLINE = {
-    "modes/covered": "modes",
-    "modes/high_quality": "high quality",
-    "modes/kl": "KL",
-    "loss/discriminator": "D loss",
-    "loss/generator": "G loss (own)",
-    "yardstick/j_d": "J(D)",
-    "yardstick/minus_log_d_fake": "−log D(G(z))",
-    "yardstick/log_one_minus_d_fake": "log(1−D(G(z)))",
-    "score/real": "D(x)",
-    "score/fake": "D(G(z))",
-    "grad_norm/generator": "‖∇J(G)‖",
-}
-
-
-def headline(comparison: dict[str, Any]) -> dict[str, str]:
-    """The columns of HEADLINE that some cell of the comparison has."""
-    cells = [cell for arm in comparison["arms"].values() for cell in arm["seeds"].values()]
-    return {tag: label for tag, label in HEADLINE.items() if any(tag in cell["final"] for cell in cells)}
-
-
-FIGURES: dict[str, tuple[Callable[[figures.Arms], Figure], str]] = {
+# (heading, why it is there) by the part of the report that a figure belongs to.
+FIGURES: dict[str, tuple[str, Callable[[Arms], Figure], str]] = {
+    "outcome": (
+        "outcome",
+        dots.outcome,
+        "Each dot is one seed; the bar is the mean. Right: the difference to the first arm at the same seed, with the "
+        "95 % bootstrap interval of its mean where there are five seeds.",
+    ),
     "modes": (
-        figures.modes,
-        "Each dot is one seed at the end. A mode is covered by a sample within three standard deviations of it; high "
-        "quality is the share of such samples (0.989 of exact ones); KL is how far the modes' shares are from equal.",
+        "results",
+        dots.modes,
+        "Each dot is one seed. A mode is covered by a sample within three standard deviations of it; high quality is "
+        "the share of such samples (0.989 of exact ones); KL is how far the modes' shares are from equal.",
     ),
     "final_samples": (
-        figures.final_samples,
+        "results",
+        grids.final_samples,
         "What each arm's generator makes at the end. One row is one seed: the same initial weights, the same data "
         "order and, in every grid, the same latent noise. Of more than four arms, one row is one arm.",
     ),
-    "development": (figures.development, "How the first seed's samples came about."),
+    "development": ("results", grids.development, "How the first seed's samples came about."),
+    "quality": (
+        "curves",
+        curves.quality,
+        "How far generated samples are from real ones (the dotted line: two halves of the real data), and how far "
+        "apart two generated samples are, relative to two real ones.",
+    ),
     "own_losses": (
-        figures.own_losses,
+        "curves",
+        curves.own_losses,
         "What each player minimized, every arm on its own scale. Where objectives differ, heights do not compare "
         "between panels.",
     ),
     "yardsticks": (
-        figures.yardsticks,
+        "curves",
+        curves.yardsticks,
         "The same three quantities measured in every arm, so these curves do compare. The first is measured in the "
         "discriminator's turn, the other two in the generator's.",
     ),
     "scores": (
-        figures.scores,
+        "curves",
+        curves.scores,
         "The discriminator's opinion. Both at 0.5: it cannot tell. D(G(z)) near 0: it is sure of every generated "
         "sample. Under losses whose logits are no log-odds (wasserstein, hinge, ...) these are no probabilities.",
     ),
     "gradient_norms": (
-        figures.gradient_norms,
+        "curves",
+        curves.gradient_norms,
         "The gradient that reaches the generator, of its own objective, on a logarithmic scale. Adam "
         "rescales what it is given, so read it beside the samples.",
     ),
+    "evidence": (
+        "evidence",
+        curves.evidence,
+        "On the same noise and the same real samples throughout, at the weights that each arm had: the norm of the "
+        "gradient that each form of J(G) would give the generator (minimax_swapped lies on nonsaturating: equal "
+        "gradients), the angle between these gradients, how strongly a sample pulls under each form (D(G(z)) for "
+        "minimax, 1 − D(G(z)) for the others), and what the discriminator gets right.",
+    ),
 }
 
-RESULTS = ["modes", "final_samples", "development"]  # what came out; the other figures are curves
+NEEDED = {
+    "outcome": "quality/sliced_wasserstein",
+    "modes": "modes/covered",
+    "quality": "quality/sliced_wasserstein",
+    "evidence": "evidence/norm_own",
+}
 
 
 def write_report(path: Path) -> dict[str, Any]:
@@ -80,113 +92,58 @@ def write_report(path: Path) -> dict[str, Any]:
     comparison, cells = collect(path)
     for cell in cells:
         entry = comparison["arms"][cell.arm]["seeds"][str(cell.seed)]
+        row, outcome = cell.judged(), cell.outcome()
         entry.update(
-            status=cell.status, verdict=cell.info.get("verdict"), error=cell.info.get("error"),
-            seconds=cell.info.get("seconds"), images_seen=cell.info.get("images_seen"),
-            steps=int(cell.step[-1]) if len(cell.step) else 0, final=cell.final(), facts=facts(cell),
+            status=cell.status, verdict=cell.info.get("verdict"), findings=cell.info.get("findings", []),
+            error=cell.info.get("error"), seconds=cell.info.get("seconds"), images_seen=cell.info.get("images_seen"),
+            steps=int(cell.step[-1]) if len(cell.step) else 0, outcome=None if outcome != outcome else outcome,
+            judged_at=None if row is None else int(cell.step[row]), final=cell.final(), facts=facts(cell),
         )  # fmt: skip
-    comparison["final"] = "mean over the logged steps within one epoch of the end; of modes, the last count"
-    comparison["pairs"] = pairs(comparison, cells)
+    comparison["final"] = (
+        "mean over the logged steps within one epoch of the end; of measurements, where the cell is judged"
+    )
+    judge(comparison, cells)
     write_atomically(path / "comparison.json", json.dumps(comparison, indent=2, allow_nan=False) + "\n")
     write_atomically(path / "comparison.csv", _csv(comparison, cells))
-    pictures = _draw(path / "figures", comparison, cells)
-    write_atomically(path / "report.html", _html(comparison, cells, pictures))
+    drawn = _draw(path / "figures", comparison, cells)
+    write_atomically(path / "report.md", markdown(comparison, cells, drawn))
+    write_atomically(path / "report.html", html(comparison, cells, drawn))
     return comparison
 
 
 def _csv(comparison: dict[str, Any], cells: list[CellRecord]) -> str:
     tags = sorted({tag for cell in cells for tag in cell.series})
+    known = ["status", "verdict", "steps", "images_seen", "seconds", "outcome", "judged_at", "folder"]
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["arm", "seed", "status", "verdict", "steps", "images_seen", "seconds", "folder", *tags])
+    writer.writerow(["arm", "seed", *known, *tags])
     for cell in cells:
         entry = comparison["arms"][cell.arm]["seeds"][str(cell.seed)]
-        known = [entry[key] for key in ("status", "verdict", "steps", "images_seen", "seconds", "folder")]
-        writer.writerow([cell.arm, cell.seed, *known, *(entry["final"].get(tag, "") for tag in tags)])
+        values = (entry["final"].get(tag, "") for tag in tags)
+        writer.writerow([cell.arm, cell.seed, *(entry[key] for key in known), *values])
     return buffer.getvalue()
 
 
-def _draw(folder: Path, comparison: dict[str, Any], cells: list[CellRecord]) -> dict[str, bytes]:
-    """Draws every figure; gives the PNG files by name."""
+def _draw(folder: Path, comparison: dict[str, Any], cells: list[CellRecord]) -> list[Drawing]:
+    """Draws every figure that there is something for, as PNG and SVG."""
     folder.mkdir(exist_ok=True)
     arms = {arm: [cell for cell in cells if cell.arm == arm] for arm in comparison["arms"]}
-    drawn = {}
-    for name, (draw, _) in FIGURES.items():
-        if not any(len(cell.step) for cell in cells):
+    tags = {tag for cell in cells for tag in cell.series}
+    drawn = []
+    for name, (part, draw, caption) in FIGURES.items():
+        if not tags or NEEDED.get(name, next(iter(tags))) not in tags:
             continue
-        if name == "modes" and not any("modes/covered" in cell.series for cell in cells):
-            continue
-        drawn[name] = _png(draw(arms))
-        write_atomically(folder / f"{name}.png", drawn[name])
+        figure = draw(arms)
+        files = {kind: _file(figure, kind) for kind in ("png", "svg")}
+        for kind, content in files.items():
+            write_atomically(folder / f"{name}.{kind}", content)
+        drawn.append(Drawing(name, part, caption, files["png"]))
     return drawn
 
 
-def _png(figure: Figure) -> bytes:
+def _file(figure: Figure, kind: str) -> bytes:
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
+    # Letters stay letters in an SVG, and without a date and with fixed names in it the same figure is the same file.
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "ganctl"}):
+        figure.savefig(buffer, format=kind, metadata={"Date": None} if kind == "svg" else None)
     return buffer.getvalue()
-
-
-def _html(comparison: dict[str, Any], cells: list[CellRecord], pictures: dict[str, bytes]) -> str:
-    # Names in a comparison are a user's: everything is escaped.
-    environment = Environment(loader=PackageLoader("ganctl.report", "."), autoescape=True, undefined=StrictUndefined)
-    environment.filters["number"] = number
-    arms = {arm: [cell for cell in cells if cell.arm == arm] for arm in comparison["arms"]}
-    return environment.get_template("report.html.jinja").render(
-        comparison=comparison,
-        shared=_shared(comparison["definition"]),
-        paired=_paired(comparison["definition"]),
-        cells=cells,
-        headline=headline(comparison),
-        stories={(cell.arm, cell.seed): story(cell) for cell in cells},
-        meanings={arm: _meaning(values["overrides"], arms[arm]) for arm, values in comparison["arms"].items()},
-        results=_encoded(pictures, RESULTS),
-        curves=_encoded(pictures, [name for name in FIGURES if name not in RESULTS]),
-    )
-
-
-def _encoded(pictures: dict[str, bytes], names: list[str]) -> list[tuple[str, str, str]]:
-    """(name, caption, PNG in base64) of those of `names` that were drawn."""
-    return [(name, FIGURES[name][1], base64.b64encode(pictures[name]).decode()) for name in names if name in pictures]
-
-
-def _meaning(overrides: list[str], cells: list[CellRecord]) -> str:
-    """What the choices of an arm are, and its other settings; of a plugin's choice, the source that it names."""
-    pairs = [override.partition("=")[::2] for override in overrides]
-    papers: dict[str, str] = next((cell.info["papers"] for cell in cells if "papers" in cell.info), {})
-    chosen = [config.describe(key, value) or papers.get(key, "") for key, value in pairs if key in config.groups()]
-    settings = [f"{key}={value}" for key, value in pairs if key not in config.groups()]
-    return " ".join([*filter(None, chosen), *settings])
-
-
-def _shared(definition: dict[str, Any]) -> dict[str, str]:
-    """What every arm has in common and a reader wants to know first, by what to call it."""
-    known: dict[str, list[Any]] = {
-        **{
-            group: [arm[group]["name"] for arm in definition.values() if group in arm]
-            for group in ("data", "model", "loss", "penalty", "optim")
-        },
-        "learning rate": [arm.get("optim", {}).get("lr") for arm in definition.values()],
-        "average of G": [arm.get("ema_decay") for arm in definition.values()],
-        "batch": [arm["batch_size"] for arm in definition.values()],
-        "epochs": [arm["epochs"] for arm in definition.values()],
-        "steps": [arm["steps"] for arm in definition.values()],
-    }
-    return {key: f"{values[0]:,}" if isinstance(values[0], int) else values[0]
-            for key, values in known.items() if values and values[0] is not None and len(set(values)) == 1}  # fmt: skip
-
-
-def _paired(definition: dict[str, Any]) -> bool:
-    """Whether cells of one seed share initial weights, data order and noise: equal networks, data, batches, turns."""
-    same = ("data", "model", "batch_size", "game")
-    parts = [json.dumps([arm.get(key) for key in same], sort_keys=True) for arm in definition.values()]
-    return len(set(parts)) == 1
-
-
-def number(value: float | None, tag: str = "") -> str:
-    """A scalar for people: a count as it is, others with three decimals or as a power of ten where those hide it."""
-    if value is None:
-        return "–"
-    if tag == "modes/covered":
-        return f"{value:g}"
-    return f"{value + 0.0:.3f}" if value == 0 or 0.01 <= abs(value) < 10_000 else f"{value:.1e}"

@@ -7,8 +7,8 @@ import pytest
 
 from ganctl.report.collect import CellRecord, read_cell
 from ganctl.report.comparison import number
-from ganctl.report.figures import _smooth
-from ganctl.report.statistics import band, facts, pairs, story
+from ganctl.report.drawing import smooth as _smooth
+from ganctl.report.stories import band, facts, pairs, story
 from ganctl.run import RunFolder
 
 

@@ -1,0 +1,36 @@
+"""Numbers for people."""
+
+
+def number(value: float | None, tag: str = "", sign: bool = False) -> str:
+    """A scalar: a count as it is, others with three decimals, or two digits where those hide it.
+
+    Args:
+        value: None gives a dash.
+        tag: of the scalar, where that tells how it is written.
+        sign: whether a positive one has a plus sign.
+    """
+    if value is None:
+        return "–"
+    if tag == "modes/covered":
+        return f"{value:g}"
+    size = abs(value)
+    form = ".3f" if value == 0 or 0.01 <= size < 10_000 else ".2g" if 1e-4 <= size < 0.01 else ".1e"
+    if sign:
+        return f"{value:+{form}}".replace("-", "−")
+    return f"{value + 0.0:{form}}"
+
+
+def clock(seconds: float) -> str:
+    """A duration as h:mm:ss."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"
+
+
+def amount(value: float | None) -> str:
+    """A large number with its unit: 12, 3.2 k, 1.5 M, 134 T."""
+    if value is None:
+        return "–"
+    for power, unit in ((15, "P"), (12, "T"), (9, "G"), (6, "M"), (3, "k")):
+        if abs(value) >= 10**power:
+            return f"{value / 10**power:.3g} {unit}"
+    return f"{value:g}"

@@ -1,0 +1,155 @@
+"""The curves of a comparison over the steps. Each function draws one figure and gives it back."""
+
+import math
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ganctl.report.collect import CellRecord
+from ganctl.report.drawing import COLORS, STYLES, Arms, color, draw, legend, panels, style, wrapped
+
+
+def quality(arms: Arms) -> Figure:
+    """The distance to the data and the diversity over the steps."""
+    figure, axes = panels(2)
+    named = {"quality/sliced_wasserstein": "distance to the data", "quality/diversity": "diversity"}
+    for panel, (tag, title) in zip(axes, named.items(), strict=True):
+        for arm, cells in arms.items():
+            draw(panel, cells, tag, color(arms, arm), arm, style(arms, arm))
+        panel.set_title(title, fontsize=10)
+        if panel.get_ylim()[1] > 20:  # one arm that diverges would flatten all the others
+            panel.set_yscale("log")
+    floors = [
+        cell.info["floor"]["quality/sliced_wasserstein"]
+        for cells in arms.values()
+        for cell in cells
+        if cell.info.get("floor")
+    ]
+    if floors and axes[0].get_yscale() == "linear":
+        axes[0].axhline(floors[0], color="0.5", linewidth=0.8, linestyle=":")
+        axes[0].set_ylim(bottom=0)
+    axes[1].axhline(1, color="0.5", linewidth=0.8, linestyle=":")
+    legend(figure, axes[0])
+    return figure
+
+
+def own_losses(arms: Arms) -> Figure:
+    """J(D) and J(G) of every arm as it minimized them, a panel an arm, each with its own scale."""
+    columns = min(3, len(arms))
+    figure, axes = panels(columns, math.ceil(len(arms) / columns))
+    for panel in axes[len(arms) :]:
+        panel.set_visible(False)
+    for panel, (arm, cells) in zip(axes, arms.items(), strict=False):
+        draw(panel, cells, "loss/discriminator", "0.25", "discriminator", "--")
+        draw(panel, cells, "loss/generator", color(arms, arm), "generator")
+        panel.set_title(wrapped(arm), fontsize=10)
+        panel.legend(frameon=False)
+    return figure
+
+
+def yardsticks(arms: Arms) -> Figure:
+    """The same three quantities for every arm, whatever it minimized."""
+    figure, axes = panels(3)
+    named = {
+        "yardstick/j_d": "J(D) = −E log D(x) − E log(1 − D(G(z)))",
+        "yardstick/minus_log_d_fake": "−E log D(G(z))",
+        "yardstick/log_one_minus_d_fake": "E log(1 − D(G(z)))",
+    }
+    for panel, (tag, title) in zip(axes, named.items(), strict=True):
+        for arm, cells in arms.items():
+            draw(panel, cells, tag, color(arms, arm), arm, style(arms, arm))
+        panel.set_title(title, fontsize=10)
+        if max(map(abs, panel.get_ylim())) > 100:  # one arm that diverges would flatten all the others
+            panel.set_yscale("symlog", linthresh=2)
+    axes[0].axhline(2 * math.log(2), color="0.5", linewidth=0.8, linestyle=":")
+    axes[0].annotate(
+        "2 ln 2: D cannot tell",
+        (0.99, 2 * math.log(2)),
+        xycoords=("axes fraction", "data"),
+        ha="right",
+        va="bottom",
+        fontsize=7,
+        color="0.4",
+    )
+    legend(figure, axes[0])
+    return figure
+
+
+def scores(arms: Arms) -> Figure:
+    """What the discriminator thinks of real and of generated samples."""
+    figure, axes = panels(2)
+    for panel, tag, title in zip(axes, ("score/real", "score/fake"), ("D(x), real", "D(G(z)), generated"), strict=True):
+        for arm, cells in arms.items():
+            draw(panel, cells, tag, color(arms, arm), arm, style(arms, arm))
+        panel.set(title=title, ylim=(-0.02, 1.02))
+        panel.axhline(0.5, color="0.5", linewidth=0.8, linestyle=":")
+    legend(figure, axes[0])
+    return figure
+
+
+def gradient_norms(arms: Arms) -> Figure:
+    """The norm of the gradient of each arm's own J(G) with respect to the generator's weights, on a log scale."""
+    figure, (panel,) = panels(1, height=3.6)
+    figure.set_figwidth(8)
+    for arm, cells in arms.items():
+        draw(panel, cells, "grad_norm/generator", color(arms, arm), arm, style(arms, arm))
+    panel.set(title="norm of the generator's gradient", yscale="log")
+    legend(figure, panel)
+    return figure
+
+
+FORMS = {"minimax": "minimax", "swapped": "minimax_swapped", "nonsaturating": "nonsaturating"}
+SHARES = {"accuracy_real": "right about real", "accuracy_fake": "right about generated", "sure_share": "D(G(z)) < 0.01"}
+MOST_ROWS = 6  # arms in a figure that has a row for each
+
+
+def evidence(arms: Arms) -> Figure:
+    """What each form of J(G) would do at the weights that the arm had: a row an arm, the first six that have it."""
+    having = {arm: cells for arm, cells in arms.items() if any("evidence/norm_own" in cell.series for cell in cells)}
+    shown = dict([*having.items()][:MOST_ROWS])
+    figure, axes = panels(4, len(shown), height=2.9)
+    parts = (_norms, _cosines, _slopes, _shares)
+    for row, (arm, cells) in enumerate(shown.items()):
+        axes[4 * row].set_ylabel(wrapped(arm), fontsize=10)
+        for panel, draw_part in zip(axes[4 * row :], parts, strict=False):
+            draw_part(panel, cells)
+    titles = (
+        "‖∇J(G)‖ at the same weights",
+        "cosine of the gradients",
+        "|dJ/dlogit|: median, 5–95 %",
+        "shares of the probe",
+    )
+    for panel, title in zip(axes, titles, strict=False):
+        panel.set_title(title, fontsize=10)
+        panel.legend(frameon=False, fontsize=7)
+    return figure
+
+
+def _norms(panel: Axes, cells: list[CellRecord]) -> None:
+    for place, (form, label) in enumerate(FORMS.items()):
+        draw(panel, cells, f"evidence/norm_{form}", COLORS[place], label, STYLES[place])
+    panel.set_yscale("log")
+
+
+def _cosines(panel: Axes, cells: list[CellRecord]) -> None:
+    draw(panel, cells, "evidence/cosine_minimax_nonsaturating", COLORS[0], "minimax and nonsaturating")
+    draw(panel, cells, "evidence/cosine_swapped_nonsaturating", COLORS[1], "minimax_swapped and nonsaturating", "--")
+    panel.set_ylim(-1.05, 1.05)
+
+
+def _slopes(panel: Axes, cells: list[CellRecord]) -> None:
+    """The median of two forms' slopes over the probe with its span, of the first seed that has it."""
+    cell = next(cell for cell in cells if "evidence/norm_own" in cell.series)
+    for form, shade in (("minimax", COLORS[0]), ("nonsaturating", COLORS[2])):
+        low, middle, high = (cell.series[f"evidence/slope_{form}_q{level}"] for level in ("05", "50", "95"))
+        there = np.isfinite(middle)
+        panel.fill_between(cell.step[there], low[there], high[there], color=shade, alpha=0.2, linewidth=0)
+        panel.plot(cell.step[there], middle[there], color=shade, linewidth=1.5, label=FORMS[form])
+    panel.set_ylim(-0.02, 1.02)
+
+
+def _shares(panel: Axes, cells: list[CellRecord]) -> None:
+    for (tag, label), shade in zip(SHARES.items(), (COLORS[1], COLORS[4], COLORS[7]), strict=True):
+        draw(panel, cells, f"evidence/{tag}", shade, label)
+    panel.set_ylim(-0.02, 1.02)

@@ -1,0 +1,113 @@
+"""How the curves of a comparison are drawn: colours, bands, panels and legends. Nothing global is touched."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ganctl.report.collect import CellRecord
+
+COLORS = ("#d1495b", "#00798c", "#edae49", "#6a4c93", "#2e7d32", "#30638e", "#8d5524", "#555555")
+
+# Where two arms draw the same curve, a dashed line lets the one below be seen.
+STYLES = ("-", "--", ":", "-.")
+
+Arms = dict[str, list[CellRecord]]
+
+
+@dataclass(frozen=True)
+class Band:
+    """One scalar of one arm over its seeds.
+
+    Attributes:
+        step: int [steps].
+        seeds: float [seeds, steps], NaN where a seed has no row.
+        mean: float [steps], over the seeds that have one.
+    """
+
+    step: np.ndarray
+    seeds: np.ndarray
+    mean: np.ndarray
+
+
+def band(cells: list[CellRecord], tag: str) -> Band | None:
+    """The band of `tag` over `cells`; None where none of them logged it."""
+    having = [cell for cell in cells if tag in cell.series]
+    if not having:
+        return None
+    step = np.unique(np.concatenate([cell.step for cell in having]))
+    seeds = np.full((len(having), len(step)), np.nan)
+    for row, cell in enumerate(having):
+        seeds[row, np.searchsorted(step, cell.step)] = cell.series[tag]
+    present = np.isfinite(seeds)
+    counts = present.sum(axis=0)
+    mean = np.where(present, seeds, 0).sum(axis=0) / np.maximum(counts, 1)
+    return Band(step[counts > 0], seeds[:, counts > 0], mean[counts > 0])
+
+
+def color(arms: Arms, arm: str) -> str:
+    """The arm's own, until there are more than eight."""
+    return COLORS[list(arms).index(arm) % len(COLORS)]
+
+
+def style(arms: Arms, arm: str) -> str:
+    """The dashes of the arm's lines."""
+    # Shifted with every round of the colours, so that 32 arms differ.
+    place = list(arms).index(arm)
+    return STYLES[(place + place // len(COLORS)) % len(STYLES)]
+
+
+def smooth(values: np.ndarray) -> np.ndarray:
+    """A centred moving average over a fiftieth of the points, shorter at the ends; what is missing stays missing."""
+    half = len(values) // 100
+    if half == 0:
+        return values
+    present, window = np.isfinite(values), np.ones(2 * half + 1)
+    # Each window is summed for itself: running sums would lose a gradient norm of 1e-20 behind earlier ones of 1.
+    sums = np.convolve(np.where(present, values, 0.0), window, "same")
+    average = sums / np.maximum(np.convolve(present, window, "same"), 1)
+    return np.where(present, average, np.nan)
+
+
+def draw(axes: Axes, cells: list[CellRecord], tag: str, color: str, label: str, style: str = "-") -> None:
+    """The mean over seeds as a line, every seed as a thin one, their span as a band; averaged along the steps."""
+    over = band(cells, tag)
+    if over is None:
+        return
+    rows = np.array([smooth(row) for row in over.seeds])
+    if len(rows) > 1:
+        complete = np.isfinite(rows).all(axis=0)
+        low, high = rows[:, complete].min(axis=0), rows[:, complete].max(axis=0)
+        axes.fill_between(over.step[complete], low, high, color=color, alpha=0.18, linewidth=0)
+        for row in rows:
+            axes.plot(over.step, row, color=color, linewidth=0.6, alpha=0.6, linestyle=style)
+    axes.plot(over.step, smooth(over.mean), color=color, linewidth=1.8, label=label, linestyle=style)
+
+
+def panels(columns: int, rows: int = 1, height: float = 3.2) -> tuple[Figure, list[Axes]]:
+    """A figure of empty panels over the steps, row by row; `height` of each in inches."""
+    figure = Figure(figsize=(4.6 * columns, height * rows), dpi=110, layout="constrained")
+    axes = [figure.add_subplot(rows, columns, place + 1) for place in range(rows * columns)]
+    for panel in axes:
+        panel.grid(alpha=0.25)
+        panel.set_xlabel("step")
+        panel.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def wrapped(arm: str) -> str:
+    """An arm's name with a line for each setting."""
+    return arm.replace(",", ",\n")
+
+
+def legend(figure: Figure, panel: Axes) -> None:
+    """The arms' names in the panel, or below the figure where they are too many for that."""
+    handles, labels = panel.get_legend_handles_labels()
+    if len(labels) <= 6:
+        panel.legend(frameon=False)
+        return
+    rows = math.ceil(len(labels) / 3)
+    figure.set_figheight(figure.get_figheight() + 0.2 * rows)
+    figure.legend(handles, labels, loc="outside lower center", ncol=3, fontsize=8, frameon=False)

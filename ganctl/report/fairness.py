@@ -1,0 +1,96 @@
+"""What is equal and what differs between the arms of a comparison, besides what is compared."""
+
+import statistics
+from dataclasses import dataclass
+from typing import Any
+
+from ganctl.formats import amount
+from ganctl.report.collect import CellRecord
+
+CLOSE = 1.1  # seconds never repeat; from this ratio on they count as unequal
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the fairness table.
+
+    Attributes:
+        name: of what is compared.
+        values: for people, by arm.
+        equal: whether it is the same in every arm.
+    """
+
+    name: str
+    values: dict[str, str]
+    equal: bool
+
+
+def fairness(comparison: dict[str, Any], cells: list[CellRecord]) -> list[Row]:
+    """The table: first what the arms were set to, then what they got and what that took, a completed seed each."""
+    arms = list(comparison["arms"])
+    rows = [_row(key, values) for key, values in _settings(comparison["definition"], arms).items()]
+    costs = {arm: comparison["arms"][arm].get("cost") or {} for arm in arms}
+    members = {arm: [cell for cell in cells if cell.arm == arm and cell.status == "completed"] for arm in arms}
+    steps = {arm: _single({int(cell.step[-1]) for cell in members[arm] if len(cell.step)}) for arm in arms}
+
+    def each(name: str, of: Any) -> Row:
+        return _row(name, {arm: of(arm, costs[arm]) if costs[arm] else None for arm in arms})
+
+    def times_steps(arm: str, per_step: float | None) -> float | None:
+        done = steps[arm]
+        return None if per_step is None or done is None else per_step * done
+
+    rows.append(each("real images D saw", lambda arm, cost: times_steps(arm, cost["real_images_per_step"])))
+    rows.append(
+        each("generated images D judged", lambda arm, cost: times_steps(arm, cost["generated_images_per_step"]))
+    )
+    for player in dict.fromkeys(name for cost in costs.values() for name in cost.get("turns", {})):
+        rows.append(
+            each(f"optimizer steps, {player}", lambda arm, cost, p=player: times_steps(arm, cost["turns"].get(p)))
+        )
+        rows.append(each(f"learning rate, {player}", lambda _, cost, p=player: str(cost["learning_rates"].get(p))))
+    for network in dict.fromkeys(name for cost in costs.values() for name in cost.get("parameters", {})):
+        rows.append(each(f"parameters, {network}", lambda _, cost, n=network: cost["parameters"].get(n)))
+    rows.append(each("penalty", lambda _, cost: cost["penalty"]))
+    rows.append(each("FLOPs", lambda arm, cost: times_steps(arm, cost["flops_per_step"])))
+    return [*rows, _seconds(members)]
+
+
+def _single(values: set[int]) -> int | None:
+    return values.pop() if len(values) == 1 else None
+
+
+def _row(name: str, values: dict[str, Any]) -> Row:
+    shown = {arm: value if isinstance(value, str) else amount(value) for arm, value in values.items()}
+    return Row(name, shown, len({str(value) for value in values.values()}) == 1)
+
+
+def _seconds(members: dict[str, list[CellRecord]]) -> Row:
+    medians = {
+        arm: statistics.median([cell.info.get("seconds") or 0.0 for cell in cells]) if cells else None
+        for arm, cells in members.items()
+    }
+    known = [value for value in medians.values() if value]
+    equal = len(known) == len(medians) and max(known) <= CLOSE * min(known)
+    return Row(
+        "seconds (median)", {arm: "–" if value is None else f"{value:,.0f}" for arm, value in medians.items()}, equal
+    )
+
+
+def _settings(definition: dict[str, Any], arms: list[str]) -> dict[str, dict[str, str]]:
+    """The settings in which arms differ: {key: {arm: value}}."""
+    flat = {arm: dict(_leaves(definition.get(arm, {}), "")) for arm in arms}
+    keys = dict.fromkeys(key for values in flat.values() for key in values)
+    return {
+        key: {arm: str(flat[arm].get(key, "–")) for arm in arms}
+        for key in keys
+        if len({str(flat[arm].get(key, "–")) for arm in arms}) > 1
+    }
+
+
+def _leaves(section: Any, prefix: str) -> Any:
+    if isinstance(section, dict):
+        for key, value in section.items():
+            yield from _leaves(value, f"{prefix}{key}.")
+    else:
+        yield prefix.rstrip("."), section

@@ -1,0 +1,137 @@
+"""The report as a page to look at (HTML, one file) and as text for an appendix (Markdown)."""
+
+import base64
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from ganctl import config
+from ganctl.formats import clock, number
+from ganctl.report.collect import CellRecord
+from ganctl.report.fairness import fairness
+from ganctl.report.judgement import LABELS, rate
+from ganctl.report.stories import story
+from ganctl.schema import OUTCOMES
+
+HEADLINE = {
+    "quality/sliced_wasserstein": "distance",
+    "quality/diversity": "diversity",
+    "modes/covered": "modes",
+    "modes/high_quality": "high quality",
+    "modes/kl": "KL",
+    "loss/discriminator": "D loss",
+    "loss/generator": "G loss (own)",
+    "yardstick/j_d": "J(D)",
+    "yardstick/minus_log_d_fake": "−log D(G(z))",
+    "yardstick/log_one_minus_d_fake": "log(1−D(G(z)))",
+    "score/real": "D(x)",
+    "score/fake": "D(G(z))",
+    "grad_norm/generator": "‖∇J(G)‖",
+}
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """One figure of the report: its file's name, the part it belongs to, its caption and its PNG."""
+
+    name: str
+    part: str
+    caption: str
+    png: bytes
+
+    @property
+    def encoded(self) -> str:
+        """The PNG in base64."""
+        return base64.b64encode(self.png).decode()
+
+
+def columns(comparison: dict[str, Any]) -> dict[str, str]:
+    """The columns of HEADLINE that some cell of the comparison has."""
+    cells = [cell for arm in comparison["arms"].values() for cell in arm["seeds"].values()]
+    return {tag: label for tag, label in HEADLINE.items() if any(tag in cell["final"] for cell in cells)}
+
+
+def html(comparison: dict[str, Any], cells: list[CellRecord], drawn: list[Drawing]) -> str:
+    """One page that needs no other file and no network."""
+    # Names in a comparison are a user's: everything is escaped.
+    return _environment(autoescape=True).get_template("report.html.jinja").render(_view(comparison, cells, drawn))
+
+
+def markdown(comparison: dict[str, Any], cells: list[CellRecord], drawn: list[Drawing]) -> str:
+    """The same as text, with links to the figures beside it."""
+    return _environment(autoescape=False).get_template("report.md.jinja").render(_view(comparison, cells, drawn))
+
+
+def _environment(autoescape: bool) -> Environment:
+    environment = Environment(
+        loader=PackageLoader("ganctl.report", "."), autoescape=autoescape, undefined=StrictUndefined,
+        trim_blocks=not autoescape, lstrip_blocks=not autoescape, keep_trailing_newline=True,
+    )  # fmt: skip
+    environment.filters |= {"number": number, "clock": clock, "rate": rate, "cell": _cell}
+    return environment
+
+
+def _cell(text: Any) -> str:
+    """A user's words in a cell of a Markdown table."""
+    return str(text).replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
+
+
+def _view(comparison: dict[str, Any], cells: list[CellRecord], drawn: list[Drawing]) -> dict[str, Any]:
+    """What both pages show."""
+    arms = {arm: [cell for cell in cells if cell.arm == arm] for arm in comparison["arms"]}
+    outcome = comparison["rules"]["outcome"]
+    pairs = {pair["second"]: pair for pair in comparison["pairs"] if pair["first"] == comparison["baseline"]}
+    return {
+        "comparison": comparison,
+        "title": " vs ".join(arms) if len(arms) <= 4 else f"{len(arms)} arms",
+        "shared": _shared(comparison["definition"]),
+        "paired": _paired(comparison["definition"]),
+        "cells": cells,
+        "outcome": LABELS[outcome],
+        "better": "lower" if OUTCOMES[outcome] else "higher",
+        "pairs": pairs,
+        "columns": columns(comparison),
+        "stories": {(cell.arm, cell.seed): story(cell) for cell in cells},
+        "meanings": {arm: _meaning(values["overrides"], arms[arm]) for arm, values in comparison["arms"].items()},
+        "fairness": fairness(comparison, cells),
+        "figures": {
+            part: [figure for figure in drawn if figure.part == part]
+            for part in ("outcome", "results", "curves", "evidence")
+        },
+        "wrong": [cell for cell in cells if cell.status != "completed" or cell.info.get("findings")],
+    }
+
+
+def _meaning(overrides: list[str], cells: list[CellRecord]) -> str:
+    """What the choices of an arm are, and its other settings; of a plugin's choice, the source that it names."""
+    pairs = [override.partition("=")[::2] for override in overrides]
+    papers: dict[str, str] = next((cell.info["papers"] for cell in cells if "papers" in cell.info), {})
+    chosen = [config.describe(key, value) or papers.get(key, "") for key, value in pairs if key in config.groups()]
+    settings = [f"{key}={value}" for key, value in pairs if key not in config.groups()]
+    return " ".join([*filter(None, chosen), *settings])
+
+
+def _shared(definition: dict[str, Any]) -> dict[str, Any]:
+    """What every arm has in common and a reader wants to know first, by what to call it."""
+    known: dict[str, list[Any]] = {
+        **{
+            group: [arm[group]["name"] for arm in definition.values() if group in arm]
+            for group in ("data", "model", "loss", "penalty", "optim")
+        },
+        "learning rate": [arm.get("optim", {}).get("lr") for arm in definition.values()],
+        "average of G": [arm.get("ema_decay") for arm in definition.values()],
+        "batch": [arm["batch_size"] for arm in definition.values()],
+        "epochs": [arm["epochs"] for arm in definition.values()],
+        "steps": [arm["steps"] for arm in definition.values()],
+    }
+    return {key: f"{values[0]:,}" if isinstance(values[0], int) else values[0]
+            for key, values in known.items() if values and values[0] is not None and len(set(values)) == 1}  # fmt: skip
+
+
+def _paired(definition: dict[str, Any]) -> bool:
+    """Whether cells of one seed share initial weights, data order and noise: equal networks, data, batches, turns."""
+    same = ("data", "model", "batch_size", "game")
+    parts = [json.dumps([arm.get(key) for key in same], sort_keys=True) for arm in definition.values()]
+    return len(set(parts)) == 1

@@ -1,0 +1,70 @@
+"""Numbers over seeds, and the plain facts of one run."""
+
+import numpy as np
+
+from ganctl.diagnosis import SURE
+from ganctl.report.collect import CellRecord
+
+
+def facts(cell: CellRecord) -> dict[str, float]:
+    """What the logged scalars of a run show of its discriminator and its generator's gradient.
+
+    Returns: `sure_share`, the share of logged steps with D(G(z)) < 0.01; `sure_from`, the first step from which that
+    held to the end (absent where it did not; both absent where the loss gives no probabilities); `grad_norm_start` and
+    `grad_norm_end`, the median norm of the generator's gradient over the first and the last epoch.
+    """
+    if not len(cell.step) or "score/fake" not in cell.series:
+        return {}
+    found = {}
+    if probable(cell):
+        sure = cell.series["score/fake"] < SURE
+        found["sure_share"] = float(sure.mean())
+        if sure[-1]:
+            found["sure_from"] = float(cell.step[len(sure) - np.argmin(sure[::-1])] if not sure.all() else cell.step[0])
+    norm = cell.series["grad_norm/generator"]
+    found["grad_norm_start"] = float(np.median(norm[cell.epoch <= max(1.0, cell.epoch[0])]))
+    found["grad_norm_end"] = float(np.median(norm[cell.last_epoch()]))
+    return found
+
+
+def probable(cell: CellRecord) -> bool:
+    """Whether D(x), the sigmoid of a logit, means a probability under the run's loss."""
+    return bool(cell.info.get("log_odds", True))
+
+
+def story(cell: CellRecord) -> str:
+    """The facts of a run in a few sentences; nothing that its scalars do not show."""
+    known, final = facts(cell), cell.final()
+    if not known:
+        return "logged nothing."
+    return " ".join(filter(None, [_opinion(cell, known, final), _gradient(cell, known), _modes(final)]))
+
+
+def _opinion(cell: CellRecord, known: dict[str, float], final: dict[str, float]) -> str:
+    if not probable(cell):
+        real, fake = final["logit/real"], final["logit/fake"]
+        return f"In the end D's output was {real:.3g} on real and {fake:.3g} on generated samples on average."
+    share = known["sure_share"]
+    if "sure_from" in known and cell.step[-1] > known["sure_from"]:
+        first = f"From step {known['sure_from']:,.0f} to the end D(G(z)) was below {SURE} at every logged step."
+    elif share > 0:
+        first = f"D(G(z)) was below {SURE} on {share:.1%} of the logged steps, not lastingly."
+    else:
+        first = f"D(G(z)) was never below {SURE} at a logged step."
+    return f"{first} In the end D(x) was {final['score/real']:.2f} and D(G(z)) {final['score/fake']:.3g} on average."
+
+
+def _gradient(cell: CellRecord, known: dict[str, float]) -> str:
+    if cell.epoch[-1] < 2:  # a first and a last epoch would overlap
+        return f"The median norm of the generator's gradient was {known['grad_norm_end']:.2g}."
+    return (
+        f"The norm of the generator's gradient went from {known['grad_norm_start']:.2g} in the first epoch to "
+        f"{known['grad_norm_end']:.2g} in the last (medians)."
+    )
+
+
+def _modes(final: dict[str, float]) -> str:
+    if "modes/covered" not in final:
+        return ""
+    covered, quality = final["modes/covered"], final["modes/high_quality"]
+    return f"It covered {covered:g} modes in the end, with {quality:.0%} of its samples of high quality."
