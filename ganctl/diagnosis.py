@@ -1,8 +1,7 @@
 """What went wrong with a run, from its logged scalars. Imports no torch.
 
-Every threshold has its source in `docs/diagnosis.md`. A condition must hold for 500 steps: for the median of what every
-logged turn says, so that one odd batch neither raises nor hides an alarm, and for each of the rarer measurements. What
-counts is what holds at the end.
+Every threshold has its source in `docs/diagnosis.md`. A condition must hold on four fifths of what was logged in
+500 steps, so that a few odd batches neither raise nor hide an alarm, and what counts is what holds at the end.
 """
 
 import statistics
@@ -21,8 +20,8 @@ VERDICTS = ("vanishing_gradient", "diverged", "discriminator_won", "oscillating"
 SURE = 0.01
 
 LASTING = 500  # steps
-FEWEST = 3  # measurements that must agree, where they are rarer than that
-DENSE = 10  # values from which on their median speaks for them
+FEWEST = 3  # values that must be there, where measurements are so rare that fewer fall into these steps
+SHARE = 0.8  # of the values that must be beyond a threshold
 ROWS = 60  # logged steps that a period is looked for in
 
 VANISHING_DROP = 1e-2
@@ -61,13 +60,12 @@ class _Signal:
 
     def add(self, step: int, value: float, beyond: Callable[[float], bool], first: int) -> None:
         self.window.append((step, value))
-        while len(self.window) > FEWEST and self.window[0][0] <= step - LASTING:
+        while len(self.window) > FEWEST and self.window[0][0] < step - LASTING:
             self.window.popleft()
         self.median = statistics.median(value for _, value in self.window)
         full = len(self.window) >= FEWEST and step - first >= LASTING
-        dense = len(self.window) >= DENSE
-        holds = beyond(self.median) if dense else all(beyond(value) for _, value in self.window)
-        if not full or not holds:
+        share = sum(beyond(value) for _, value in self.window) / len(self.window)
+        if not full or share < SHARE:
             self.since = None
         elif self.since is None:
             self.since = next(step for step, value in self.window if beyond(value))
@@ -259,5 +257,9 @@ def period(values: np.ndarray) -> tuple[float, int]:
     below = np.flatnonzero(correlation < 0)
     if not len(below):
         return 0.0, 0
-    lag = int(below[0] + correlation[below[0] :].argmax())
+    behind = np.arange(below[0], len(lags))
+    # A wave resembles itself at every multiple of its period: the first of about equally high peaks is the period.
+    high = behind[correlation[behind] >= 0.9 * correlation[behind].max()]
+    run = high[: np.flatnonzero(np.diff(high, append=high[-1] + 2) > 1)[0] + 1]
+    lag = int(run[correlation[run].argmax()])
     return float(correlation[lag]), lag

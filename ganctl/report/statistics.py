@@ -66,7 +66,7 @@ def signed_rank_p(gained: np.ndarray) -> float:
     Args:
         gained: [seeds].
     """
-    if not len(gained) or not gained.any():
+    if len(gained) < 2 or not gained.any():  # scipy asks for two
         return 1.0
     ranks = np.sign(gained) * stats.rankdata(np.abs(gained))
     found = stats.permutation_test(

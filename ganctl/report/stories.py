@@ -1,4 +1,4 @@
-"""Numbers over seeds, and the plain facts of one run."""
+"""The plain facts of one run, in words."""
 
 import numpy as np
 
@@ -37,7 +37,12 @@ def story(cell: CellRecord) -> str:
     known, final = facts(cell), cell.final()
     if not known:
         return "logged nothing."
-    return " ".join(filter(None, [_opinion(cell, known, final), _gradient(cell, known), _modes(final)]))
+    return " ".join(filter(None, [_opinion(cell, known, final), _gradient(cell, known), _modes(final), *_findings(cell)]))
+
+
+def _findings(cell: CellRecord) -> list[str]:
+    findings = cell.info.get("findings", [])
+    return [f"Diagnosis: {found['verdict']} since step {found['since']:,}: {found['because']}." for found in findings]
 
 
 def _opinion(cell: CellRecord, known: dict[str, float], final: dict[str, float]) -> str:
