@@ -4,6 +4,7 @@ Each measure is a hook that adds scalars to a logged step before they are writte
 that measuring never changes what is trained.
 """
 
+import math
 from abc import ABC, abstractmethod
 
 import torch
@@ -39,7 +40,8 @@ class Measure(ABC):
         if scalars is None or (training.step < self.next and training.step != self.experiment.total_steps):
             return
         self.next = (training.step // self.every + 1) * self.every
-        scalars |= self.measure(training)
+        # What is not finite now is found by the loop at the next turn that is logged.
+        scalars |= {tag: value for tag, value in self.measure(training).items() if math.isfinite(value)}
 
     @abstractmethod
     def measure(self, training: Training) -> dict[str, float]:
@@ -94,7 +96,7 @@ class Quality(Measure):
             sizes = [CHUNK] * (self.count // CHUNK) + [self.count % CHUNK]
             samples = torch.cat([self.experiment.draw_samples(size, stream) for size in sizes if size])
             found[f"{split}/sliced_wasserstein"] = sorted_distance(projected(samples, self.along), sorted_real)
-            if split == "quality":
+            if split == "quality" and self.count > 1:
                 found["quality/diversity"] = diversity(samples[: self.PAIRED], self.real)
         return found
 

@@ -74,7 +74,9 @@ class ImageSet:
         return self._scaled(self.pixels[self._order[place * size : (place + 1) * size]])
 
     def reference(self, count: int) -> tuple[Tensor, Tensor]:
-        """Two disjoint halves of a random choice of the images, fewer than `count` where there are fewer."""
+        """Disjoint random choices of the images, smaller ones of a small data set; of a single image, that one twice."""
+        if self.epoch_size == 1:
+            return self._scaled(self.pixels).cpu(), self._scaled(self.pixels).cpu()
         count = min(count, self.epoch_size // 2)
         order = torch.randperm(self.epoch_size, generator=_reference_stream()).to(self.pixels.device)
         one, other = (self._scaled(self.pixels[order[place : place + count]]).cpu() for place in (0, count))

@@ -47,6 +47,6 @@ def diversity(samples: Tensor, real: Tensor) -> float:
 
     Args:
         samples: [N, ...], N at least 2.
-        real: [M, ...], M at least 2 and not all the same.
+        real: [M, ...], M at least 2; where all of them are the same, the result is infinite or no number.
     """
     return (pdist(samples.flatten(1).float()).mean() / pdist(real.flatten(1).float()).mean()).item()

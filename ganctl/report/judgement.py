@@ -57,7 +57,7 @@ def _summary(cells: list[CellRecord]) -> dict[str, Any]:
         "outcome": statistics.spread([cell.outcome() for cell in cells]),
         "seeds": len(cells),
         "unhealthy": wrong,
-        "unhealthy_interval": statistics.wilson(wrong, len(cells)),
+        "unhealthy_interval": [*statistics.wilson(wrong, len(cells))],
         "verdicts": dict(Counter(str(cell.info.get("verdict") or cell.status) for cell in cells)),
         "seconds": float(np.median([cell.info.get("seconds") or 0.0 for cell in cells])) if cells else None,
     }

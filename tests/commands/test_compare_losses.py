@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -72,8 +73,8 @@ def test_the_folder_holds_everything(compared):
 def test_the_report_carries_its_pictures_and_nothing_from_outside(compared):
     path, _ = compared
     page = (path / "report.html").read_text()
-    assert page.count("data:image/png;base64,") == len(list((path / "figures").glob("*.png"))) == 6
-    assert 'src="http' not in page and "href=" not in page and "<script" not in page
+    assert page.count("data:image/png;base64,") == len(list((path / "figures").glob("*.png"))) == 9
+    assert 'src="http' not in page and page.count("href=") == 1 and 'href="data:,"' in page and "<script" not in page
 
 
 def test_the_same_command_again_trains_nothing(compared):
@@ -105,7 +106,7 @@ def test_more_seeds_join_a_comparison_and_a_failed_cell_does_not_end_it(tmp_path
     words = [*TINY, "steps=6", "name=joined", "optim.lr=0.001,1e30"]
     first = ganctl("compare-losses", *words, "seed=0", cwd=tmp_path)
     assert first.returncode == 0, first.stderr
-    assert "failed: optim.lr=1e+30 seed=0: RunFailed: step" in first.stderr
+    assert "optim.lr=1e+30 seed=0: failed after" in first.stderr and "diverged since step" in first.stderr
     path = tmp_path / first.stdout.strip()
     assert ganctl("compare-losses", *words, "seed=2", cwd=tmp_path).returncode == 0
     arms = json.loads((path / "comparison.json").read_text())["arms"]
@@ -149,7 +150,7 @@ def test_a_killed_cell_is_recorded_and_taken_up_again(tmp_path):
     os.kill(int(children[-1]), signal.SIGKILL)
     _, err = process.communicate(timeout=200)
     assert process.returncode == 0, err
-    assert "failed: minimax seed=0: its process ended with code" in err
+    assert "minimax seed=0: failed after" in err and "its process ended with code" in err
     again = ganctl("compare-losses", *words, cwd=tmp_path)
     assert again.returncode == 0 and "1 of 2 cells are finished already" in again.stderr
     info = json.loads((killed / "run.json").read_text())
@@ -171,3 +172,93 @@ def test_ctrl_c_saves_every_cell_and_the_same_command_goes_on(tmp_path):
         info = json.loads((run / "run.json").read_text())
         assert info["status"] == "interrupted"
         assert (run / "checkpoints" / f"step-{info['step']:08d}").is_dir()
+
+
+def settled(path):
+    """comparison.json without what the clock says."""
+
+    def timeless(value):
+        if isinstance(value, dict):
+            clock = ("created", "seconds", "speed/images_per_second", "sentences", "seconds_per_image")
+            return {key: timeless(inner) for key, inner in value.items() if key not in clock}
+        return value
+
+    return timeless(json.loads((path / "comparison.json").read_text()))
+
+
+@pytest.mark.slow
+def test_a_study_killed_three_times_ends_as_one_left_alone(tmp_path):
+    words = [
+        *TINY, "loss=minimax,minimax_swapped,nonsaturating", "seed=0,1,2,3,4", "steps=300", "log_every=10",
+        "sample_every=100", "checkpoint_every=50", "name=study",
+    ]  # fmt: skip
+    (tmp_path / "alone").mkdir()
+    (tmp_path / "killed").mkdir()
+    alone = ganctl("compare-losses", *words, cwd=tmp_path / "alone", timeout=600)
+    assert alone.returncode == 0, alone.stderr
+    path = tmp_path / "killed" / "outputs" / "comparisons" / "study"
+    chance = random.Random(4)
+    for share in sorted(chance.uniform(0.05, 0.9) for _ in range(3)):
+        process = start(tmp_path / "killed", *words)
+        while len(list(path.glob("cells/*/*/checkpoints/step-*/checkpoint.json"))) < share * 30:
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.02)
+        process.kill()
+        process.communicate()
+        time.sleep(1)  # its cells notice that it is gone, save and stop
+    done = ganctl("compare-losses", *words, cwd=tmp_path / "killed", timeout=600)
+    assert done.returncode == 0 and "cells are finished already" in done.stderr, done.stderr
+    first, second = settled(tmp_path / "alone" / "outputs" / "comparisons" / "study"), settled(path)
+    assert first == second
+    assert len([seed for arm in first["arms"].values() for seed in arm["seeds"]]) == 15
+
+
+@pytest.mark.slow
+def test_arms_and_seeds_join_a_study_that_is_there(tmp_path):
+    words = [*TINY, "steps=6", "name=grown"]
+    first = ganctl("compare-losses", *words, "loss=minimax,nonsaturating", "seed=0", cwd=tmp_path)
+    assert first.returncode == 0, first.stderr
+    path = tmp_path / first.stdout.strip()
+    before = {file: file.stat().st_mtime_ns for file in path.glob("cells/*/*/checkpoints/*/*")}
+    more = ganctl("compare-losses", *words, "loss=nonsaturating,hinge", "seed=0,1", cwd=tmp_path)
+    assert more.returncode == 0 and "1 of 4 cells are finished already" in more.stderr, more.stderr
+    comparison = json.loads((path / "comparison.json").read_text())
+    assert {arm: list(values["seeds"]) for arm, values in comparison["arms"].items()} == {
+        "minimax": ["0"], "nonsaturating": ["0", "1"], "hinge": ["0", "1"],
+    }  # fmt: skip
+    assert comparison["baseline"] == "minimax" and list(comparison["definition"]) == list(comparison["arms"])
+    assert before == {file: file.stat().st_mtime_ns for file in before}
+    assert len(comparison["commands"]) == 2
+
+
+@pytest.mark.slow
+def test_tuning_tries_every_arm_alike_and_says_what_it_chose(tmp_path):
+    grid = 'tune=["optim.lr=0.001,1e30"]'
+    words = [*TINY, "steps=6", "name=tuned", grid, "loss=minimax,nonsaturating", "seed=0"]
+    done = ganctl("compare-losses", *words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    path = tmp_path / done.stdout.strip()
+    arms = json.loads((path / "comparison.json").read_text())["arms"]
+    for arm, values in arms.items():
+        assert values["tuning"]["chosen"] == "optim.lr=0.001"  # the other point's numbers break down: last
+        assert values["tuning"]["trials"]["optim.lr=1e+30"] == [None]
+        assert values["tuning"]["trials"]["optim.lr=0.001"][0] > 0
+        assert values["overrides"] == [f"loss={arm}", "optim.lr=0.001"]
+        assert "lr: 0.001" in (cell(path, arm, 0) / "config.yaml").read_text()
+    page = (path / "report.html").read_text()
+    assert "Every arm was tuned first" in page and "<td>optim.lr=1e+30</td><td>failed</td>" in page
+    again = ganctl("compare-losses", *words, cwd=tmp_path)
+    assert again.returncode == 0 and "4 of 4 cells are finished already" in again.stderr  # no trial runs twice
+
+
+@pytest.mark.slow
+def test_cores_are_shared_out_once_and_a_study_keeps_its_threads(tmp_path):
+    words = [*TINY[:-1], "steps=4", "name=shared", "seed=0"]  # without its threads=1
+    cores = len(os.sched_getaffinity(0))
+    first = ganctl("compare-losses", *words, "jobs=1", cwd=tmp_path)
+    assert first.returncode == 0, first.stderr
+    path = tmp_path / first.stdout.strip()
+    assert json.loads((path / "comparison.json").read_text())["threads"] == cores
+    assert ganctl("compare-losses", *words[:-1], "seed=1", "jobs=2", cwd=tmp_path).returncode == 0
+    threads = {json.loads(file.read_text())["threads"] for file in path.glob("cells/*/*/run.json")}
+    assert threads == {cores}

@@ -115,14 +115,93 @@ def test_what_is_no_comparison_is_refused(overrides, line):
         study.plan(overrides)
 
 
+def refused(study_, before):
+    with pytest.raises(BadInput) as caught:
+        study.refuse_other_study(study_, json.loads(json.dumps({"definition": before.definition, "rules": before.rules})))
+    return str(caught.value)
+
+
 def test_another_study_under_a_taken_name_is_refused_with_the_difference():
     first, second = study.plan(["steps=3", "name=a"]), study.plan(["steps=4", "name=a"])
-    before = json.loads(json.dumps({"definition": first.definition}))
-    study.refuse_other_study(first, before)
-    with pytest.raises(BadInput, match=r"steps is 3 there and 4 here\); choose another name="):
-        study.refuse_other_study(second, before)
-    with pytest.raises(BadInput, match="its arms are minimax, nonsaturating"):
-        study.refuse_other_study(study.plan(["optim.beta1=0.5,0.9", "name=a"]), before)
+    study.refuse_other_study(first, json.loads(json.dumps({"definition": first.definition, "rules": first.rules})))
+    assert refused(second, first).endswith("(steps is 3 there and 4 here); choose another name=")
+    assert "its arms are minimax, nonsaturating" in refused(study.plan(["optim.beta1=0.5,0.9", "name=a"]), first)
+
+
+def test_how_arms_are_judged_is_fixed_before_they_run():
+    first = study.plan(["name=a"])
+    best = study.plan(["name=a", "compare.checkpoint=best"])
+    assert "checkpoint is last there and best here" in refused(best, first)
+    assert study.plan(["compare.checkpoint=best"]).path != study.plan([]).path
+    other = study.plan(["name=a", "compare.outcome=quality/diversity"])
+    assert "outcome is quality/sliced_wasserstein there" in refused(other, first)
+    with pytest.raises(BadInput, match=r"compare.outcome=fid: choose from quality/sliced_wasserstein"):
+        study.plan(["compare.outcome=fid"])
+
+
+def test_more_arms_extend_a_study_and_one_that_changed_does_not():
+    first = study.plan(["loss=minimax,nonsaturating", "name=a"])
+    before = {"definition": first.definition, "rules": first.rules}
+    study.refuse_other_study(study.plan(["loss=nonsaturating,hinge", "name=a"]), before)
+    longer = study.plan(["loss=nonsaturating,hinge", "name=a", "epochs=5"])
+    assert "epochs is 28 there and 5 here" in refused(longer, first)
+    assert "its arms are" in refused(study.plan(["loss=hinge,least_squares", "name=a"]), first)
+
+
+def test_any_key_can_be_an_arm():
+    arms = study.plan(["model=mlp,dcgan", "penalty=none,r1"]).definition
+    assert {arm: (made["model"]["name"], made["penalty"]["name"]) for arm, made in arms.items()} == {
+        f"{model},{penalty}": (model, penalty) for model in ("mlp", "dcgan") for penalty in ("none", "r1")
+    }
+
+
+GRID = 'tune=["optim.lr=0.0002,0.001","optim.beta1=0,0.5"]'
+
+
+def test_every_arm_gets_the_same_trials_on_seeds_of_their_own():
+    made = study.plan([GRID, "compare.tune_seeds=[50,51]", "seed=0,1"])
+    points = [f"optim.lr={lr} optim.beta1={beta}" for lr in ("0.0002", "0.001") for beta in ("0", "0.5")]
+    assert {arm: list(grid) for arm, grid in made.trials.items()} == dict.fromkeys(made.arms, points)
+    for arm, grid in made.trials.items():
+        for point, cells_ in grid.items():
+            assert [cell.seed for cell in cells_] == [50, 51]
+            for cell in cells_:
+                assert (cell.config.loss.name, cell.point) == (arm, point)
+                assert f"optim.lr={cell.config.optim.lr} optim.beta1={cell.config.optim.beta1:g}" == point
+                assert cell.folder.path.parts[-4] == "trials"
+    assert len({cell.folder.path for grid in made.trials.values() for cells_ in grid.values() for cell in cells_}) == 16
+
+
+def test_a_tuned_study_runs_each_arm_at_its_point_under_the_same_name():
+    made = study.plan([GRID, "seed=0,1"])
+    tuned = made.tuned({"minimax": "optim.lr=0.001 optim.beta1=0", "nonsaturating": "optim.lr=0.0002 optim.beta1=0.5"})
+    assert {(cell.arm, cell.config.optim.lr, cell.config.optim.beta1) for cell in tuned.cells} == {
+        ("minimax", 0.001, 0), ("nonsaturating", 0.0002, 0.5)
+    }  # fmt: skip
+    assert [cell.folder.path for cell in tuned.cells] == [cell.folder.path for cell in made.cells]
+    assert tuned.arms["minimax"] == ["loss=minimax", "optim.lr=0.001", "optim.beta1=0"]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "line"),
+    [
+        ([GRID, "seed=1000"], "none of the seeds"),
+        ([GRID, "compare.tune_seeds=[]"], "must be at least one"),
+        (['tune=["optim.lr=0.1"]'], "tune: optim.lr=0.1: is no axis of a grid"),
+        (['tune=["seed=1,2"]'], "tune: seed=1,2: is no axis of a grid"),
+        (['tune=["optim.lr=0,1"]'], "arm minimax optim.lr=0: optim.lr=0"),
+    ],
+)
+def test_a_grid_that_cannot_be_is_refused(overrides, line):
+    with pytest.raises(BadInput, match=line):
+        study.plan(overrides)
+
+
+def test_threads_are_given_where_the_command_gives_none():
+    assert {cell.config.threads for cell in study.plan([]).with_threads(3).cells} == {3}
+    assert {cell.config.threads for cell in study.plan(["threads=2"]).with_threads(3).cells} == {2}
+    tuned = study.plan([GRID]).with_threads(3)
+    assert {cell.config.threads for grid in tuned.trials.values() for group in grid.values() for cell in group} == {3}
 
 
 @pytest.mark.parametrize("name", ["../x", "a/b", "..", "", "0.5", "loss=minimax,optim.lr=1e-3"])

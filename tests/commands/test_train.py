@@ -40,7 +40,15 @@ def test_a_run_folder_is_complete(folder):
     assert yaml.safe_load((run / "config.yaml").read_text())["steps"] == 6
     rows = scalars(run)
     assert [row["step"] for row in rows] == [1, 2, 4, 6]
-    assert all(row.keys() == TAGS | {"step", "epoch"} for row in rows)
+    # Measured at the first step, at every fourth, which is a grid's, and at the last; probed at the first and the last.
+    measured = [sorted(row.keys() - TAGS - {"step", "epoch"}) for row in rows]
+    assert [[tag for tag in tags if tag.startswith("quality/")] for tags in measured] == [
+        ["quality/diversity", "quality/sliced_wasserstein"] if step != 2 else [] for step in (1, 2, 4, 6)
+    ]
+    assert [any(tag.startswith("evidence/") for tag in tags) for tags in measured] == [True, False, False, True]
+    assert all(tag.startswith(("quality/", "evidence/")) for tags in measured for tag in tags)
+    assert all(TAGS <= row.keys() for row in rows)
+    assert 0 < info["floor"]["quality/sliced_wasserstein"] < 0.1
     assert rows[-1]["epoch"] == pytest.approx(6 / 100)
     assert sorted(path.name for path in (run / "samples").iterdir()) == [
         f"step-{step:08d}.png" for step in (1, 4, 6)

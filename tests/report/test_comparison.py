@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from ganctl.report import write_report
-from ganctl.report.comparison import _paired
+from ganctl.report.pages import _paired
 from ganctl.run import RunFolder
 
 ARM = "<script>alert(1)</script>"
@@ -78,7 +78,9 @@ def test_the_page_escapes_names_and_shows_published_numbers(comparison):
 def test_figures_are_drawn_and_not_blank(comparison):
     write_report(comparison)
     figures = sorted((comparison / "figures").glob("*.png"))
-    assert len(figures) == 6
+    assert len(figures) == 6 and {file.stem for file in figures} == {
+        file.stem for file in (comparison / "figures").glob("*.svg")
+    }
     for file in figures:
         with Image.open(file) as figure:
             assert min(figure.size) > 200

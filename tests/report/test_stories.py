@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 
 from ganctl.report.collect import CellRecord, read_cell
-from ganctl.report.comparison import number
-from ganctl.report.drawing import smooth as _smooth
-from ganctl.report.stories import band, facts, pairs, story
+from ganctl.formats import number
+from ganctl.report.drawing import band, smooth
+from ganctl.report.stories import facts, story
 from ganctl.run import RunFolder
+
+
+RULES = {"outcome": "quality/sliced_wasserstein", "checkpoint": "last"}
 
 
 def cell(score, norm=None, arm="minimax", seed=0, status="completed", steps=None):
@@ -20,7 +23,7 @@ def cell(score, norm=None, arm="minimax", seed=0, status="completed", steps=None
         "score/real": 1 - score,
         "grad_norm/generator": np.ones_like(score) if norm is None else np.array(norm, dtype=float),
     }
-    return CellRecord(arm, seed, RunFolder(Path("nowhere")), {"status": status}, steps, steps / 20, series, {})
+    return CellRecord(arm, seed, RunFolder(Path("nowhere")), {"status": status}, steps, steps / 20, series, {}, RULES)
 
 
 def test_final_values_are_means_over_the_last_epoch():
@@ -89,40 +92,29 @@ def test_a_band_aligns_seeds_by_step_and_averages_what_is_there():
     assert band([cell([])], "no/such") is None
 
 
-def test_pairs_are_differences_at_the_same_seed_of_completed_cells():
-    cells = [
-        cell([0.1], arm="a"),
-        cell([0.4], arm="b"),
-        cell([0.2], arm="a", seed=1),
-        cell([0.3], arm="b", seed=1, status="failed"),
-    ]
-    (pair,) = pairs({"arms": {"a": 0, "b": 0}}, cells)
-    assert (pair["first"], pair["second"]) == ("a", "b")
-    assert pair["second_minus_first"]["score/fake"] == {"0": pytest.approx(0.3)}
-
-
 def test_smoothing_keeps_constants_and_short_curves():
-    assert _smooth(np.arange(50.0)).tolist() == np.arange(50.0).tolist()
-    assert _smooth(np.full(500, 3.0)) == pytest.approx(3.0)
+    assert smooth(np.arange(50.0)).tolist() == np.arange(50.0).tolist()
+    assert smooth(np.full(500, 3.0)) == pytest.approx(3.0)
     # A window of 2 * (300 // 100) + 1 = 7 points around a single spike of 7 has mean 1.
     spike = np.zeros(300)
     spike[150] = 7
-    assert _smooth(spike)[150] == pytest.approx(1)
+    assert smooth(spike)[150] == pytest.approx(1)
     # A gradient that dies stays visible on a log scale.
     dying = np.logspace(0, -30, 700)
-    ratio = _smooth(dying) / dying
+    ratio = smooth(dying) / dying
     assert (ratio > 0.5).all() and (ratio < 5).all()
     # A seed that stopped early or missed a row keeps its other values.
     spike[40] = spike[290:] = np.nan
-    smooth = _smooth(spike)
-    assert np.isnan(smooth[[40, 290, 299]]).all() and np.isfinite(smooth[[39, 41, 289]]).all()
-    assert smooth[150] == pytest.approx(1)
+    made = smooth(spike)
+    assert np.isnan(made[[40, 290, 299]]).all() and np.isfinite(made[[39, 41, 289]]).all()
+    assert made[150] == pytest.approx(1)
 
 
 def test_numbers_keep_their_magnitude():
     assert [number(value) for value in (0.0, 1.2345, 2.5e-7, 0.01, None)] == ["0.000", "1.234", "2.5e-07", "0.010", "–"]
+    assert [number(value, sign=True) for value in (0.0031, -0.25, 12.0)] == ["+0.0031", "−0.250", "+12.000"]
 
 
 def test_a_cell_that_never_began_is_an_empty_record(tmp_path):
-    record = read_cell("minimax", 0, RunFolder(tmp_path / "nowhere"))
+    record = read_cell("minimax", 0, RunFolder(tmp_path / "nowhere"), RULES)
     assert record.status == "not begun" and record.final() == {} and len(record.step) == 0
