@@ -171,7 +171,7 @@ def test_a_run_whose_numbers_break_down_is_a_failure_with_a_verdict(call, tmp_pa
 
 @pytest.mark.slow
 def test_no_false_alarm_on_ten_healthy_seeds(tmp_path):
-    # Health is told by the exact mode count, which no rule but one looks at: six of eight modes at the last three counts.
+    # Health is told by the exact count of modes, which no rule but one looks at: six of eight at the last three counts.
     def one(seed):
         folder = tmp_path / str(seed)
         folder.mkdir()

@@ -134,7 +134,9 @@ def _draw(folder: Path, comparison: dict[str, Any], cells: list[CellRecord]) -> 
         if not tags or NEEDED.get(name, next(iter(tags))) not in tags:
             continue
         figure = draw(arms)
-        files = {kind: _file(figure, kind) for kind in ("png", "svg")}
+        files = {"png": _file(figure, "png")}
+        figure.set_layout_engine("none")  # the panels stay where the first drawing has put them
+        files["svg"] = _file(figure, "svg")
         for kind, content in files.items():
             write_atomically(folder / f"{name}.{kind}", content)
         drawn.append(Drawing(name, part, caption, files["png"]))

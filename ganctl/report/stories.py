@@ -37,7 +37,9 @@ def story(cell: CellRecord) -> str:
     known, final = facts(cell), cell.final()
     if not known:
         return "logged nothing."
-    return " ".join(filter(None, [_opinion(cell, known, final), _gradient(cell, known), _modes(final), *_findings(cell)]))
+    return " ".join(
+        filter(None, [_opinion(cell, known, final), _gradient(cell, known), _modes(final), *_findings(cell)])
+    )
 
 
 def _findings(cell: CellRecord) -> list[str]:

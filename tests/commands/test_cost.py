@@ -1,5 +1,7 @@
 """What a step costs: counted operations against the arithmetic of the layers."""
 
+import itertools
+
 import pytest
 
 from ganctl.build import build
@@ -17,14 +19,14 @@ def priced(*overrides):
 
 def products(layers):
     """Multiplications and additions of one sample through linear layers of these widths."""
-    return sum(2 * before * after for before, after in zip(layers, layers[1:], strict=False))
+    return sum(2 * before * after for before, after in itertools.pairwise(layers))
 
 
 def test_the_operations_of_a_step_are_those_of_its_matrix_products():
     generator, discriminator = [10, 20, 784], [784, 30, 1]
     forward_g, forward_d = products(generator), products(discriminator)
     # D's turn: G forward without gradient, D forward on real and generated samples, the gradient of D's weights and of
-    # its hidden layer; G's turn: both forward, the gradient through D down to its input, then G's weights and hidden layer.
+    # its hidden layer; G's turn: both forward, the gradient through D to its input, then G's weights and hidden layer.
     weights_only = 2 * forward_d - products(discriminator[:2])
     d_turn = forward_g + 2 * (forward_d + weights_only)
     g_turn = forward_g + forward_d + forward_d + 2 * forward_g - products(generator[:2])
@@ -44,8 +46,7 @@ def test_what_an_arm_gets_is_counted_by_its_turns():
 
 def test_a_penalty_costs_more_and_less_where_it_is_paid_seldom():
     plain, always, seldom = (
-        priced(*words)
-        for words in ([], ["penalty=r1"], ["penalty=r1", "penalty.every=4", "penalty.weight=2"])
+        priced(*words) for words in ([], ["penalty=r1"], ["penalty=r1", "penalty.every=4", "penalty.weight=2"])
     )
     extra = always["flops_per_step"] - plain["flops_per_step"]
     assert extra > 0 and seldom["flops_per_step"] == pytest.approx(plain["flops_per_step"] + extra / 4, rel=1e-9)

@@ -117,7 +117,9 @@ def test_what_is_no_comparison_is_refused(overrides, line):
 
 def refused(study_, before):
     with pytest.raises(BadInput) as caught:
-        study.refuse_other_study(study_, json.loads(json.dumps({"definition": before.definition, "rules": before.rules})))
+        study.refuse_other_study(
+            study_, json.loads(json.dumps({"definition": before.definition, "rules": before.rules}))
+        )
     return str(caught.value)
 
 

@@ -5,12 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ganctl.report.collect import CellRecord, read_cell
 from ganctl.formats import number
+from ganctl.report.collect import CellRecord, read_cell
 from ganctl.report.drawing import band, smooth
 from ganctl.report.stories import facts, story
 from ganctl.run import RunFolder
-
 
 RULES = {"outcome": "quality/sliced_wasserstein", "checkpoint": "last"}
 
