@@ -74,7 +74,7 @@ class ImageSet:
         return self._scaled(self.pixels[self._order[place * size : (place + 1) * size]])
 
     def reference(self, count: int) -> tuple[Tensor, Tensor]:
-        """Disjoint random choices of the images, smaller ones where there are few; of a single image, that one twice."""
+        """Disjoint random choices of the images, fewer of a small data set; of a single image, that one twice."""
         if self.epoch_size == 1:
             return self._scaled(self.pixels).cpu(), self._scaled(self.pixels).cpu()
         count = min(count, self.epoch_size // 2)

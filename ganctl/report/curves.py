@@ -109,6 +109,7 @@ def evidence(arms: Arms) -> Figure:
     having = {arm: cells for arm, cells in arms.items() if any("evidence/norm_own" in cell.series for cell in cells)}
     shown = dict([*having.items()][:MOST_ROWS])
     figure, axes = panels(4, len(shown), height=2.9)
+    figure.set_figwidth(13)
     parts = (_norms, _cosines, _slopes, _shares)
     for row, (arm, cells) in enumerate(shown.items()):
         axes[4 * row].set_ylabel(wrapped(arm), fontsize=10)
