@@ -53,9 +53,8 @@ def main() -> None:
             found[way].append(seconds(words, given.steps, given.cells))
     medians = {way: statistics.median(values) for way, values in found.items()}
     ours = medians["jobs=cores"]
-    print(
-        f"{given.cells} cells of {given.steps} steps on {len(os.sched_getaffinity(0))} cores, median of {given.repeats}:"
-    )
+    cores = len(os.sched_getaffinity(0))
+    print(f"{given.cells} cells of {given.steps} steps on {cores} cores, median of {given.repeats}:")
     for way, median in medians.items():
         print(f"  {way:34s} {median:7.1f} s   jobs=cores takes {ours / median:.2f} of it")
 

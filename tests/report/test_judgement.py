@@ -1,0 +1,161 @@
+"""The verdict in words, the summaries and the fairness table, from cells made by hand."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ganctl.report.collect import CellRecord
+from ganctl.report.fairness import fairness
+from ganctl.report.judgement import judge
+from ganctl.run import RunFolder
+
+RULES = {"outcome": "quality/sliced_wasserstein", "checkpoint": "last"}
+COST = {
+    "parameters": {"generator": 10, "discriminator": 20}, "learning_rates": {"discriminator": 0.1, "generator": 0.1},
+    "turns": {"discriminator": 1, "generator": 1}, "penalty": "none", "real_images_per_step": 5,
+    "generated_images_per_step": 10, "flops_per_step": 1e6,
+}  # fmt: skip
+
+
+def cell(arm, seed, outcome, status="completed", verdict="healthy", seconds=10.0, **series):
+    """A run of ten logged steps whose outcome is measured at the last one; a list gives it at every step."""
+    measured = np.full(10, np.nan)
+    measured[:] = outcome if isinstance(outcome, list) else [*[np.nan] * 9, np.nan if outcome is None else outcome]
+    info = {
+        "status": status, "verdict": verdict, "seconds": seconds, "floor": {"quality/sliced_wasserstein": 0.05},
+        "findings": [] if verdict == "healthy" else [{"verdict": verdict, "since": 7, "because": "so"}],
+    }  # fmt: skip
+    step = np.arange(1, 11)
+    series = {"quality/sliced_wasserstein": measured, "score/fake": np.ones(10), **series}
+    return CellRecord(arm, seed, RunFolder(Path("nowhere")), info, step, step / 5, series, {}, RULES)
+
+
+def judged(cells, **definition):
+    """The comparison of these cells, judged."""
+    arms = dict.fromkeys(cell.arm for cell in cells)
+    same = {"data": {"name": "ring8"}}
+    comparison = {
+        "rules": cells[0].rules,
+        "definition": {arm: {**same, "loss": {"name": arm}, **definition.get(arm, {})} for arm in arms},
+        "arms": {arm: {"seeds": {}, "overrides": [], "cost": COST} for arm in arms},
+    }
+    judge(comparison, cells)
+    return comparison
+
+
+def words(comparison):
+    return " ".join([comparison["verdict"]["headline"], *comparison["verdict"]["sentences"]])
+
+
+def pair(first, second, count=6):
+    """Cells of two arms, `second` of which lies above `first` by a difference that grows with the seed."""
+    return [
+        *(cell("one", seed, first + 0.001 * seed) for seed in range(count)),
+        *(cell("two", seed, second + 0.002 * seed) for seed in range(count)),
+    ]
+
+
+def test_the_better_arm_is_named_with_how_much_how_sure_and_what_it_cost():
+    said = words(judged(pair(0.1, 0.3)))
+    assert said.startswith("one is better than two.")
+    assert "one came out best: 0.102 on average against 0.305 (two)" in said
+    assert "two less one: +0.20" in said and "[+0.20" in said and "better at 0 of 6 seeds" in said
+    assert "at most 0.031 (exact paired test over 6 seeds)" in said
+    assert "two halves of the real data are 0.050 apart" in said
+    assert "0:02:00 of training in 12 cells; a seed of two took 1.00 times as long as one of one" in said
+    assert words(judged(pair(0.3, 0.1))).startswith("two is better than one.")
+
+
+def test_few_seeds_cannot_tell_and_it_says_how_many_would():
+    said = words(judged(pair(0.1, 0.3, count=5)))
+    assert said.startswith("Cannot tell with 5 seeds whether one or two is better.")
+    assert "it takes at least 6 for 1 comparison at the 5% level" in said
+    assert "with 1 seed whether" in words(judged(pair(0.1, 0.3, count=1)))
+
+
+def test_a_difference_lost_in_the_spread_names_the_seeds_it_would_take():
+    gains = [0.3, -0.1, 0.2, 0.1, -0.15, 0.25, -0.05, 0.02]
+    cells = [
+        *(cell("one", seed, 1.0) for seed in range(8)),
+        *(cell("two", s, 1 - gain) for s, gain in enumerate(gains)),
+    ]
+    said = words(judged(cells))
+    assert said.startswith("Cannot tell with 8 seeds") and "two roughly" in said
+
+
+def test_three_arms_are_each_judged_against_the_first():
+    cells = [*pair(0.2, 0.4, 8), *(cell("three", seed, 0.1 - 0.001 * seed) for seed in range(8))]
+    comparison = judged(cells)
+    assert comparison["verdict"]["headline"] == "Better than one: three. Worse than one: two."
+    verdicts = {row["second"]: row.get("verdict") for row in comparison["pairs"] if row["first"] == "one"}
+    assert verdicts == {"two": "worse", "three": "better"}
+    (other,) = [row for row in comparison["pairs"] if row["first"] == "two"]
+    assert "verdict" not in other and other["second_minus_first"]["quality/sliced_wasserstein"]["0"] == pytest.approx(
+        -0.3
+    )
+
+
+def test_failed_seeds_stay_in():
+    cells = [
+        *(cell("one", seed, 0.1 + 0.001 * seed) for seed in range(6)),
+        *(cell("two", seed, None, status="failed", verdict="diverged") for seed in range(6)),
+    ]
+    comparison = judged(cells)
+    assert comparison["verdict"]["headline"] == "one is better than two."
+    assert comparison["arms"]["two"]["summary"]["outcome"] == {"mean": None, "std": None, "count": 0}
+    assert comparison["arms"]["two"]["summary"]["unhealthy"] == 6
+    assert "Went wrong: two: 6 of 6 (diverged 6)." in words(comparison)
+    unfinished = [cell_ if cell_.arm == "one" else cell("two", cell_.seed, 0.2, "interrupted") for cell_ in cells]
+    assert judged(unfinished)["arms"]["two"]["summary"]["seeds"] == 0
+
+
+def test_arms_with_other_data_are_not_judged():
+    comparison = judged(pair(0.1, 0.3), two={"data": {"name": "grid25"}})
+    assert "different data" in comparison["verdict"]["headline"]
+    assert all("verdict" not in row for row in comparison["pairs"])
+
+
+def test_equal_arms_are_called_equal():
+    cells = [cell(arm, seed, 0.1 * seed) for arm in ("one", "two") for seed in range(7)]
+    assert "At every seed the arms came to the same outcome as one." in words(judged(cells))
+
+
+def test_the_best_checkpoint_is_chosen_by_other_samples_than_it_is_judged_by():
+    rules = {"outcome": "quality/sliced_wasserstein", "checkpoint": "best"}
+    distance, chosen = [0.9, 0.1, 0.5, *[0.7] * 7], np.array([0.8, 0.4, 0.3, *[0.6] * 7])
+    made = cell("one", 0, distance, **{"selection/sliced_wasserstein": chosen})
+    last = made.outcome()
+    best = CellRecord(*[getattr(made, name) for name in made.__dataclass_fields__ if name != "rules"], rules)
+    assert last == 0.7
+    assert best.outcome() == 0.5 and best.step[best.judged()] == 3  # not 0.1, which the reported samples would choose
+    assert best.final()["quality/sliced_wasserstein"] == 0.5
+
+
+def rows(comparison, cells):
+    return {row.name: row for row in fairness(comparison, cells)}
+
+
+def test_the_fairness_table_marks_what_differs_and_nothing_else():
+    cells = pair(0.1, 0.3)
+    table = rows(judged(cells), cells)
+    assert {name for name, row in table.items() if not row.equal} == {"loss.name"}
+    assert table["real images D saw"].values == {"one": "50", "two": "50"}
+    assert table["generated images D judged"].values == {"one": "100", "two": "100"}
+    assert table["FLOPs"].values == {"one": "10 M", "two": "10 M"}
+    assert table["optimizer steps, generator"].values["one"] == "10"
+
+
+def test_an_arm_that_gets_more_is_marked():
+    cells = [*pair(0.1, 0.3)[:6], *(cell("two", seed, 0.3, seconds=11.1) for seed in range(6))]
+    comparison = judged(cells)
+    comparison["arms"]["two"]["cost"] = {
+        **COST, "turns": {"discriminator": 5, "generator": 1}, "flops_per_step": 3e6,
+        "learning_rates": {"discriminator": 0.2, "generator": 0.1},
+    }  # fmt: skip
+    unequal = {name for name, row in rows(comparison, cells).items() if not row.equal}
+    assert unequal == {
+        "loss.name", "optimizer steps, discriminator", "learning rate, discriminator", "FLOPs", "seconds (median)",
+    }  # fmt: skip
+    cells = [*pair(0.1, 0.3)[:6], *(cell("two", seed, 0.3, seconds=10.9) for seed in range(6))]
+    assert rows(judged(cells), cells)["seconds (median)"].equal
