@@ -12,7 +12,7 @@ from ganctl.formats import clock, number
 from ganctl.report.collect import CellRecord
 from ganctl.report.fairness import fairness
 from ganctl.report.judgement import LABELS, rate
-from ganctl.report.stories import story
+from ganctl.report.stories import reason, story
 from ganctl.schema import OUTCOMES
 
 HEADLINE = {
@@ -30,6 +30,9 @@ HEADLINE = {
     "score/fake": "D(G(z))",
     "grad_norm/generator": "‖∇J(G)‖",
 }
+
+
+MOST_REASONS = 12  # cells whose probes are put into words
 
 
 @dataclass(frozen=True)
@@ -94,6 +97,7 @@ def _view(comparison: dict[str, Any], cells: list[CellRecord], drawn: list[Drawi
         "pairs": pairs,
         "columns": columns(comparison),
         "stories": {(cell.arm, cell.seed): story(cell) for cell in cells},
+        "reasons": {(cell.arm, cell.seed): words for cell in cells[:MOST_REASONS] if (words := reason(cell))},
         "meanings": {arm: _meaning(values["overrides"], arms[arm]) for arm, values in comparison["arms"].items()},
         "fairness": fairness(comparison, cells),
         "figures": {

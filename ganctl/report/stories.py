@@ -75,3 +75,30 @@ def _modes(final: dict[str, float]) -> str:
         return ""
     covered, quality = final["modes/covered"], final["modes/high_quality"]
     return f"It covered {covered:g} modes in the end, with {quality:.0%} of its samples of high quality."
+
+
+def reason(cell: CellRecord) -> str:
+    """What the probes of a run say of the forms of J(G) at its weights; empty where it has none."""
+    if "evidence/norm_own" not in cell.series:
+        return ""
+    there = np.isfinite(cell.series["evidence/norm_own"])
+    step = cell.step[there]
+    minimax, other, sure = (
+        cell.series[f"evidence/{tag}"][there] for tag in ("norm_minimax", "norm_nonsaturating", "sure_share")
+    )
+    ratio = minimax / np.maximum(other, np.finfo(float).tiny)
+    lowest = int(ratio.argmin())
+    words = (
+        f"At the weights of this run, the minimax form would have given the generator {_times(ratio[lowest])} the "
+        f"gradient of the non-saturating form at step {step[lowest]:,}, where D(G(z)) was below {SURE} for "
+        f"{sure[lowest]:.0%} of the samples, and {_times(ratio[-1])} at the end."
+    )
+    cosine = cell.series.get("evidence/cosine_minimax_nonsaturating", np.full(len(there), np.nan))
+    cosine = cosine[np.isfinite(cosine)]
+    if len(cosine):
+        words += f" The cosine between the two gradients was {np.median(cosine):.2f} (median)."
+    return words
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:.2g} times"

@@ -1,0 +1,62 @@
+"""What a person sees of the cells while they run."""
+
+import re
+
+import pytest
+
+from ganctl.commands import study
+from ganctl.commands.progress import CellsDisplay
+from ganctl.run import RunFolder
+
+
+@pytest.fixture
+def display(tmp_path, monkeypatch):
+    """Four cells of 100 steps on a screen that is no terminal, and the time that passes."""
+    plan = study.plan(["steps=100", f"output_dir={tmp_path}", "name=shown", "seed=0,1"])
+    clock = [1000.0]
+    monkeypatch.setattr("ganctl.commands.progress.time.perf_counter", lambda: clock[0])
+    return CellsDisplay(plan.cells, dict.fromkeys(plan.arms, 100)), plan.cells, clock
+
+
+def lines(capsys):
+    return capsys.readouterr().err.strip().splitlines()
+
+
+def test_it_counts_cells_done_and_running_and_the_time_left(display, capsys):
+    shown, cells, clock = display
+    shown.show(cells[0], 10, "D loss 1.0")
+    clock[0] += 20
+    shown.show(cells[1], 30, "D loss 2.0")
+    # 30 of 400 steps in 20 seconds since the first that was seen: 360 more take 240.
+    assert lines(capsys)[-1] == (
+        " 10%  0/4 cells done, 2 running, 0:04:00 left  |  nonsaturating seed=0 step 30  D loss 2.0"
+    )
+    RunFolder.create(cells[0].folder.path, "seed: 0\n").update(status="completed", seconds=65.0)
+    shown.done(cells[0])
+    assert lines(capsys) == ["minimax seed=0: completed after 0:01:05"]
+    shown.show(cells[1], 90, "D loss 3.0")
+    assert "1/4 cells done, 1 running" in lines(capsys)[-1]
+
+
+def test_how_a_cell_ended_says_what_was_found_and_why_it_failed(display, capsys):
+    shown, cells, _ = display
+    folder = RunFolder.create(cells[0].folder.path, "seed: 0\n")
+    finding = {"verdict": "vanishing_gradient", "since": 1200, "because": "so"}
+    folder.update(status="completed", seconds=1, findings=[finding])
+    shown.done(cells[0])
+    RunFolder.create(cells[1].folder.path, "seed: 0\n").update(status="failed", seconds=2, error="its disk is full")
+    shown.done(cells[1])
+    assert lines(capsys) == [
+        "minimax seed=0: completed after 0:00:01, vanishing_gradient since step 1,200",
+        "nonsaturating seed=0: failed after 0:00:02 (its disk is full)",
+    ]
+
+
+def test_a_resumed_cell_counts_from_its_checkpoint(display, capsys):
+    shown, cells, clock = display
+    (cells[2].folder.checkpoints_dir / "step-00000060").mkdir(parents=True)
+    again = CellsDisplay(cells, dict.fromkeys(shown.steps, 100))
+    again.show(cells[2], 70, "")
+    clock[0] += 5
+    again.show(cells[2], 100, "")
+    assert re.match(r" 25%  0/4 cells done, 1 running, 0:00:50 left", lines(capsys)[-1])
