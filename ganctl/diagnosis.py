@@ -253,9 +253,11 @@ def period(values: np.ndarray) -> tuple[float, int]:
     if not rest.std() > 1e-9 * max(1.0, np.abs(values).max()):
         return 0.0, 0
     lags = np.arange(len(rest) // 3 + 1)
-    correlation = np.array([np.corrcoef(rest[: len(rest) - lag], rest[lag:])[0, 1] for lag in lags])
+    # By Wiener and Khinchin, of the series with as many zeros behind it; each lag by the number of its pairs.
+    power = np.abs(np.fft.rfft(rest, 2 * len(rest))) ** 2
+    correlation = np.fft.irfft(power)[: len(lags)] / (len(rest) - lags) / rest.var()
     below = np.flatnonzero(correlation < 0)
-    if not len(below):
+    if not len(below) or correlation[below[0] :].max() <= 0:
         return 0.0, 0
     behind = np.arange(below[0], len(lags))
     # A wave resembles itself at every multiple of its period: the first of about equally high peaks is the period.
