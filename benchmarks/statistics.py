@@ -59,7 +59,8 @@ def coverage(studies: int, seeds: int, noise: str, seed: int = 0) -> float:
     held = 0
     for _ in range(studies):
         found = interval(NOISE[noise](rng, seeds) - NOISE[noise](rng, seeds))
-        held += found is None or found[0] <= 0 <= found[1]
+        assert found is not None
+        held += found[0] <= 0 <= found[1]
     return held / studies
 
 
@@ -86,7 +87,7 @@ def main() -> None:
     print("\n## The 95 % bootstrap interval of a mean difference: how often it holds the truth\n")
     print("| noise | seeds | intervals that hold it | Student's interval |\n| --- | --- | --- | --- |")
     for noise in ("normal", "skewed (log-normal)", "heavy tails (t, 3 degrees)"):
-        for seeds in (3, 4, 5, 6, 8, 10, 20):
+        for seeds in (5, 6, 8, 10, 20):
             share = coverage(studies, seeds, noise)
             student = student_coverage(studies, seeds, noise)
             print(f"| {noise} | {seeds} | {share:.1%} | {student:.1%} |", flush=True)

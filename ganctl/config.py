@@ -72,7 +72,8 @@ def parse(overrides: Sequence[str]) -> list[Override]:
         try:
             override = OverridesParser.create().parse_override(text)
         except HydraException:
-            raise BadInput(f"{text}: cannot be read; write key=value, such as loss=minimax or seed=3") from None
+            example = "'tune=[\"optim.lr=0.0002,0.001\"]'" if text.startswith("tune=") else "loss=minimax or seed=3"
+            raise BadInput(f"{text}: cannot be read; write key=value, such as {example}") from None
         parsed.append(override)
         if override.key_or_group.split(".")[0] == "hydra":
             raise BadInput(

@@ -57,15 +57,16 @@ class _Signal:
     window: deque[tuple[int, float]] = field(default_factory=deque)
     median: float = float("nan")
     since: int | None = None
+    full: bool = False
 
     def add(self, step: int, value: float, beyond: Callable[[float], bool], first: int) -> None:
         self.window.append((step, value))
         while len(self.window) > FEWEST and self.window[0][0] < step - LASTING:
             self.window.popleft()
         self.median = statistics.median(value for _, value in self.window)
-        full = len(self.window) >= FEWEST and step - first >= LASTING
+        self.full = len(self.window) >= FEWEST and step - first >= LASTING
         share = sum(beyond(value) for _, value in self.window) / len(self.window)
-        if not full or share < SHARE:
+        if not self.full or share < SHARE:
             self.since = None
         elif self.since is None:
             self.since = next(step for step, value in self.window if beyond(value))
@@ -114,7 +115,7 @@ class Diagnosis:
                 "vanishing_gradient",
                 lambda row: self._growth("grad_norm/generator", row),
                 lambda value: value < VANISHING_DROP,
-                "the generator's gradient fell to {value:.2g} of its norm in the first 500 steps",
+                "the generator's gradient fell to {value:.2g} of what it was in the first 500 steps",
             ),
             _Rule(
                 "diverged",
@@ -128,7 +129,7 @@ class Diagnosis:
                     "diverged",
                     lambda row, tag=f"grad_norm/{player}": self._growth(tag, row),  # type: ignore[misc]
                     lambda value: value > DIVERGED_GROWTH,
-                    f"the {player}'s gradient grew to {{value:.3g}} times its norm in the first 500 steps",
+                    f"the {player}'s gradient grew to {{value:.3g}} times what it was in the first 500 steps",
                 )
                 for player in ("generator", "discriminator")
             ),
@@ -169,9 +170,11 @@ class Diagnosis:
         return rules
 
     def _growth(self, tag: str, row: Mapping[str, float]) -> float | None:
-        """How many times larger the scalar is than in the first 500 steps; None within them."""
-        if tag not in row or not self._reference.get(tag):
+        """How many times larger the scalar is than it was in the first 500 steps; None within them."""
+        if tag not in row or tag not in self._reference:
             return None
+        if self._reference[tag] == 0:
+            return 0.0 if row[tag] == 0 else None
         return row[tag] / self._reference[tag]
 
     def add(self, step: int, scalars: Mapping[str, float]) -> None:
@@ -184,7 +187,8 @@ class Diagnosis:
                 early = self._early.setdefault(tag, [])
                 early.append(scalars[tag])
                 if step - self._first >= LASTING:
-                    self._reference[tag] = statistics.median(early)
+                    # Near their top, so that a gradient that dies early is measured by what it was before.
+                    self._reference[tag] = float(np.quantile(early, 0.9))
         if "logit/fake" in scalars:
             self._logits.append((step, scalars["logit/fake"]))
         for rule, signal in zip(self._rules, self._signals, strict=True):
@@ -219,20 +223,31 @@ class Diagnosis:
         if correlation < OSCILLATING_CORRELATION:
             return None
         steps_each = (steps[-1] - steps[half]) / (len(steps) - half - 1)
+        # Back through the run in windows of the same length, as long as each repeats itself too.
+        length, begin = len(steps) - half, half
+        while begin > 0:
+            earlier = max(0, begin - max(1, length // 4))
+            if period(logits[earlier : earlier + length])[0] < OSCILLATING_CORRELATION:
+                break
+            begin = earlier
         return Finding(
             "oscillating",
-            int(steps[half]),
+            int(steps[begin]),
             f"D's opinion of generated samples repeats every {lag * steps_each:,.0f} steps (correlation "
             f"{correlation:.2f})",
         )
 
     @property
     def verdict(self) -> str | None:
-        """The first finding's; "healthy" where there is none; None where the run is too short to tell."""
+        """The first finding's; "healthy" where there is none.
+
+        None where the run is too short to tell, or something was measured too seldom for the last 500 steps to show it.
+        """
         findings = self.findings()
         if findings:
             return findings[0].verdict
-        return "healthy" if self._first is not None and self._step - self._first >= LASTING else None
+        examined = all(signal.full for signal in self._signals if signal.window)
+        return "healthy" if examined and self._first is not None and self._step - self._first >= LASTING else None
 
     def report(self) -> dict[str, Any]:
         """What run.json has of it."""

@@ -115,10 +115,11 @@ class Watch:
 
 
 class Checkpoints:
-    """Saves everything that the rest of the run depends on."""
+    """Saves everything that the rest of the run depends on, then calls `saved`."""
 
-    def __init__(self, folder: RunFolder, every: int, keep: int) -> None:
+    def __init__(self, folder: RunFolder, every: int, keep: int, saved: Callable[[], None]) -> None:
         self.folder = folder
+        self.saved = saved
         self.every = every
         self.keep = keep
 
@@ -133,6 +134,7 @@ class Checkpoints:
         if not (path / "checkpoint.json").exists():
             checkpoint.write(path, training.tensors(), training.counts())
             checkpoint.keep_newest(self.folder.checkpoints_dir, self.keep)
+            self.saved()
 
 
 class Reports:

@@ -129,11 +129,11 @@ class RunFolder:
 
     def grids(self) -> list[Path]:
         """The sample grids, oldest first."""
-        return sorted(self.samples.glob("step-*.png"))
+        return sorted(path for path in self.samples.glob("step-*.png") if path.stem[5:].isdigit())
 
     def checkpoints(self) -> list[Path]:
         """The checkpoint folders, oldest first."""
-        return sorted(path for path in self.checkpoints_dir.glob("step-*") if path.is_dir())
+        return sorted(path for path in self.checkpoints_dir.glob("step-*") if path.is_dir() and path.name[5:].isdigit())
 
 
 def unwritable(path: Path, error: OSError) -> BadInput:

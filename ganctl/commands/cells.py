@@ -123,7 +123,11 @@ def _work(config: Config, path: Path, connection: Connection) -> None:
     """What a cell's process does. It reports by the pipe, and by run.json how it ended."""
     os.setpgrp()  # a Ctrl-C on the terminal reaches the comparison alone, which passes it on once
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    path.mkdir(parents=True, exist_ok=True)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        say(f"{path}: cannot be made ({error.strerror}); the cell does not run")
+        sys.exit(1)
     log = os.open(path / "log.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(log, 1)
     os.dup2(log, 2)

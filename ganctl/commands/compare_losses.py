@@ -26,27 +26,31 @@ def compare_losses(study: Study) -> Path:
         Interrupted: the user stopped it; the same command goes on.
         RunFailed: no cell was completed.
     """
+    say(f"{study.path}: preparing {len(study.arms)} arms")
     before = _before(study)
     if before is not None:
         refuse_other_study(study, before)
     # One build an arm, so that what cannot be is refused before anything runs.
-    steps, costs, on_cpu = {}, {}, True
-    for cell in study.cells[: len(study.arms)]:
-        experiment = build(cell.config)
-        _check_outcome(study, experiment)
-        steps[cell.arm] = experiment.total_steps
-        on_cpu = experiment.training.streams.device.type == "cpu"
-        costs[cell.arm] = cost(cell.config, experiment)
-        del experiment
+    steps, costs, on_cpu = _prepared(study)
     threads, jobs = _shared_out(study, before or {}, on_cpu)
     study = study.with_threads(threads)
     _write(study, before or {}, costs, threads)
     if study.trials:
         study = study.tuned(_tune(study, jobs, steps)).with_threads(threads)
-        _note(study, {arm: {"overrides": words} for arm, words in study.arms.items()})
+        steps, costs, _ = _prepared(study)
+        _note(
+            study,
+            {
+                arm: {"overrides": words, "settings": study.settings[arm], "cost": costs[arm]}
+                for arm, words in study.arms.items()
+            },
+        )
     _train(study, study.cells, jobs, steps)
     say("writing the report")
-    comparison = write_report(study.path)
+    try:
+        comparison = write_report(study.path)
+    except OSError as error:
+        raise unwritable(Path(error.filename or study.path), error) from None
     print_table(comparison)
     if not any(cell.folder.info().get("status") == "completed" for cell in study.cells):
         raise RunFailed(f"no cell was completed; {study.path}/cells/ says why")
@@ -55,16 +59,38 @@ def compare_losses(study: Study) -> Path:
     return study.path
 
 
+def _prepared(study: Study) -> tuple[dict[str, int], dict[str, Any], bool]:
+    """Steps and cost of each arm's cells, and whether they run on a CPU."""
+    steps, costs, on_cpu = {}, {}, True
+    for cell in study.cells[: len(study.arms)]:
+        experiment = build(cell.config)
+        _check_outcome(study, experiment)
+        steps[cell.arm] = experiment.total_steps
+        on_cpu = experiment.training.streams.device.type == "cpu"
+        costs[cell.arm] = cost(cell.config, experiment)
+    return steps, costs, on_cpu
+
+
 def _before(study: Study) -> dict[str, Any] | None:
-    """The comparison.json that is there already; empty where it cannot be read, None where there is none."""
+    """The comparison.json that is there already; None where there is none.
+
+    Raises:
+        BadInput: it cannot be read, or is none of ganctl's.
+    """
     file = study.path / "comparison.json"
     if not file.exists():
         return None
     try:
         before = json.loads(file.read_text())
-    except (OSError, ValueError):
-        return {}
-    return before if isinstance(before, dict) else {}
+        arms = before["arms"].values()
+        assert all(isinstance(arm["seeds"], dict) for arm in arms) and isinstance(before.get("commands", []), list)
+        assert isinstance(before["definition"], dict) and isinstance(before.get("threads", 1), int)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, AssertionError):
+        raise BadInput(
+            f"{file}: cannot be read as a comparison; remove it, and the same command takes up the cells beside it"
+        ) from None
+    assert isinstance(before, dict)
+    return before
 
 
 def _check_outcome(study: Study, experiment: Experiment) -> None:
@@ -95,7 +121,8 @@ def _write(study: Study, before: dict[str, Any], costs: dict[str, Any], threads:
     arms: dict[str, Any] = before.get("arms", {})
     for cell in study.cells:
         arm = arms.setdefault(cell.arm, {"overrides": study.arms[cell.arm], "seeds": {}})
-        arm["cost"] = costs[cell.arm]
+        if "tuning" not in arm:  # which has set both already
+            arm |= {"settings": study.settings[cell.arm], "cost": costs[cell.arm]}
         arm["seeds"].setdefault(str(cell.seed), {"folder": str(cell.folder.path.relative_to(study.path))})
     commands = [line for line in before.get("commands", []) if line != command_line()]
     comparison = {
@@ -127,9 +154,23 @@ def _note(study: Study, changes: dict[str, dict[str, Any]]) -> None:
 
 
 def _tune(study: Study, jobs: int, steps: dict[str, int]) -> dict[str, str]:
-    """Trains the trials and gives the point of the grid with the best mean outcome for each arm, failures last."""
+    """Trains the trials and gives the point of the grid with the best mean outcome for each arm, failures last.
+
+    What was chosen once stays: the cells that are there were trained with it.
+
+    Raises:
+        RunFailed: a trial was killed or broke off, so that its point cannot be judged; the same command tries it again.
+    """
+    known = (_before(study) or {}).get("arms", {})
+    if all("tuning" in known[arm] for arm in study.arms):
+        return {arm: known[arm]["tuning"]["chosen"] for arm in study.arms}
     say(f"tuning: {sum(map(len, study.trials.values()))} points over seeds {study.rules['tune_seeds']}")
     _train(study, [cell for grid in study.trials.values() for cells in grid.values() for cell in cells], jobs, steps)
+    broken = [cell for grid in study.trials.values() for cells in grid.values() for cell in cells if not cell.settled]
+    if broken:
+        raise RunFailed(
+            f"{len(broken)} trials broke off, {broken[0].title} among them; the same command tries them again"
+        )
     found = {
         arm: {
             point: [read_cell(arm, cell.seed, cell.folder, study.rules).outcome() for cell in cells]
@@ -137,12 +178,24 @@ def _tune(study: Study, jobs: int, steps: dict[str, int]) -> dict[str, str]:
         }
         for arm, grid in study.trials.items()
     }
-    chosen = {arm: best_point(points, study.lower_is_better) for arm, points in found.items()}
+    spent = {
+        arm: sum(cell.folder.info().get("seconds") or 0.0 for cells in grid.values() for cell in cells)
+        for arm, grid in study.trials.items()
+    }
+    chosen = {
+        arm: known[arm]["tuning"]["chosen"] if "tuning" in known[arm] else best_point(points, study.lower_is_better)
+        for arm, points in found.items()
+    }
     _note(
         study,
         {
-            arm: {"tuning": {"trials": {p: [None if v != v else v for v in values] for p, values in points.items()},
-                             "chosen": chosen[arm]}}
+            arm: {
+                "tuning": {
+                    "trials": {point: [None if v != v else v for v in values] for point, values in points.items()},
+                    "chosen": chosen[arm],
+                    "seconds": spent[arm],
+                }
+            }
             for arm, points in found.items()
         },
     )  # fmt: skip

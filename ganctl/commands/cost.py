@@ -30,7 +30,7 @@ def cost(config: Config, experiment: Experiment) -> dict[str, Any]:
         "penalty": _penalty(config),
         "real_images_per_step": fresh * config.batch_size,
         "generated_images_per_step": sum(turns.values()) * config.batch_size,
-        "flops_per_step": _flops(experiment, option(config.penalty, "every", 1)),
+        "flops_per_step": _flops(experiment, option(config.penalty, "every", 1), fresh),
     }
 
 
@@ -59,14 +59,23 @@ class _Counter(TorchDispatchMode):
         return out
 
 
-def _flops(experiment: Experiment, every: int) -> int | None:
-    # A penalty is paid in the first turn of every interval; the steps between cost the same as each other.
-    counted = []
+def _flops(experiment: Experiment, every: int, turns: int) -> int | None:
+    """Of a step on average. A penalty is paid in the first of every `every` turns, of which a step has `turns`."""
+
+    def payments(step: int) -> int:
+        return sum(turn % every == 0 for turn in range(step * turns, (step + 1) * turns))
+
+    counted: dict[int, int] = {}  # by the number of payments in a step, which takes two values at most
+    step = 0
     try:
-        for _ in range(min(every, 2)):
+        while len(counted) < (1 if turns % every == 0 else 2):
             with _Counter() as counter:
                 experiment.training.play_step(log=False)
-            counted.append(counter.total)
-    except Exception:  # the cell itself will say what is wrong with its loss
+            counted[payments(step)] = counter.total
+            step += 1
+    except (Exception, SystemExit):  # the cell itself will say what is wrong with its loss
         return None
-    return round((counted[0] + (every - 1) * counted[-1]) / every)
+    if len(counted) == 1:
+        return next(iter(counted.values()))
+    few, many = sorted(counted)
+    return round(counted[few] + (turns / every - few) / (many - few) * (counted[many] - counted[few]))

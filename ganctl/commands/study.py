@@ -40,9 +40,7 @@ class Cell:
     def settled(self) -> bool:
         """Whether training it again would change nothing: it is complete, or its numbers broke down."""
         info = self.folder.info()
-        return info.get("status") == "completed" or (
-            info.get("status") == "failed" and info.get("verdict") == "diverged"
-        )
+        return info.get("status") == "completed" or (info.get("status") == "failed" and info.get("not_finite") is True)
 
 
 @dataclass(frozen=True)
@@ -56,6 +54,7 @@ class Study:
         base: the configuration that the arms share.
         cells: arm by arm within each seed, so that the first seed is compared first.
         definition: the configuration of each arm without what does not change its outcome.
+        settings: the same after tuning, which may have changed some of it.
         rules: how arms are judged, which is fixed before the first cell runs.
         trials: the cells of the tuning, by arm and by point of the grid; empty without one.
     """
@@ -66,6 +65,7 @@ class Study:
     base: Config
     cells: list[Cell]
     definition: dict[str, dict[str, Any]]
+    settings: dict[str, dict[str, Any]]
     rules: dict[str, Any]
     trials: dict[str, dict[str, list[Cell]]]
 
@@ -89,8 +89,9 @@ class Study:
         """The same study with each arm at its chosen point of the grid."""
         arms = {arm: [*words, *shlex.split(chosen[arm])] for arm, words in self.arms.items()}
         configs = {arm: _arm(arm, [*self.shared, *words]) for arm, words in arms.items()}
+        settings = {arm: _studied(config) for arm, config in configs.items()}
         cells = [_cell(self.path, cell.arm, cell.seed, configs[cell.arm]) for cell in self.cells]
-        return replace(self, arms=arms, cells=cells)
+        return replace(self, arms=arms, cells=cells, settings=settings)
 
 
 def plan(overrides: Sequence[str]) -> Study:
@@ -113,13 +114,20 @@ def plan(overrides: Sequence[str]) -> Study:
     base = load([*shared, *(values[0] for values in swept.values())])
     if not swept:
         _refuse_single_loss(shared)
+    if swept and any(text.startswith("compare.arms=") for text in shared):
+        raise BadInput(f"compare.arms and {', '.join(swept)}: both make arms; list every arm, or sweep keys")
     listed = map(_split, base.compare.arms)
     combinations = [list(words) for words in (itertools.product(*swept.values()) if swept else listed)]
+    if not all(combinations):
+        raise BadInput("compare.arms: an arm is empty; write its overrides, as in loss=minimax")
     arms = {_arm_name(words): words for words in combinations}
     if len({slug(arm) for arm in arms}) < len(combinations):
         raise BadInput(f"{' '.join(overrides)}: two arms have one name; give every value once")
     if len(arms) < 2:
-        raise BadInput(f"{' '.join(overrides)}: is one arm; a comparison needs two, as in loss=minimax,nonsaturating")
+        raise BadInput(
+            f"{' '.join(overrides)}: makes {len(arms)} arm{'' if len(arms) == 1 else 's'}; a comparison needs two, "
+            "as in loss=minimax,nonsaturating"
+        )
     configs = {arm: _arm(arm, [*shared, *words]) for arm, words in arms.items()}
     definition = {arm: _studied(config) for arm, config in configs.items()}
     for words in combinations:
@@ -136,11 +144,13 @@ def plan(overrides: Sequence[str]) -> Study:
     cells = [_cell(path, arm, seed, configs[arm]) for seed in dict.fromkeys(seeds) for arm in arms]
     trials = {}
     if base.tune:
-        trials = {arm: _trials(path, arm, [*shared, *words], base, seeds) for arm, words in arms.items()}
-    return Study(path, arms, shared, base, cells, definition, rules, trials)
+        trials = {arm: _trials(path, arm, shared, words, base, seeds) for arm, words in arms.items()}
+    return Study(path, arms, shared, base, cells, definition, definition, rules, trials)
 
 
-def _trials(path: Path, arm: str, overrides: list[str], base: Config, seeds: list[int]) -> dict[str, list[Cell]]:
+def _trials(
+    path: Path, arm: str, shared: list[str], compared: list[str], base: Config, seeds: list[int]
+) -> dict[str, list[Cell]]:
     """The trial cells of an arm by the point of the grid, the same grid for every arm."""
     if not base.compare.tune_seeds or set(base.compare.tune_seeds) & {*seeds}:
         raise BadInput(
@@ -149,17 +159,20 @@ def _trials(path: Path, arm: str, overrides: list[str], base: Config, seeds: lis
         )
     axes = []
     for text, override in zip(base.tune, parse(base.tune), strict=True):
-        if override.key_or_group == "seed" or not override.is_sweep_override():
+        key = override.key_or_group
+        if key == "seed" or not override.is_sweep_override():
             raise BadInput(f"tune: {text}: is no axis of a grid; list values, as in optim.lr=0.0002,0.001")
+        if any(word.split("=")[0].lstrip("+") == key for word in compared):
+            raise BadInput(f"tune: {text}: is what the arms differ in; tune another key, or compare another one")
         axes.append([f"{override.key_or_group}={value}" for value in values_of(override)])
     folder = path / "trials" / slug(arm)
     grid = {}
     for words in itertools.product(*axes):
-        config = _arm(f"{arm} {' '.join(words)}", [*overrides, *words])
+        config = _arm(f"{arm} {' '.join(words)}", [*shared, *compared, *words])
         point = shlex.join(words)
         grid[point] = [
             _cell(path, arm, seed, config, folder / slug(point) / f"seed-{seed}", point)
-            for seed in base.compare.tune_seeds
+            for seed in dict.fromkeys(base.compare.tune_seeds)
         ]
     return grid
 

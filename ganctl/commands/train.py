@@ -9,6 +9,7 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import torch
 
@@ -142,7 +143,14 @@ def run(config: Config, experiment: Experiment, folder: RunFolder, show: Show) -
     training = experiment.training
     first, began, spent = training.step, time.perf_counter(), folder.info().get("seconds")
     spent = float(spent) if isinstance(spent, (int, float)) else 0.0
-    folder.update(status="running", error=None, total_steps=experiment.total_steps)
+    beginning: dict[str, Any] = {
+        "status": "running",
+        "error": None,
+        "not_finite": False,
+        "verdict": None,
+        "findings": [],
+    }
+    folder.update(**beginning, total_steps=experiment.total_steps)
 
     modes = len(experiment.dataset.centers) if isinstance(experiment.dataset, Density) else None
     diagnosis = Diagnosis(experiment.log_odds, modes)
@@ -153,7 +161,10 @@ def run(config: Config, experiment: Experiment, folder: RunFolder, show: Show) -
             seconds=round(spent + time.perf_counter() - began, 2), ended=now(), **diagnosis.report(),
         )  # fmt: skip
 
-    checkpoints = Checkpoints(folder, config.checkpoint_every, config.keep_checkpoints)
+    def saved() -> None:  # so that a run that is killed has its seconds up to here
+        folder.update(step=training.step, seconds=round(spent + time.perf_counter() - began, 2))
+
+    checkpoints = Checkpoints(folder, config.checkpoint_every, config.keep_checkpoints, saved)
     with (
         stop_on_signals() as stopped,
         closing(SummaryWriter(str(folder.tensorboard), purge_step=first + 1 if first else None)) as writer,
@@ -173,6 +184,7 @@ def run(config: Config, experiment: Experiment, folder: RunFolder, show: Show) -
             raise
         except NotFinite as error:
             diagnosis.fail(training.step, str(error))
+            folder.update(not_finite=True)
             ending("failed", f"{type(error).__name__}: {error}")
             raise RunFailed(f"{error}; {folder.path}/run.json has it") from None
         except (Exception, SystemExit) as error:  # a plugin's loss may raise anything
@@ -252,4 +264,4 @@ def device_name(experiment: Experiment) -> str:
 
 def say(line: str) -> None:
     """One line for the person in front of the screen; stdout is kept for the result."""
-    print(line, file=sys.stderr, flush=True)
+    print(" ".join(line.split("\n")), file=sys.stderr, flush=True)

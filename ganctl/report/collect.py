@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ganctl.errors import BadInput
 from ganctl.run import RunFolder
 
 MEASURED = ("quality/", "selection/", "modes/")  # what is measured of samples, now and then, not logged of a turn
@@ -47,7 +48,7 @@ class CellRecord:
         """The row that the cell is judged at: the last measured one, or the best by the selection split; None: none."""
         outcome = self.series.get(self.rules["outcome"])
         rows = np.flatnonzero(np.isfinite(outcome)) if outcome is not None else np.zeros(0, int)
-        if not len(rows):
+        if not len(rows) or (self.status == "completed" and rows[-1] < len(outcome) - 1):  # type: ignore[arg-type]
             return None
         chosen = self.series.get("selection/sliced_wasserstein")
         if self.rules["checkpoint"] == "best" and chosen is not None:
@@ -78,8 +79,8 @@ class CellRecord:
 
 
 def ended(cell: CellRecord) -> bool:
-    """Whether the cell counts: it is complete, or it failed."""
-    return cell.status in ("completed", "failed")
+    """Whether the cell counts: it is complete and has its outcome, or it failed."""
+    return cell.status == "failed" or (cell.status == "completed" and cell.judged() is not None)
 
 
 def collect(path: Path) -> tuple[dict[str, Any], list[CellRecord]]:
@@ -95,16 +96,20 @@ def collect(path: Path) -> tuple[dict[str, Any], list[CellRecord]]:
 
 
 def read_cell(arm: str, seed: int, folder: RunFolder, rules: dict[str, Any]) -> CellRecord:
-    """The cell in a run folder, which may be empty."""
-    rows = folder.scalars()
+    """The cell in a run folder, which may be empty; one whose rows are damaged counts as failed."""
+    info = folder.info()
+    try:
+        rows = folder.scalars()
+    except BadInput as error:
+        rows, info = [], {**info, "status": "failed", "error": str(error)}
     tags = sorted({tag for row in rows for tag in row} - {"step", "epoch"})
     return CellRecord(
         arm,
         seed,
         folder,
-        folder.info(),
+        info,
         np.array([row["step"] for row in rows], dtype=int),
-        np.array([row["epoch"] for row in rows], dtype=float),
+        np.array([row.get("epoch", np.nan) for row in rows], dtype=float),
         {tag: np.array([row.get(tag, np.nan) for row in rows], dtype=float) for tag in tags},
         {int(file.stem.removeprefix("step-")): file for file in folder.grids()},
         rules,

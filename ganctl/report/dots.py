@@ -21,11 +21,12 @@ def outcome(arms: Arms) -> Figure:
     left.set(title=f"{rules['outcome']} ({better} is better), a dot a seed")
     left.set_yticks(range(len(arms)), [*arms], fontsize=8)
     baseline, *others = arms
-    for row, arm in enumerate(others, 1):
+    data = {cell.info.get("data_fingerprint") for cells in arms.values() for cell in cells} - {None}
+    for row, arm in enumerate(others if len(data) <= 1 else [], 1):
         both = values[arm].keys() & values[baseline].keys()
         _paired(right, row, [values[arm][seed] - values[baseline][seed] for seed in both], color(arms, arm))
     right.axvline(0, color="0.5", linewidth=0.8, linestyle=":")
-    right.set(title=f"less {wrapped(baseline)} at the same seed")
+    right.set(title=f"difference to {wrapped(baseline)} at the same seed")
     right.set_yticks(range(len(arms)), [""] * len(arms))
     for panel in (left, right):
         panel.set(xlabel="", ylim=(len(arms) - 0.5, -0.5))

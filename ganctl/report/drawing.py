@@ -83,7 +83,19 @@ def draw(axes: Axes, cells: list[CellRecord], tag: str, color: str, label: str, 
         axes.fill_between(over.step[complete], low, high, color=color, alpha=0.18, linewidth=0)
         for row in rows:
             axes.plot(over.step, row, color=color, linewidth=0.6, alpha=0.6, linestyle=style)
-    axes.plot(over.step, smooth(over.mean), color=color, linewidth=1.8, label=label, linestyle=style)
+    # A curve of a few measurements shows where they are, and a name that begins with _ would be left out of the legend.
+    marker = "o" if len(over.step) <= 12 else None
+    label = f" {label}" if label.startswith("_") else label
+    axes.plot(
+        over.step,
+        smooth(over.mean),
+        color=color,
+        linewidth=1.8,
+        label=label,
+        linestyle=style,
+        marker=marker,
+        markersize=4,
+    )
 
 
 def panels(columns: int, rows: int = 1, height: float = 3.2) -> tuple[Figure, list[Axes]]:

@@ -28,7 +28,9 @@ class Row:
 def fairness(comparison: dict[str, Any], cells: list[CellRecord]) -> list[Row]:
     """The table: first what the arms were set to, then what they got and what that took, a completed seed each."""
     arms = list(comparison["arms"])
-    rows = [_row(key, values) for key, values in _settings(comparison["definition"], arms).items()]
+    rows = [
+        _row(key, values) for key, values in _settings({arm: settings(comparison, arm) for arm in arms}, arms).items()
+    ]
     costs = {arm: comparison["arms"][arm].get("cost") or {} for arm in arms}
     members = {arm: [cell for cell in cells if cell.arm == arm and cell.status == "completed"] for arm in arms}
     steps = {arm: _single({int(cell.step[-1]) for cell in members[arm] if len(cell.step)}) for arm in arms}
@@ -56,13 +58,22 @@ def fairness(comparison: dict[str, Any], cells: list[CellRecord]) -> list[Row]:
     return [*rows, _seconds(members)]
 
 
+def settings(comparison: dict[str, Any], arm: str) -> dict[str, Any]:
+    """What the arm was run with; by the definition where that says no more, which tuning may have changed."""
+    known = comparison["arms"][arm].get("settings") or comparison["definition"].get(arm, {})
+    assert isinstance(known, dict)
+    return known
+
+
 def _single(values: set[int]) -> int | None:
     return values.pop() if len(values) == 1 else None
 
 
 def _row(name: str, values: dict[str, Any]) -> Row:
     shown = {arm: value if isinstance(value, str) else amount(value) for arm, value in values.items()}
-    return Row(name, shown, len({str(value) for value in values.values()}) == 1)
+    # What nobody knows of any arm is not called equal.
+    equal = len({str(value) for value in values.values()}) == 1 and None not in values.values()
+    return Row(name, shown, equal)
 
 
 def _seconds(members: dict[str, list[CellRecord]]) -> Row:

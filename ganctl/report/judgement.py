@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ganctl.diagnosis import LASTING
 from ganctl.formats import clock, number
 from ganctl.report import statistics
 from ganctl.report.collect import CellRecord, ended
@@ -26,40 +27,55 @@ Arms = dict[str, list[CellRecord]]
 
 
 def judge(comparison: dict[str, Any], cells: list[CellRecord]) -> None:
-    """Adds to `comparison` each arm's "summary", the "pairs", and the "verdict" in words."""
-    rules = comparison["rules"]
+    """Adds to `comparison` each arm's "summary", the "pairs", the "looks" so far, and the "verdict" in words."""
     arms = {arm: [cell for cell in cells if cell.arm == arm and ended(cell)] for arm in comparison["arms"]}
     baseline = next(iter(arms))
     for arm, values in comparison["arms"].items():
         values["summary"] = _summary(arms[arm])
     found: dict[str, Difference] = {}
-    if comparable(comparison):
+    if comparable(comparison, cells):
         outcomes = {arm: {cell.seed: cell.outcome() for cell in members} for arm, members in arms.items()}
-        found = statistics.compare(outcomes, baseline, OUTCOMES[rules["outcome"]])
+        found = statistics.compare(outcomes, baseline, OUTCOMES[comparison["rules"]["outcome"]])
     comparison["baseline"] = baseline
     comparison["pairs"] = _pairs(arms, baseline, found)
+    seen = {arm: [cell.seed for cell in members] for arm, members in arms.items()}
+    looks = comparison.setdefault("looks", [])
+    if found and seen not in looks:
+        looks.append(seen)
     comparison["verdict"] = {
         "headline": headline(baseline, found),
-        "sentences": _sentences(comparison, arms, baseline, found),
+        "sentences": [
+            *_outcome_words(comparison, arms, baseline, found),
+            *_certainty_words(comparison, baseline, found),
+            *_failure_words(comparison, cells),
+            _cost_words(comparison, cells, baseline),
+        ],
     }
 
 
-def comparable(comparison: dict[str, Any]) -> bool:
+def comparable(comparison: dict[str, Any], cells: list[CellRecord]) -> bool:
     """Whether one outcome means the same in every arm: they have the same data."""
-    known = comparison["definition"].values()
-    return all(one.get("data") == other.get("data") for one, other in itertools.pairwise(known))
+    known = {cell.info["data_fingerprint"] for cell in cells if cell.info.get("data_fingerprint")}
+    if known:
+        return len(known) == 1
+    sections = comparison["definition"].values()
+    return all(one.get("data") == other.get("data") for one, other in itertools.pairwise(sections))
 
 
 def _summary(cells: list[CellRecord]) -> dict[str, Any]:
     """The outcome over the seeds of an arm, and how many went wrong: failed, or ended unhealthy."""
-    wrong = sum(unhealthy(cell) for cell in cells)
+    examined = [cell for cell in cells if cell.status == "failed" or cell.info.get("verdict")]
+    wrong = [cell for cell in examined if unhealthy(cell)]
+    seconds = [cell.info.get("seconds") or 0.0 for cell in cells if cell.status == "completed"]
+    kinds = (cell.info.get("verdict") if cell.info.get("verdict") != "healthy" else None for cell in wrong)
     return {
         "outcome": statistics.spread([cell.outcome() for cell in cells]),
         "seeds": len(cells),
-        "unhealthy": wrong,
-        "unhealthy_interval": [*statistics.wilson(wrong, len(cells))],
-        "verdicts": dict(Counter(str(cell.info.get("verdict") or cell.status) for cell in cells)),
-        "seconds": float(np.median([cell.info.get("seconds") or 0.0 for cell in cells])) if cells else None,
+        "examined": len(examined),
+        "unhealthy": len(wrong),
+        "unhealthy_interval": [*statistics.wilson(len(wrong), len(examined))],
+        "kinds": dict(Counter(kind or "failed" for kind in kinds)),
+        "seconds": float(np.median(seconds)) if seconds else None,
     }
 
 
@@ -74,27 +90,30 @@ def _pairs(arms: Arms, baseline: str, found: dict[str, Difference]) -> list[dict
     rows = []
     for first, second in itertools.combinations(arms, 2):
         seeds = sorted(seed for arm, seed in finals if arm == first and (second, seed) in finals)
-        tags = (
-            sorted(set.intersection(*(finals[first, s].keys() & finals[second, s].keys() for s in seeds)))
-            if seeds
-            else []
-        )
+        both = [finals[first, seed].keys() & finals[second, seed].keys() for seed in seeds]
+        tags = sorted(set.intersection(*both)) if both else []
+        measured = ("yardstick/", "score/", "grad_norm/", *(("modes/", "quality/") if found else ()))
         differences = {
             tag: {str(seed): finals[second, seed][tag] - finals[first, seed][tag] for seed in seeds}
             for tag in tags
-            if tag.startswith(("yardstick/", "score/", "grad_norm/", "modes/", "quality/"))
+            if tag.startswith(measured)
         }
         judged = asdict(found[second]) if first == baseline and second in found else {}
         rows.append({"first": first, "second": second, **judged, "second_minus_first": differences})
     return rows
 
 
+def _seeds(counts: list[int]) -> str:
+    """How many seeds arms have: 1 seed, 5 seeds, 5 to 8 seeds."""
+    low, high = min(counts), max(counts)
+    return f"{low if low == high else f'{low} to {high}'} seed{'' if low == high == 1 else 's'}"
+
+
 def headline(baseline: str, found: dict[str, Difference]) -> str:
     """The verdict in one sentence."""
     if not found:
         return "The arms have different data, so nothing can be said of which is better."
-    seeds = min(difference.seeds for difference in found.values())
-    with_seeds = f"with {seeds} seed{'' if seeds == 1 else 's'}"
+    with_seeds = f"with {_seeds([difference.seeds for difference in found.values()])}"
     if len(found) == 1:
         ((arm, difference),) = found.items()
         if difference.verdict == "cannot tell":
@@ -113,126 +132,145 @@ def headline(baseline: str, found: dict[str, Difference]) -> str:
     return " ".join(parts)
 
 
-def _list(arms: list[str], most: int = 6) -> str:
-    return ", ".join(arms) if len(arms) <= most else f"{', '.join(arms[:most])} and {len(arms) - most} more"
-
-
-def _sentences(comparison: dict[str, Any], arms: Arms, baseline: str, found: dict[str, Difference]) -> list[str]:
-    """By how much, how sure, what went wrong, what it cost."""
-    return [
-        *_outcome_words(comparison, arms, baseline, found),
-        *_certainty_words(baseline, found),
-        *_failure_words(comparison),
-        _cost_words(comparison, arms, baseline),
-    ]
+def _list(words: list[str], most: int = 6, joint: str = ", ") -> str:
+    return joint.join(words) if len(words) <= most else f"{joint.join(words[:most])}{joint}and {len(words) - most} more"
 
 
 def _outcome_words(comparison: dict[str, Any], arms: Arms, baseline: str, found: dict[str, Difference]) -> list[str]:
+    """What the arms came to, and by how much each differs from the baseline."""
     rules = comparison["rules"]
-    label, lower = LABELS[rules["outcome"]], OUTCOMES[rules["outcome"]]
-    means = {arm: comparison["arms"][arm]["summary"]["outcome"]["mean"] for arm in arms}
-    there = {arm: mean for arm, mean in means.items() if mean is not None}
-    if not there or not found:
+    lower = OUTCOMES[rules["outcome"]]
+    spreads = {arm: comparison["arms"][arm]["summary"]["outcome"] for arm in arms}
+    if not found or not any(values["count"] for values in spreads.values()):
         return []
-    best = (min if lower else max)(there, key=lambda arm: there[arm])
+    means = [_mean_words(arm, spreads[arm], len(arms[arm])) for arm in arms]
+    words = (
+        f"The {LABELS[rules['outcome']]}, {'lower' if lower else 'higher'} being better: {_list(means, joint='; ')}."
+    )
     floors = [cell.info.get("floor", {}).get(rules["outcome"]) for cells in arms.values() for cell in cells]
     floor = next((value for value in floors if value is not None), None)
-    words = f"By the {label}, {'lower' if lower else 'higher'} being better, {best} came out best"
-    others = [arm for arm in there if arm != best]
-    if len(there) <= 4 and others:
-        words += f": {number(there[best])} on average against " + ", ".join(
-            f"{number(there[arm])} ({arm})" for arm in others
-        )
-    else:
-        words += f" with {number(there[best])} on average"
-    words += "." if floor is None else f"; two halves of the real data are {number(floor)} apart."
-    if found and baseline in there and len(found) == 1:
-        ((arm, difference),) = found.items()
-        if difference.mean is not None:
-            words += f" {arm} less {baseline}: {signed(difference)}, better at {wins(difference)} seeds."
-    return [words]
+    if floor is not None:
+        words += f" Two halves of the real data: {number(floor)}."
+    differences = [_difference_words(arm, difference, lower) for arm, difference in found.items() if difference.seeds]
+    return (
+        [words, f"Against {baseline} at the same seed: {_list(differences, joint='; ')}."] if differences else [words]
+    )
 
 
-def signed(difference: Difference) -> str:
-    """The mean difference with its interval."""
+def _mean_words(arm: str, spread: dict[str, Any], seeds: int) -> str:
+    if not spread["count"]:
+        return f"{arm} none" if seeds else f"{arm} not run"
+    failed = f" (mean of the {spread['count']} of {seeds} seeds that did not fail)" if spread["count"] < seeds else ""
+    return f"{arm} {number(spread['mean'])}{failed}"
+
+
+def _difference_words(arm: str, difference: Difference, lower: bool) -> str:
+    at = f"better at {difference.wins * difference.seeds:g} of {difference.seeds}"
     if difference.mean is None:
-        return "–"
-    words = f"{number(difference.mean, sign=True)}"
-    if difference.low is None:
-        return words
-    return f"{words} [{number(difference.low, sign=True)}, {number(difference.high, sign=True)}]"
+        return f"{arm} {at}"
+    better = (difference.mean < 0) == lower if difference.mean else None
+    size = (
+        "equal on average" if better is None else f"{'better' if better else 'worse'} by {number(abs(difference.mean))}"
+    )
+    if difference.low is not None and difference.high is not None:
+        size += f" [{number(difference.low, sign=True)}, {number(difference.high, sign=True)}]"
+    split = difference.verdict != "cannot tell" and better is not None and better != (difference.verdict == "better")
+    return f"{arm} {size} on average, {at}" + (
+        " (few large differences move the mean against most seeds)" if split else ""
+    )
 
 
-def wins(difference: Difference) -> str:
-    """At how many seeds the arm was better, such as 4 of 5."""
-    return f"{difference.wins * difference.seeds:g} of {difference.seeds}"
-
-
-def _certainty_words(baseline: str, found: dict[str, Difference]) -> list[str]:
-    if not found:
+def _certainty_words(comparison: dict[str, Any], baseline: str, found: dict[str, Difference]) -> list[str]:
+    """How sure that is, how many seeds would tell, and what weakens it."""
+    if not any(difference.seeds for difference in found.values()):
         return []
     tests = len(found)
-    fewest = statistics.fewest_seeds(tests)
-    seeds = min(difference.seeds for difference in found.values())
-    if all(difference.p == 1 and difference.wins == 0.5 and difference.seeds for difference in found.values()):
-        return [f"At every seed the arms came to the same outcome as {baseline}."]
-    if seeds < fewest:
-        return [
-            f"{seeds} seed{'' if seeds == 1 else 's'} cannot tell anything from chance, whatever came out: it takes at "
-            f"least {fewest} for {tests} comparison{'' if tests == 1 else 's'} at the {statistics.LEVEL:.0%} level."
-        ]
-    told = [difference for difference in found.values() if difference.verdict != "cannot tell"]
-    open_ = {arm: difference for arm, difference in found.items() if difference.verdict == "cannot tell"}
     words = []
+    equal = [arm for arm, difference in found.items() if difference.equal]
+    if equal:
+        words.append(f"{_list(equal)} and {baseline} came to the same outcome at every seed.")
+    told = [difference for difference in found.values() if difference.verdict != "cannot tell"]
     if told:
         largest = max(difference.p_holm for difference in told)
         words.append(
-            f"The chance of such a difference between equal arms is at most {largest:.2g} (exact paired test over "
-            f"{seeds} seeds{', Holm-corrected' if tests > 1 else ''})."
+            f"Equal arms would differ so in at most {largest:.2g} of studies "
+            f"(signed-rank test paired by seed{', Holm-corrected' if tests > 1 else ''})."
         )
-    needed = [f"{arm} roughly {d.seeds_needed:,}" for arm, d in open_.items() if d.seeds_needed]
-    if open_:
+    few = {arm: difference for arm, difference in found.items() if not difference.enough}
+    if few:
+        seeds = _seeds([difference.seeds for difference in few.values()])
         words.append(
-            "Seeds that would tell, if the differences are what they look like: "
-            + (", ".join(needed[:6]) if needed else "more than 1,000")
-            + "."
+            f"{seeds} cannot tell anything from chance, "
+            f"whatever came out{f' ({_list([*few])})' if len(few) < tests else ''}: it takes at least "
+            f"{statistics.fewest_seeds(tests)} for {tests} comparison{'' if tests == 1 else 's'}."
+        )
+    needed = [f"{arm} roughly {d.seeds_needed:,}" for arm, d in found.items() if d.seeds_needed]
+    if needed:
+        words.append(
+            f"Seeds that would tell in {statistics.POWER:.0%} of studies, if the differences are what they look like: "
+            f"{_list(needed)}."
+        )
+    looks = len(comparison["looks"])
+    if looks > 1:
+        words.append(
+            f"This study was judged {looks} times as it grew; who looks until something shows errs more often than "
+            f"{statistics.LEVEL:.0%} (docs/statistics.md)."
         )
     return words
 
 
-def _failure_words(comparison: dict[str, Any]) -> list[str]:
+def _failure_words(comparison: dict[str, Any], cells: list[CellRecord]) -> list[str]:
+    """What went wrong, and what nobody examined."""
+    summaries = {arm: values["summary"] for arm, values in comparison["arms"].items()}
     words = []
-    for arm, values in comparison["arms"].items():
-        summary = values["summary"]
-        if summary["unhealthy"]:
-            kinds = [f"{verdict} {count}" for verdict, count in summary["verdicts"].items() if verdict != "healthy"]
-            words.append(f"{arm}: {summary['unhealthy']} of {summary['seeds']} ({', '.join(kinds)})")
-    if not words:
-        return (
-            ["No seed failed and no diagnosis found anything."]
-            if any(values["summary"]["seeds"] for values in comparison["arms"].values())
-            else []
+    ill = [
+        f"{arm} {summary['unhealthy']} of {summary['examined']} "
+        f"({', '.join(f'{kind} {count}' for kind, count in summary['kinds'].items())})"
+        for arm, summary in summaries.items()
+        if summary["unhealthy"]
+    ]
+    if ill:
+        words.append(f"Went wrong: {_list(ill, joint='; ')}.")
+    seeds, examined = (sum(summary[key] for summary in summaries.values()) for key in ("seeds", "examined"))
+    if examined and not ill:
+        words.append("No seed failed, and no diagnosis found anything.")
+    if seeds > examined:
+        words.append(
+            f"{seeds - examined} of {seeds} runs were too short for a diagnosis, which takes more than {LASTING} steps."
         )
-    return [f"Went wrong: {'; '.join(words[:6])}{f'; and {len(words) - 6} more arms' if len(words) > 6 else ''}."]
+    missing = sum(not ended(cell) for cell in cells)
+    if missing:
+        words.append(f"{missing} cell{' has' if missing == 1 else 's have'} no outcome yet; the same command goes on.")
+    return words
 
 
-def _cost_words(comparison: dict[str, Any], arms: Arms, baseline: str) -> str:
-    cells = [cell for members in arms.values() for cell in members]
+def _cost_words(comparison: dict[str, Any], cells: list[CellRecord], baseline: str) -> str:
+    """What all of it took, and how much more a seed of one arm takes than one of another."""
+    arms = comparison["arms"]
     total = sum(cell.info.get("seconds") or 0.0 for cell in cells)
+    trials = sum(values["tuning"]["seconds"] for values in arms.values() if "tuning" in values)
     words = f"It cost {clock(total)} of training in {len(cells)} cell{'' if len(cells) == 1 else 's'}"
-    seconds = {arm: comparison["arms"][arm]["summary"]["seconds"] for arm in arms}
-    first = seconds[baseline]
-    others = [arm for arm in arms if arm != baseline and seconds[arm]]
-    if first and others:
-        ratios = [seconds[arm] / first for arm in others]
-        if len(others) == 1:
-            words += f"; a seed of {others[0]} took {ratios[0]:.2f} times as long as one of {baseline}"
-        else:
-            words += f"; a seed took {min(ratios):.2f} to {max(ratios):.2f} times as long as one of {baseline}"
-    return f"{words}."
+    if trials:
+        words += f" and {clock(trials)} in the trials of the tuning"
+    flops = {arm: (values.get("cost") or {}).get("flops_per_step") for arm, values in arms.items()}
+    seconds = {arm: values["summary"]["seconds"] for arm, values in arms.items()}
+    parts = [
+        _ratios({arm: value / known[baseline] for arm, value in known.items() if value and arm != baseline}, unit)
+        for known, unit in ((seconds, "the time"), (flops, "the arithmetic a step"))
+        if known.get(baseline) and any(value and arm != baseline for arm, value in known.items())
+    ]
+    return f"{words}{f'; against a seed of {baseline}: ' if parts else ''}{', '.join(parts)}."
+
+
+def _ratios(ratios: dict[str, float], unit: str) -> str:
+    low, high = min(ratios.values()), max(ratios.values())
+    shown = f"{low:.2f}" if f"{low:.2f}" == f"{high:.2f}" else f"{low:.2f} to {high:.2f}"
+    return f"{shown} times {unit}"
 
 
 def rate(summary: dict[str, Any]) -> str:
-    """The share that went wrong, with its Wilson interval."""
+    """The share that went wrong of those that were examined, with its Wilson interval."""
+    if not summary["examined"]:
+        return "not diagnosed"
     low, high = summary["unhealthy_interval"]
-    return f"{summary['unhealthy']} of {summary['seeds']} [{low:.0%}, {math.ceil(100 * high) / 100:.0%}]"
+    return f"{summary['unhealthy']} of {summary['examined']} [{low:.0%}, {math.ceil(100 * high) / 100:.0%}]"

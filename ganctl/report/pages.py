@@ -9,9 +9,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ganctl import config
 from ganctl.formats import clock, number
-from ganctl.report.collect import CellRecord
-from ganctl.report.fairness import fairness
-from ganctl.report.judgement import LABELS, rate
+from ganctl.report.collect import CellRecord, ended
+from ganctl.report.fairness import fairness, settings
+from ganctl.report.judgement import LABELS, rate, unhealthy
 from ganctl.report.stories import reason, story
 from ganctl.schema import OUTCOMES
 
@@ -84,13 +84,16 @@ def _cell(text: Any) -> str:
 def _view(comparison: dict[str, Any], cells: list[CellRecord], drawn: list[Drawing]) -> dict[str, Any]:
     """What both pages show."""
     arms = {arm: [cell for cell in cells if cell.arm == arm] for arm in comparison["arms"]}
+    used = {arm: settings(comparison, arm) for arm in arms}
     outcome = comparison["rules"]["outcome"]
     pairs = {pair["second"]: pair for pair in comparison["pairs"] if pair["first"] == comparison["baseline"]}
     return {
         "comparison": comparison,
         "title": " vs ".join(arms) if len(arms) <= 4 else f"{len(arms)} arms",
-        "shared": _shared(comparison["definition"]),
-        "paired": _paired(comparison["definition"]),
+        "shared": _shared(used),
+        "paired": _paired(used),
+        "most_seeds": max((pair["seeds"] for pair in pairs.values() if "seeds" in pair), default=0),
+        "uneven": len({tuple(values["seeds"]) for values in comparison["arms"].values()}) > 1,
         "cells": cells,
         "outcome": LABELS[outcome],
         "better": "lower" if OUTCOMES[outcome] else "higher",
@@ -104,7 +107,7 @@ def _view(comparison: dict[str, Any], cells: list[CellRecord], drawn: list[Drawi
             part: [figure for figure in drawn if figure.part == part]
             for part in ("outcome", "results", "curves", "evidence")
         },
-        "wrong": [cell for cell in cells if cell.status != "completed" or cell.info.get("findings")],
+        "wrong": [cell for cell in cells if not ended(cell) or unhealthy(cell)],
     }
 
 

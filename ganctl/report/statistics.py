@@ -33,6 +33,8 @@ class Difference:
         p: of the test that arm and baseline do not differ.
         p_holm: the same, corrected for the number of arms tested against the baseline.
         wins: share of seeds at which the arm is better, a tie counting half.
+        equal: whether the two came to the same at every seed, of which there is one at least.
+        enough: whether so many seeds can tell anything at all in one of so many tests.
         verdict: of the arm: better, worse, or that nobody can tell.
         seeds_needed: roughly how many seeds would tell, if the difference is what it looks like; None where the
             verdict is clear or more than 1,000 would be needed.
@@ -45,6 +47,8 @@ class Difference:
     p: float
     p_holm: float
     wins: float
+    equal: bool
+    enough: bool
     verdict: Verdict
     seeds_needed: int | None
 
@@ -60,7 +64,8 @@ def differences(arm: Sequence[float], baseline: Sequence[float], lower_is_better
 def signed_rank_p(gained: np.ndarray) -> float:
     """The two-sided p of Wilcoxon's signed-rank test (1945, doi:10.2307/3001968), by counting out every sign flip.
 
-    Without difference between the arms each sign is a fair coin, whatever the distribution, so that ties, zeros and
+    Beyond `EXACT` seeds by 2^EXACT random flips, so that no p is below 2 / (2^EXACT + 1). Without a difference between
+    the arms each sign is a fair coin, whatever the distribution, so that ties, zeros and
     infinite differences (ranked as the largest) are allowed. The smallest p of n seeds is 2 / 2^n.
 
     Args:
@@ -139,8 +144,11 @@ def power(effect: float, seeds: int, tests: int) -> float:
 def seeds_needed(gained: np.ndarray, tests: int) -> int | None:
     """Roughly how many seeds would tell with a probability of `POWER`, if the difference is what it looks like.
 
-    None with fewer than two finite differences, or where more than 1,000 would be needed.
+    None with fewer than two finite differences, where seeds failed, of which this says nothing, or where it would take
+    more than 1,000.
     """
+    if not np.isfinite(gained).all():
+        return None
     finite = gained[np.isfinite(gained)]
     if len(finite) < 2 or not finite.any():
         return None
@@ -195,6 +203,8 @@ def _difference(gained: np.ndarray, p: float, corrected: float, tests: int, sign
         p=p,
         p_holm=corrected,
         wins=wins,
+        equal=bool(len(gained) and not gained.any()),
+        enough=len(gained) >= fewest_seeds(tests),
         verdict=verdict,
         seeds_needed=seeds_needed(gained, tests) if verdict == "cannot tell" else None,
     )

@@ -13,7 +13,7 @@ def facts(cell: CellRecord) -> dict[str, float]:
     held to the end (absent where it did not; both absent where the loss gives no probabilities); `grad_norm_start` and
     `grad_norm_end`, the median norm of the generator's gradient over the first and the last epoch.
     """
-    if not len(cell.step) or "score/fake" not in cell.series:
+    if not len(cell.step) or not {"score/real", "score/fake", "grad_norm/generator"} <= cell.series.keys():
         return {}
     found = {}
     if probable(cell):
@@ -36,9 +36,9 @@ def story(cell: CellRecord) -> str:
     """The facts of a run in a few sentences; nothing that its scalars do not show."""
     known, final = facts(cell), cell.final()
     if not known:
-        return "logged nothing."
+        return " ".join(["It logged nothing of a discriminator and a generator.", *_findings(cell)])
     return " ".join(
-        filter(None, [_opinion(cell, known, final), _gradient(cell, known), _modes(final), *_findings(cell)])
+        filter(None, [_opinion(cell, known, final), _gradient(cell, known), _modes(cell, final), *_findings(cell)])
     )
 
 
@@ -48,9 +48,11 @@ def _findings(cell: CellRecord) -> list[str]:
 
 
 def _opinion(cell: CellRecord, known: dict[str, float], final: dict[str, float]) -> str:
-    if not probable(cell):
+    if not probable(cell) and {"logit/real", "logit/fake"} <= final.keys():
         real, fake = final["logit/real"], final["logit/fake"]
         return f"In the end D's output was {real:.3g} on real and {fake:.3g} on generated samples on average."
+    if not probable(cell):
+        return ""
     share = known["sure_share"]
     if "sure_from" in known and cell.step[-1] > known["sure_from"]:
         first = f"From step {known['sure_from']:,.0f} to the end D(G(z)) was below {SURE} at every logged step."
@@ -70,11 +72,13 @@ def _gradient(cell: CellRecord, known: dict[str, float]) -> str:
     )
 
 
-def _modes(final: dict[str, float]) -> str:
+def _modes(cell: CellRecord, final: dict[str, float]) -> str:
     if "modes/covered" not in final:
         return ""
     covered, quality = final["modes/covered"], final["modes/high_quality"]
-    return f"It covered {covered:g} modes in the end, with {quality:.0%} of its samples of high quality."
+    at = cell.judged()
+    when = "in the end" if at is None or at == len(cell.step) - 1 else f"at step {cell.step[at]:,}, where it is judged"
+    return f"It covered {covered:g} modes {when}, with {quality:.0%} of its samples of high quality."
 
 
 def reason(cell: CellRecord) -> str:
@@ -93,6 +97,8 @@ def reason(cell: CellRecord) -> str:
         f"gradient of the non-saturating form at step {step[lowest]:,}, where D(G(z)) was below {SURE} for "
         f"{sure[lowest]:.0%} of the samples, and {_times(ratio[-1])} at the end."
     )
+    if sure.max() == 0:
+        words += " D was never sure of a sample, so neither form saturated: this run cannot show where they differ."
     cosine = cell.series.get("evidence/cosine_minimax_nonsaturating", np.full(len(there), np.nan))
     cosine = cosine[np.isfinite(cosine)]
     if len(cosine):

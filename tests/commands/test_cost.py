@@ -59,3 +59,12 @@ def test_a_loss_that_breaks_has_no_count_and_breaks_nothing_else(monkeypatch):
 
     monkeypatch.setitem(LOSSES, "nonsaturating", AdversarialLoss(broken, broken, "mine"))
     assert priced()["flops_per_step"] is None
+
+
+@pytest.mark.parametrize(("turns", "every"), [(2, 4), (2, 3), (5, 4), (5, 16), (3, 3), (1, 7)])
+def test_a_seldom_penalty_is_counted_by_how_often_it_is_paid(turns, every):
+    words = ["penalty=r1", f"game.discriminator_turns={turns}"]
+    plain = priced(f"game.discriminator_turns={turns}")["flops_per_step"]
+    always = priced(*words)["flops_per_step"]
+    seldom = priced(*words, f"penalty.every={every}")["flops_per_step"]
+    assert seldom == pytest.approx(plain + (always - plain) / every, abs=1)

@@ -105,6 +105,9 @@ def test_the_folder_changes_with_the_study_and_not_with_its_seeds():
         (["loss=glob(*)"], "cannot be swept"),
         (["optim.lr=interval(0,1)"], "cannot be swept"),
         (["compare.seeds=[]"], "a comparison needs a seed"),
+        (["compare.arms=[]"], "makes 0 arms"),
+        (['compare.arms=["","loss=hinge"]'], "an arm is empty"),
+        (['compare.arms=["loss=hinge","loss=minimax"]', "penalty=none,r1"], "both make arms"),
         (["seed=a,b"], "seed=a,b: seeds are whole numbers"),
         (["steps=0,5"], "steps=0: must be at least 1"),
         (["loss=minimax,nonsaturating", "epochs=1", "steps=1"], "epochs and steps are both named"),
@@ -192,6 +195,8 @@ def test_a_tuned_study_runs_each_arm_at_its_point_under_the_same_name():
         (['tune=["optim.lr=0.1"]'], "tune: optim.lr=0.1: is no axis of a grid"),
         (['tune=["seed=1,2"]'], "tune: seed=1,2: is no axis of a grid"),
         (['tune=["optim.lr=0,1"]'], "arm minimax optim.lr=0: optim.lr=0"),
+        (["optim.lr=0.1,0.2", GRID], "tune: optim.lr=0.0002,0.001: is what the arms differ in"),
+        (["tune=optim.lr=0.1,0.2"], r"cannot be read; write key=value, such as 'tune=\["),
     ],
 )
 def test_a_grid_that_cannot_be_is_refused(overrides, line):

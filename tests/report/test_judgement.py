@@ -59,18 +59,18 @@ def pair(first, second, count=6):
 def test_the_better_arm_is_named_with_how_much_how_sure_and_what_it_cost():
     said = words(judged(pair(0.1, 0.3)))
     assert said.startswith("one is better than two.")
-    assert "one came out best: 0.102 on average against 0.305 (two)" in said
-    assert "two less one: +0.20" in said and "[+0.20" in said and "better at 0 of 6 seeds" in said
-    assert "at most 0.031 (exact paired test over 6 seeds)" in said
-    assert "two halves of the real data are 0.050 apart" in said
-    assert "0:02:00 of training in 12 cells; a seed of two took 1.00 times as long as one of one" in said
+    assert "lower being better: one 0.102; two 0.305. Two halves of the real data: 0.050." in said
+    assert "Against one at the same seed: two worse by 0.203 [+0.20" in said and "better at 0 of 6." in said
+    assert "in at most 0.031 of studies (signed-rank test paired by seed)" in said
+    assert "0:02:00 of training in 12 cells; against a seed of one: 1.00 times the time, 1.00 times" in said
+    assert "cannot tell anything" not in said and "looks" not in said
     assert words(judged(pair(0.3, 0.1))).startswith("two is better than one.")
 
 
 def test_few_seeds_cannot_tell_and_it_says_how_many_would():
     said = words(judged(pair(0.1, 0.3, count=5)))
     assert said.startswith("Cannot tell with 5 seeds whether one or two is better.")
-    assert "it takes at least 6 for 1 comparison at the 5% level" in said
+    assert "5 seeds cannot tell anything from chance, whatever came out: it takes at least 6 for 1 comparison." in said
     assert "with 1 seed whether" in words(judged(pair(0.1, 0.3, count=1)))
 
 
@@ -105,7 +105,7 @@ def test_failed_seeds_stay_in():
     assert comparison["verdict"]["headline"] == "one is better than two."
     assert comparison["arms"]["two"]["summary"]["outcome"] == {"mean": None, "std": None, "count": 0}
     assert comparison["arms"]["two"]["summary"]["unhealthy"] == 6
-    assert "Went wrong: two: 6 of 6 (diverged 6)." in words(comparison)
+    assert "Went wrong: two 6 of 6 (diverged 6)." in words(comparison)
     unfinished = [cell_ if cell_.arm == "one" else cell("two", cell_.seed, 0.2, "interrupted") for cell_ in cells]
     assert judged(unfinished)["arms"]["two"]["summary"]["seeds"] == 0
 
@@ -118,7 +118,52 @@ def test_arms_with_other_data_are_not_judged():
 
 def test_equal_arms_are_called_equal():
     cells = [cell(arm, seed, 0.1 * seed) for arm in ("one", "two") for seed in range(7)]
-    assert "At every seed the arms came to the same outcome as one." in words(judged(cells))
+    said = words(judged(cells))
+    assert "two and one came to the same outcome at every seed." in said and "cannot tell anything" not in said
+    # One win and one loss also give p = 1, and are no equality.
+    mixed = [cell("one", 0, 1.0), cell("one", 1, 1.2), cell("two", 0, 0.5), cell("two", 1, 5.0)]
+    assert "same outcome" not in words(judged(mixed)) and "2 seeds cannot tell anything" in words(judged(mixed))
+
+
+def test_arms_with_other_numbers_of_seeds_are_each_judged_by_their_own():
+    cells = [*pair(0.3, 0.1, 8), cell("three", 0, 0.2)]
+    comparison = judged(cells)
+    assert comparison["verdict"]["headline"] == "Better than one: two. Cannot tell with 1 to 8 seeds: three."
+    said = words(comparison)
+    assert "1 seed cannot tell anything from chance, whatever came out (three): it takes at least 7" in said
+    assert "in at most 0.016 of studies" in said
+
+
+def test_the_mean_of_survivors_is_called_that():
+    cells = [
+        *(cell("one", seed, 1.0) for seed in range(7)), cell("two", 0, 0.1),
+        *(cell("two", seed, None, status="failed", verdict="diverged") for seed in range(1, 7)),
+    ]  # fmt: skip
+    said = words(judged(cells))
+    assert said.startswith("one is better than two.")
+    assert "two 0.100 (mean of the 1 of 7 seeds that did not fail)" in said
+    assert "two better by 0.900 on average, better at 1 of 7 (few large differences" in said
+
+
+def test_a_study_that_grew_says_how_often_it_was_judged():
+    cells = pair(0.1, 0.3, 7)
+    comparison = judged(cells[:6] + cells[7:13])
+    assert "was judged" not in words(comparison)
+    judge(comparison, cells)
+    judge(comparison, cells)  # the same cells again are no further look
+    assert "was judged 2 times as it grew" in words(comparison)
+
+
+def test_runs_too_short_for_a_diagnosis_are_not_called_healthy():
+    said = words(judged([cell(arm, seed, 0.1 + seed, verdict=None) for arm in ("one", "two") for seed in range(2)]))
+    assert "4 of 4 runs were too short for a diagnosis" in said and "No seed failed" not in said
+
+
+def test_a_finished_cell_without_an_outcome_is_not_a_failure():
+    cells = [*pair(0.1, 0.3), cell("one", 9, None)]
+    comparison = judged(cells)
+    assert comparison["arms"]["one"]["summary"]["seeds"] == 6
+    assert "1 cell has no outcome yet" in words(comparison)
 
 
 def test_the_best_checkpoint_is_chosen_by_other_samples_than_it_is_judged_by():

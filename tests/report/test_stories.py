@@ -50,7 +50,7 @@ def test_a_story_says_nothing_that_did_not_happen():
     assert "on 33.3% of the logged steps, not lastingly" in once
     assert "From step" not in story(cell([0.5, 0.5, 0.001]))  # one last row is no lasting state
     assert facts(cell([0.001, 0.001]))["sure_from"] == 10
-    assert story(cell([])) == "logged nothing."
+    assert story(cell([])) == "It logged nothing of a discriminator and a generator."
 
 
 def test_a_story_compares_the_first_epoch_with_the_last_only_where_they_are_two():
