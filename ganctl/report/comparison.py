@@ -74,8 +74,9 @@ FIGURES: dict[str, tuple[str, Callable[[Arms], Figure], str]] = {
         curves.evidence,
         "On the same noise and the same real samples throughout, at the weights that each arm had (of more than six "
         "arms, the first six): the norm of the gradient that each form of J(G) would give the generator "
-        "(minimax_swapped lies on nonsaturating: equal gradients), the angle between these gradients, "
-        "how strongly a sample pulls under each form (D(G(z)) for minimax, 1 − D(G(z)) for the others), and what the discriminator gets right.",
+        "(minimax_swapped lies on nonsaturating: equal gradients), the angle between these gradients, how strongly a "
+        "sample pulls under each form (D(G(z)) for minimax, 1 − D(G(z)) for the others), and what the discriminator "
+        "gets right.",
     ),
 }
 
