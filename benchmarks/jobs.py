@@ -51,6 +51,7 @@ def main() -> None:
     for _ in range(given.repeats):
         for way, words in WAYS.items():
             found[way].append(seconds(words, given.steps, given.cells))
+            print(f"{way}: {found[way][-1]:.1f} s", file=sys.stderr, flush=True)
     medians = {way: statistics.median(values) for way, values in found.items()}
     ours = medians["jobs=cores"]
     cores = len(os.sched_getaffinity(0))

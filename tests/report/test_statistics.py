@@ -148,7 +148,7 @@ def test_the_spread_leaves_failures_out_and_says_how_many_there_are():
 @pytest.mark.parametrize("noise", ["normal", "lognormal", "failures"])
 @pytest.mark.parametrize(("count", "arms"), [(6, 2), (8, 3)])
 def test_without_a_true_difference_at_most_one_study_in_twenty_has_a_verdict(noise, count, arms):
-    # The whole simulation is benchmarks/statistics.py; its output is in docs/statistics.md.
+    # The whole simulation is benchmarks/verdicts.py; its output is in docs/statistics.md.
     rng = np.random.default_rng(count)
 
     def value():

@@ -1,6 +1,6 @@
 """How often the verdicts of `compare-losses` err, and how often they find a true difference, by simulated studies.
 
-    python benchmarks/statistics.py > docs/statistics-simulation.md
+    python benchmarks/verdicts.py > docs/statistics-simulation.md
 
 Every study is drawn from a known truth and judged by `ganctl.report.statistics.compare`, the code that judges real
 ones. Takes a few minutes.
@@ -64,11 +64,25 @@ def coverage(studies: int, seeds: int, noise: str, seed: int = 0) -> float:
     return held / studies
 
 
+def looked(studies: int, looks: tuple[int, ...], seed: int = 0) -> int:
+    """Studies without any true difference that have a verdict at one of several looks, as seeds are added."""
+    rng = np.random.default_rng(seed)
+    found = 0
+    for _ in range(studies):
+        arms = study(rng, max(looks), 2, "normal", 0.0)
+        grown = (
+            {arm: {seed: values[seed] for seed in range(count)} for arm, values in arms.items()} for count in looks
+        )
+        verdicts = (compare(so_far, "arm 0", True)["arm 1"].verdict for so_far in grown)
+        found += any(verdict != "cannot tell" for verdict in verdicts)
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--studies", type=int, default=1000)
     studies = parser.parse_args().studies
-    print(f"# Simulated studies\n\n`python benchmarks/statistics.py --studies {studies}`\n")
+    print(f"# Simulated studies\n\n`python benchmarks/verdicts.py --studies {studies}`\n")
     print("## No true difference: studies with a verdict\n")
     print(f"At most {LEVEL:.0%} may have one. In brackets: Wilson's 95 % interval.\n")
     print("| noise | arms | seeds | studies with a verdict |\n| --- | --- | --- | --- |")
@@ -77,6 +91,13 @@ def main() -> None:
             count = errors(studies, seeds, arms, noise)
             low, high = wilson(count, studies)
             print(f"| {noise} | {arms} | {seeds} | {count / studies:.1%} [{low:.1%}, {high:.1%}] |", flush=True)
+    looks = (6, 8, 10, 12, 14)
+    count = looked(studies, looks)
+    low, high = wilson(count, studies)
+    print(
+        f"\nNormal noise, two arms, judged anew at {', '.join(map(str, looks))} seeds until something shows: ", end=""
+    )
+    print(f"{count / studies:.1%} [{low:.1%}, {high:.1%}].")
     print("\n## A true difference: how often it is found\n")
     print("The effect is the mean paired difference in its standard deviations; claimed is what `seeds_needed` uses.\n")
     print("| effect | arms | seeds | found | claimed |\n| --- | --- | --- | --- | --- |")
