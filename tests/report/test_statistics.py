@@ -80,15 +80,15 @@ def test_an_interval_needs_five_values_holds_their_mean_and_moves_with_them():
 
 
 def test_fewer_seeds_than_six_can_tell_nothing_and_more_arms_need_more():
-    assert [fewest_seeds(tests) for tests in (1, 2, 3, 21)] == [6, 7, 7, 10]
+    assert [fewest_seeds(tests) for tests in (1, 2, 3, 21)] == [6, 7, 8, 11]
     for tests in (1, 2, 3, 21):
         fewest = fewest_seeds(tests)
-        assert 2 / 2**fewest <= 0.05 / tests < 2 / 2 ** (fewest - 1)
+        assert 2 / 2**fewest <= 0.04 / tests < 2 / 2 ** (fewest - 1)
 
 
 def test_power_grows_with_effect_and_seeds_and_is_the_level_without_effect():
     assert power(3.0, 5, 1) == 0
-    assert power(0.0, 30, 1) == pytest.approx(0.025, abs=0.001)  # one of the two sides
+    assert power(0.0, 30, 1) == pytest.approx(0.02, abs=0.001)  # one of the two sides
     assert power(0.5, 10, 1) < power(1.0, 10, 1) < power(1.0, 20, 1) < power(2.0, 20, 1) <= 1
     assert power(1.0, 12, 3) < power(1.0, 12, 1)
 
