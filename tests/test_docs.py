@@ -1,0 +1,33 @@
+"""Figures in the docs are those of the files beside them."""
+
+import csv
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+DOCS = Path(__file__).parent.parent / "docs"
+
+
+def test_the_tables_of_the_ablation_come_from_its_csv_files():
+    printed = subprocess.run(
+        [sys.executable, DOCS / "jg_ablation.py"], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    page = (DOCS / "jg-ablation.md").read_text().splitlines()
+    assert len(printed) > 30 and [line for line in printed if line not in page] == []
+
+
+def test_two_arms_of_the_ablation_are_one_training():
+    with (DOCS / "jg-ablation.csv").open() as file:
+        rows = {row["arm"]: row for row in csv.DictReader(file)}
+    swapped, other = rows["minimax_swapped"], rows["nonsaturating"]
+    same = [tag for tag in swapped if "/" in tag and not tag.startswith(("speed/", "loss/generator", "term/generator"))]
+    assert len(same) > 30 and all(swapped[tag] == other[tag] for tag in same)
+    assert float(swapped["loss/generator"]) > float(other["loss/generator"]) > 0
+    assert float(rows["minimax"]["loss/generator"]) <= 0 and rows["minimax"]["verdict"] == "vanishing_gradient"
+
+
+def test_what_the_docs_link_to_is_there():
+    for page in DOCS.glob("*.md"):
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
+            assert (DOCS / target).exists(), (page.name, target)
