@@ -26,7 +26,6 @@ def compare_losses(study: Study) -> Path:
         Interrupted: the user stopped it; the same command goes on.
         RunFailed: no cell was completed.
     """
-    say(f"{study.path}: preparing {len(study.arms)} arms")
     before = _before(study)
     if before is not None:
         refuse_other_study(study, before)
