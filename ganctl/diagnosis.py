@@ -60,6 +60,7 @@ class _Signal:
     full: bool = False
 
     def add(self, step: int, value: float, beyond: Callable[[float], bool], first: int) -> None:
+        """Takes in the value of a step; `first` is the first step of the run."""
         self.window.append((step, value))
         while len(self.window) > FEWEST and self.window[0][0] < step - LASTING:
             self.window.popleft()
@@ -103,7 +104,10 @@ class Diagnosis:
 
     def _all_rules(self, modes: int | None) -> list[_Rule]:
         """Of one verdict, the first that applies says why."""
-        rules = [
+        return [*self._gradient_rules(), *self._opinion_rules(), *self._sample_rules(modes)]
+
+    def _gradient_rules(self) -> list[_Rule]:
+        return [
             _Rule(
                 "vanishing_gradient",
                 lambda row: row.get("evidence/slope_own_q50"),
@@ -117,13 +121,6 @@ class Diagnosis:
                 lambda value: value < VANISHING_DROP,
                 "the generator's gradient fell to {value:.2g} of what it was in the first 500 steps",
             ),
-            _Rule(
-                "diverged",
-                lambda row: max(abs(row["logit/real"]), abs(row["logit/fake"])) if "logit/real" in row else None,
-                lambda value: value > DIVERGED_LOGIT,
-                "the discriminator's mean logit grew to {value:.3g}",
-                log_odds=True,
-            ),
             *(
                 _Rule(
                     "diverged",
@@ -132,6 +129,17 @@ class Diagnosis:
                     f"the {player}'s gradient grew to {{value:.3g}} times what it was in the first 500 steps",
                 )
                 for player in ("generator", "discriminator")
+            ),
+        ]
+
+    def _opinion_rules(self) -> list[_Rule]:
+        return [
+            _Rule(
+                "diverged",
+                lambda row: max(abs(row["logit/real"]), abs(row["logit/fake"])) if "logit/real" in row else None,
+                lambda value: value > DIVERGED_LOGIT,
+                "the discriminator's mean logit grew to {value:.3g}",
+                log_odds=True,
             ),
             _Rule(
                 "discriminator_won",
@@ -151,6 +159,10 @@ class Diagnosis:
                 "the discriminator is right about {value:.1%} of real and of generated samples",
                 log_odds=True,
             ),
+        ]
+
+    def _sample_rules(self, modes: int | None) -> list[_Rule]:
+        rules = [
             _Rule(
                 "mode_collapse",
                 lambda row: row.get("quality/diversity"),

@@ -30,6 +30,9 @@ RESUMABLE = {"epochs", "steps", "device", "threads", "plugins", "keep_checkpoint
 
 Show = Callable[[int, str], None]
 
+# What run.json says of a run that begins or goes on, whatever it said before.
+BEGINNING: dict[str, Any] = {"status": "running", "error": None, "not_finite": False, "verdict": None, "findings": []}
+
 
 def train(overrides: Sequence[str]) -> Path:
     """Trains what `overrides` describe in a new folder and gives that folder."""
@@ -143,15 +146,7 @@ def run(config: Config, experiment: Experiment, folder: RunFolder, show: Show) -
     training = experiment.training
     first, began, spent = training.step, time.perf_counter(), folder.info().get("seconds")
     spent = float(spent) if isinstance(spent, (int, float)) else 0.0
-    beginning: dict[str, Any] = {
-        "status": "running",
-        "error": None,
-        "not_finite": False,
-        "verdict": None,
-        "findings": [],
-    }
-    folder.update(**beginning, total_steps=experiment.total_steps)
-
+    folder.update(**BEGINNING, total_steps=experiment.total_steps)
     modes = len(experiment.dataset.centers) if isinstance(experiment.dataset, Density) else None
     diagnosis = Diagnosis(experiment.log_odds, modes)
 
