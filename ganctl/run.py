@@ -45,6 +45,11 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def cache_dir() -> Path:
+    """Where downloads and what can be made again go: $XDG_CACHE_HOME/ganctl, or ~/.cache/ganctl."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ganctl"
+
+
 def command_line() -> str:
     """The command as a person would type it."""
     return shlex.join(["ganctl", *sys.argv[1:]])
@@ -65,6 +70,7 @@ class RunFolder:
         self.tensorboard = path / "tb"
         self.samples = path / "samples"
         self.checkpoints_dir = path / "checkpoints"
+        self.metrics_file = path / "metrics.json"
 
     @classmethod
     def create(cls, path: Path, config: str, **info: Any) -> "RunFolder":

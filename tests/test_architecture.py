@@ -16,7 +16,7 @@ RANKS = [
     {"cli"},
     {"commands"},
     {"hooks", "measures", "report"},
-    {"build"},
+    {"build", "evaluation"},
     {"loop"},
     {"games", "metrics", "compatibility"},
     {"losses", "models", "data", "optimizers", "checkpoint", "pictures"},

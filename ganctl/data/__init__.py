@@ -17,4 +17,10 @@ DATASETS: dict[str, Callable[[Any], Dataset]] = {
     "grid25": densities.grid25,
 }
 
-__all__ = ["DATASETS", "Batches", "Dataset", "Density", "ImageSet"]
+# The same options -> images of the same kind that no training sees, where there are any
+TEST_SPLITS: dict[str, Callable[[Any], ImageSet]] = {
+    "mnist": digits.mnist_test,
+    "fashion_mnist": digits.fashion_mnist_test,
+}
+
+__all__ = ["DATASETS", "TEST_SPLITS", "Batches", "Dataset", "Density", "ImageSet"]

@@ -40,14 +40,17 @@ class ImageSet:
 
     Args:
         pixels: uint8 [N, C, H, W].
+        labels: the class of each, int64 [N]; None where nobody knows.
 
     Attributes:
         value_range: what 0 and 255 become in a batch: (-1, 1) beside a tanh, (0, 1) beside a sigmoid.
     """
 
-    def __init__(self, pixels: Tensor) -> None:
+    def __init__(self, pixels: Tensor, labels: Tensor | None = None) -> None:
         assert pixels.dtype == torch.uint8 and pixels.ndim == 4
+        assert labels is None or labels.shape == (len(pixels),)
         self.pixels = pixels
+        self.labels = labels
         self.value_range = (-1.0, 1.0)
         self.shape: tuple[int, ...] = tuple(pixels.shape[1:])
         self.epoch_size = len(pixels)
@@ -60,6 +63,7 @@ class ImageSet:
     def to(self, device: torch.device) -> "ImageSet":
         """Moves the pixels to `device`, where every batch is then gathered."""
         self.pixels = self.pixels.to(device)
+        self.labels = None if self.labels is None else self.labels.to(device)
         return self
 
     def batch(self, index: int, size: int, streams: Streams) -> Tensor:
@@ -67,11 +71,20 @@ class ImageSet:
 
         Returns: float32 [size, C, H, W] within `value_range`.
         """
+        return self._scaled(self.pixels[self._rows(index, size, streams)])
+
+    def batch_labels(self, index: int, size: int, streams: Streams) -> Tensor:
+        """The classes of the images of that batch, int64 [size]."""
+        assert self.labels is not None
+        return self.labels[self._rows(index, size, streams)]
+
+    def _rows(self, index: int, size: int, streams: Streams) -> Tensor:
+        """Which images a batch has."""
         epoch, place = divmod(index, self.epoch_size // size)
         if epoch != self._epoch:
             order = torch.randperm(self.epoch_size, generator=streams.fresh("data_order", epoch))
             self._order, self._epoch = order.to(self.pixels.device), epoch
-        return self._scaled(self.pixels[self._order[place * size : (place + 1) * size]])
+        return self._order[place * size : (place + 1) * size]
 
     def reference(self, count: int) -> tuple[Tensor, Tensor]:
         """Disjoint random choices of the images, fewer of a small data set; of a single image, that one twice."""

@@ -1,6 +1,35 @@
-"""How good samples are: pure functions of samples or of their features."""
+"""How good samples are: pure functions of samples, of their features or of their class probabilities."""
 
+from ganctl.metrics.classes import class_divergence, class_diversity, class_shares, inception_score, modes_present
 from ganctl.metrics.distances import directions, diversity, projected, sliced_wasserstein, sorted_distance
+from ganctl.metrics.frechet import Gaussian, Moments, distance_error, frechet_distance, frechet_distance_of, limit
+from ganctl.metrics.kernel import kernel_distance, kernel_error
 from ganctl.metrics.modes import mode_coverage
+from ganctl.metrics.neighbours import density_coverage, memorization, nearest, neighbourhoods, precision_recall
 
-__all__ = ["directions", "diversity", "mode_coverage", "projected", "sliced_wasserstein", "sorted_distance"]
+__all__ = [
+    "Gaussian",
+    "Moments",
+    "class_divergence",
+    "class_diversity",
+    "class_shares",
+    "density_coverage",
+    "directions",
+    "distance_error",
+    "diversity",
+    "frechet_distance",
+    "frechet_distance_of",
+    "inception_score",
+    "kernel_distance",
+    "kernel_error",
+    "limit",
+    "memorization",
+    "mode_coverage",
+    "modes_present",
+    "nearest",
+    "neighbourhoods",
+    "precision_recall",
+    "projected",
+    "sliced_wasserstein",
+    "sorted_distance",
+]

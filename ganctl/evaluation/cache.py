@@ -1,0 +1,55 @@
+"""Tensors that take long to make, kept under a name that says everything they depend on."""
+
+import hashlib
+import json
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from ganctl.run import cache_dir, write_atomically
+
+
+def digest(tensors: dict[str, Tensor]) -> str:
+    """SHA-256 of names, types, shapes and contents, in hexadecimal."""
+    found = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().cpu().contiguous()
+        found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        found.update(tensor.flatten().view(torch.uint8).numpy().data if tensor.numel() else b"")
+    return found.hexdigest()
+
+
+def key(*parts: Any) -> str:
+    """Thirty-two digits that change with any of `parts`, which JSON can write."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def stored(name: str, make: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
+    """The tensors under `name`, made and kept where they are not there or not whole.
+
+    A damaged file is said, and made anew; where nothing can be kept, that is said and does no other harm.
+    """
+    path = cache_dir() / "evaluation" / f"{name}.safetensors"
+    if path.exists():
+        tensors = {}
+        try:
+            with safe_open(path, "pt") as file:
+                expected = (file.metadata() or {}).get("sha256")
+                tensors = {part: file.get_tensor(part) for part in file.keys()}  # noqa: SIM118 - it is no dict
+        except (SafetensorError, OSError, ValueError):
+            expected = None
+        if expected is not None and digest(tensors) == expected:
+            return tensors
+        warnings.warn(f"{path}: is damaged, so it is made anew", stacklevel=2)
+    tensors = {part: tensor.detach().cpu().contiguous() for part, tensor in make().items()}
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, save(tensors, {"sha256": digest(tensors)}))
+    except OSError as error:
+        warnings.warn(f"{path}: cannot be kept ({error.strerror}), so it is made anew next time", stacklevel=2)
+    return tensors

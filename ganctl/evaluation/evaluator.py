@@ -1,0 +1,281 @@
+"""One protocol for many generators: everything real is looked at once, and each generator's samples in turn."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from ganctl.data import Density, ImageSet
+from ganctl.errors import BadInput
+from ganctl.evaluation import cache
+from ganctl.evaluation.extraction import CHUNK, Extracted, extract, shuffled
+from ganctl.evaluation.features import FeatureNetwork, feature_network
+from ganctl.evaluation.points import POINT_METRICS, point_estimates
+from ganctl.evaluation.protocol import fingerprint, measuring_versions
+from ganctl.evaluation.reference import reference_of
+from ganctl.evaluation.scores import BALL, MANIFOLD, METRICS, Estimate, Sides, lacking
+from ganctl.metrics import nearest
+from ganctl.streams import derive
+
+# (how many, random numbers) -> generated samples: images uint8 [n, C, H, W], or points float32 [n, 2]
+Draw = Callable[[int, torch.Generator], Tensor]
+
+
+@dataclass
+class Evaluation:
+    """What was found of one generator.
+
+    Attributes:
+        estimates: by metric.
+        floors: what real samples come to, by metric; nan where that means nothing.
+        protocol: how it was measured.
+        warnings: what weakens it.
+        pictures: rows of images beside their nearest training and held-out ones, for those who look.
+    """
+
+    estimates: dict[str, Estimate]
+    floors: dict[str, float]
+    protocol: dict[str, Any]
+    warnings: list[str]
+    pictures: dict[str, list[Tensor]] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As metrics.json holds it, in plain numbers; what is not known is null."""
+        metrics = {}
+        for name, estimate in self.estimates.items():
+            low, high = _cut(name, estimate)
+            metrics[name] = {
+                "value": _plain(estimate.value),
+                "standard_error": _plain(estimate.error),
+                "low": _plain(low),
+                "high": _plain(high),
+                "floor": _plain(self.floors.get(name, math.nan)),
+            }
+        return {
+            "fingerprint": fingerprint(self.protocol),
+            "protocol": self.protocol,
+            "metrics": metrics,
+            "warnings": self.warnings,
+        }
+
+
+def _cut(name: str, estimate: Estimate) -> tuple[float, float]:
+    """The interval, within what the metric can be."""
+    interval = estimate.interval
+    if interval is None:
+        return math.nan, math.nan
+    metric = METRICS.get(name) or POINT_METRICS[name]
+    return max(metric.least, interval[0]), min(metric.most, interval[1])
+
+
+def _plain(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+class Evaluator(Protocol):
+    """Measures generators, all in the same way."""
+
+    def protocol(self, weights: str) -> dict[str, Any]:
+        """How a generator with those weights (averaged, last, none) is measured."""
+
+    def evaluate(self, draw: Draw, weights: str, errors: bool = True) -> Evaluation:
+        """Measures one generator; `errors` may be left out, where many moments of a run are measured."""
+
+
+class ImageEvaluator:
+    """Measures images in the features of a network.
+
+    Args:
+        train: what generators are trained on.
+        test: what they are not; None where there is no test split.
+        metrics: names; empty: all that train nothing and can be had.
+        features: name of the network, or auto.
+        split: test or train: what to measure against.
+        num: images to generate; None: as many as the split has, up to 10,000.
+        weights: file of the network's weights, where it needs one.
+        seed: of the noise that images are generated from.
+
+    Raises:
+        BadInput: a metric or a network that cannot be had of these images.
+    """
+
+    def __init__(
+        self,
+        train: ImageSet,
+        test: ImageSet | None,
+        metrics: Sequence[str],
+        features: str = "auto",
+        split: str = "test",
+        num: int | None = None,
+        weights: Path | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.network: FeatureNetwork = feature_network(features, train, test, weights)
+        self.metrics = self._chosen(metrics, test)
+        self.reference = reference_of(train, test, self.network, split, num)
+        self.num, self.seed = self.reference.num, seed
+        measured_on = test if self.reference.split == "test" else train
+        assert measured_on is not None
+        self.fingerprint = measured_on.fingerprint
+        self.labels = None
+        if measured_on.labels is not None and self.reference.split == "test":
+            self.labels = measured_on.labels.cpu()[shuffled(measured_on, "reference")]
+        self._floors: dict[str, float] | None = None
+
+    def _chosen(self, metrics: Sequence[str], test: ImageSet | None) -> list[str]:
+        unknown = [name for name in metrics if name not in METRICS]
+        if unknown:
+            raise BadInput(f"metrics={unknown[0]}: no such metric of images; choose from {', '.join(METRICS)}")
+        labelled = test is not None and test.labels is not None
+        reasons = {name: lacking(name, self.network, test is not None, labelled) for name in metrics or METRICS}
+        for name, reason in reasons.items():
+            if metrics and reason:
+                raise BadInput(f"metrics={name}: {reason}; leave it out")
+        return [name for name, reason in reasons.items() if reason is None and (metrics or not METRICS[name].trains)]
+
+    def protocol(self, weights: str) -> dict[str, Any]:
+        """How a generator with those weights (averaged, last, none) is measured."""
+        return {
+            "features": {
+                "name": self.network.name, "sha256": self.network.digest, "dimensions": self.network.dimensions,
+                **self.network.about,
+            },
+            "reference": self.fingerprint,
+            "split": self.reference.split,
+            "num_real": self.reference.real.count,
+            "num_fake": self.num,
+            "num_floor": self.reference.other.count,
+            "num_neighbours": min(self.num, len(self.reference.real.rows)),
+            "neighbours": {"precision_recall": MANIFOLD, "density_coverage": BALL},
+            "dtype": "float64",
+            "weights": weights,
+            "seed": self.seed,
+            "versions": measuring_versions(),
+        }  # fmt: skip
+
+    def evaluate(self, draw: Draw, weights: str, errors: bool = True) -> Evaluation:
+        """Draws the images and measures them."""
+        stream = torch.Generator().manual_seed(derive(self.seed, "evaluation", "samples"))
+        fake = extract(self._chunks(draw, stream), self.num, self.network)
+        sides = self._sides(fake, errors)
+        estimates = {name: METRICS[name].compute(sides) for name in self.metrics}
+        found = Evaluation(estimates, self.floors() if errors else {}, self.protocol(weights), self._warnings())
+        if errors:
+            found.pictures = self._pictures(fake)
+        return found
+
+    def _chunks(self, draw: Draw, stream: torch.Generator) -> Iterator[Tensor]:
+        for start in range(0, self.num, CHUNK):
+            yield draw(min(CHUNK, self.num - start), stream)
+
+    def _sides(self, fake: Extracted, errors: bool) -> Sides:
+        known = self.reference.trained_on is not None
+        train = self.reference.train if known else None
+        held_out = self.reference.held_out if known else None
+        return Sides(fake, self.reference.real, train, held_out, self.network, self.labels, errors, self.seed)
+
+    def floors(self) -> dict[str, float]:
+        """What real images come to: those of the other split, as many as are generated."""
+        if self._floors is None:
+            sides = self._sides(self.reference.other, errors=False)
+
+            def make() -> dict[str, Tensor]:
+                return {
+                    name: torch.tensor(METRICS[name].compute(sides).value, dtype=torch.float64) for name in self.metrics
+                }
+
+            same = {key: value for key, value in self.protocol("none").items() if key != "seed"}
+            name = f"floor-{cache.key(same, self.metrics, cache.digest({'rows': self.reference.other.rows}))}"
+            self._floors = {name: float(value) for name, value in cache.stored(name, make).items()}
+        return self._floors
+
+    def _warnings(self) -> list[str]:
+        """What a reader of the numbers must know."""
+        real, dimensions = self.reference.real.count, self.network.dimensions
+        found = []
+        if min(self.num, real) <= dimensions and {"fid", "fid_infinity"} & {*self.metrics}:
+            found.append(
+                f"{self.num:,} generated and {real:,} real images are too few for {dimensions} features: fid takes more "
+                f"than {dimensions} of each, and is worth trusting from ten times as many on; look at kid instead"
+            )
+        if self.reference.split == "half":
+            found.append(
+                "these images have no test split: one half of what the generator was trained on is what it is measured "
+                "against, so an overfitted generator looks good"
+            )
+        if self.reference.split == "train":
+            found.append("measured against the training images, so an overfitted generator looks good")
+        if self.reference.other.count < self.num:
+            found.append(
+                f"the floor is of {self.reference.other.count:,} real images, fewer than the {self.num:,} generated "
+                "ones, so it is too high"
+            )
+        return found
+
+    def _pictures(self, fake: Extracted) -> dict[str, list[Tensor]]:
+        """Triples of rows: generated images, the nearest training images, the nearest held-out ones."""
+        known = self.reference.trained_on is not None
+        train, held_out = (self.reference.train, self.reference.held_out) if known else (self.reference.real, None)
+        apart, rows = nearest(fake.rows, train.rows)
+        found = {}
+        for title, chosen in (("first", torch.arange(min(12, len(apart)))), ("closest", apart.argsort()[:12])):
+            strips = [fake.pixels[chosen], train.pixels[rows[chosen]]]
+            if held_out is not None:
+                strips.append(held_out.pixels[nearest(fake.rows[chosen], held_out.rows)[1]])
+            found[title] = strips
+        return found
+
+
+class PointEvaluator:
+    """Measures points against the density that they should have.
+
+    Args:
+        density: the exact one.
+        metrics: names; empty: all.
+        num: points to generate; None: 10,000.
+        seed: of the noise that points are generated from.
+
+    Raises:
+        BadInput: a metric that points do not have.
+    """
+
+    def __init__(self, density: Density, metrics: Sequence[str], num: int | None = None, seed: int = 0) -> None:
+        unknown = [name for name in metrics if name not in POINT_METRICS]
+        if unknown:
+            raise BadInput(f"metrics={unknown[0]}: no such metric of points; choose from {', '.join(POINT_METRICS)}")
+        if num is not None and num < 20:
+            raise BadInput(f"num={num}: too few to measure; it takes at least 20 points")
+        self.density, self.metrics = density, list(metrics or POINT_METRICS)
+        self.num, self.seed = num or 10_000, seed
+        real, exact = density.reference(self.num)
+        self.real = real
+        self.exact = {name: value.value for name, value in point_estimates(exact, real, density, errors=False).items()}
+
+    def protocol(self, weights: str) -> dict[str, Any]:
+        """How a generator with those weights (averaged, last) is measured."""
+        return {
+            "features": {"name": "points", "dimensions": self.density.shape[0]},
+            "reference": self.density.fingerprint,
+            "split": "exact",
+            "num_real": len(self.real),
+            "num_fake": self.num,
+            "num_floor": self.num,
+            "dtype": "float64",
+            "weights": weights,
+            "seed": self.seed,
+            "versions": measuring_versions(),
+        }
+
+    def evaluate(self, draw: Draw, weights: str, errors: bool = True) -> Evaluation:
+        """Draws the points and measures them."""
+        stream = torch.Generator().manual_seed(derive(self.seed, "evaluation", "samples"))
+        sizes = [CHUNK] * (self.num // CHUNK) + [self.num % CHUNK]
+        points = torch.cat([draw(size, stream) for size in sizes if size])
+        found = point_estimates(points, self.real, self.density, errors)
+        estimates = {name: found[name] for name in self.metrics}
+        floors = {name: self.exact[name] for name in self.metrics}
+        return Evaluation(estimates, floors, self.protocol(weights), [])

@@ -1,0 +1,97 @@
+"""Images in, chunk by chunk; what every metric needs of them out."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from ganctl.data import ImageSet
+from ganctl.errors import RunFailed
+from ganctl.evaluation import cache
+from ganctl.evaluation.features import FeatureNetwork
+from ganctl.metrics import Gaussian, Moments
+from ganctl.streams import derive
+
+KEPT = 10_000  # samples whose features are kept one by one; the sums of the Fréchet distance are over all
+CHUNK = 500
+
+
+@dataclass
+class Extracted:
+    """What was seen of a set of images.
+
+    Attributes:
+        count: of images.
+        moments: their sums.
+        rows: the features of the first 10,000, float32 [n, D].
+        probabilities: of the classes, for every image, float32 [count, K]; None where the network has no classes.
+        pixels: the first 10,000, uint8 [n, C, H, W].
+    """
+
+    count: int
+    moments: Moments
+    rows: Tensor
+    probabilities: Tensor | None
+    pixels: Tensor
+
+    @cached_property
+    def gaussian(self) -> Gaussian:
+        """Mean and covariance of all."""
+        return self.moments.gaussian()
+
+    @cached_property
+    def classes(self) -> Tensor:
+        """The likeliest class of each image, int64 [count]."""
+        assert self.probabilities is not None
+        return self.probabilities.argmax(dim=1)
+
+
+def extract(chunks: Iterable[Tensor], total: int, network: FeatureNetwork, grouped: bool = True) -> Extracted:
+    """Looks at `total` images, which arrive in random order as chunks uint8 [n, C, H, W].
+
+    Raises:
+        RunFailed: the features are not finite.
+    """
+    sums = Moments(network.dimensions, total, grouped)
+    rows, probabilities, kept = [], [], []
+    for pixels in chunks:
+        features, classes = network.look(pixels)
+        features = features.float().cpu()
+        if not bool(torch.isfinite(features).all()):
+            raise RunFailed(f"features={network.name}: gave features that are not finite")
+        room = max(0, KEPT - sums.seen)
+        sums.add(features)
+        if room:
+            rows.append(features[:room])
+            kept.append(pixels[:room].cpu())
+        if classes is not None:
+            probabilities.append(classes.float().cpu())
+    return Extracted(
+        sums.seen, sums, torch.cat(rows), torch.cat(probabilities) if probabilities else None, torch.cat(kept)
+    )
+
+
+def shuffled(images: ImageSet, name: str) -> Tensor:
+    """The images' rows in the random order of that name, the same whenever it is asked for, int64 [N]."""
+    stream = torch.Generator().manual_seed(derive(0, "evaluation", "order", name))
+    return torch.randperm(len(images.pixels), generator=stream)
+
+
+def extract_kept(images: ImageSet, rows: Tensor, network: FeatureNetwork) -> Extracted:
+    """The same of some rows of real images, from the cache where these pixels have been seen by this network before."""
+    pixels = images.pixels.cpu()
+
+    def make() -> dict[str, Tensor]:
+        seen = extract((pixels[part] for part in rows.split(CHUNK)), len(rows), network, grouped=False)
+        sums = seen.moments
+        found = {"origin": sums.origin, "sums": sums.sums, "products": sums.products, "rows": seen.rows}
+        return found if seen.probabilities is None else found | {"probabilities": seen.probabilities}
+
+    chosen = cache.digest({"rows": rows})
+    tensors = cache.stored(f"features-{cache.key(images.fingerprint, chosen, network.name, network.digest)}", make)
+    sums = Moments(network.dimensions, len(rows), grouped=False)
+    sums.origin, sums.sums, sums.products = tensors["origin"], tensors["sums"], tensors["products"]
+    sums.counts, sums.seen = torch.tensor([float(len(rows))], dtype=torch.float64), len(rows)
+    return Extracted(len(rows), sums, tensors["rows"], tensors.get("probabilities"), pixels[rows[:KEPT]])

@@ -1,0 +1,72 @@
+"""The real images that generated ones are measured against, and those that show what a real set would come to."""
+
+from dataclasses import dataclass
+
+from ganctl.data import ImageSet
+from ganctl.errors import BadInput
+from ganctl.evaluation.extraction import KEPT, Extracted, extract_kept, shuffled
+from ganctl.evaluation.features import FeatureNetwork
+
+
+@dataclass
+class Reference:
+    """Two separate sets of real images.
+
+    Attributes:
+        split: what `real` is: test, train, or half (of images without a test split).
+        real: what generated images are measured against.
+        other: as many real images as are generated, or as there are, measured in the same way: the floor.
+        num: how many images to generate.
+        trained_on: which of the two the generator may have seen, "real" or "other"; None: both.
+    """
+
+    split: str
+    real: Extracted
+    other: Extracted
+    num: int
+    trained_on: str | None
+
+    @property
+    def train(self) -> Extracted:
+        """The images that the generator may have seen."""
+        return self.real if self.trained_on == "real" else self.other
+
+    @property
+    def held_out(self) -> Extracted:
+        """The images that it has not seen."""
+        return self.other if self.trained_on == "real" else self.real
+
+
+def reference_of(
+    train: ImageSet, test: ImageSet | None, network: FeatureNetwork, split: str, num: int | None
+) -> Reference:
+    """The reference that a data set gives.
+
+    Args:
+        train: what generators are trained on.
+        test: what they are not; None: there is none, and one half of `train` is measured against the other.
+        network: what looks at them.
+        split: test or train.
+        num: images to generate; None: as many as `real` has, up to 10,000.
+
+    Raises:
+        BadInput: too few images.
+    """
+    if split not in ("test", "train"):
+        raise BadInput(f"split={split}: choose from test, train")
+    if len(train.pixels) < 20 or (test is not None and len(test.pixels) < 20):
+        raise BadInput(f"{len(train.pixels)} real images: too few to measure against; it takes at least 20")
+    if num is not None and num < 20:
+        raise BadInput(f"num={num}: too few to measure; it takes at least 20 images")
+    if test is None:
+        order = shuffled(train, "halves")
+        half = len(order) // 2
+        count = min(half, KEPT) if num is None else num
+        real, other = order[:half], order[half : half + min(count, half)]
+        seen = [extract_kept(train, rows, network) for rows in (real, other)]
+        return Reference("half", seen[0], seen[1], count, None)
+    ours, theirs = (test, train) if split == "test" else (train, test)
+    count = min(len(ours.pixels), KEPT) if num is None else num
+    real, other = shuffled(ours, "reference"), shuffled(theirs, "other")[:count]
+    seen = [extract_kept(images, rows, network) for images, rows in ((ours, real), (theirs, other))]
+    return Reference(split, seen[0], seen[1], count, "other" if split == "test" else "real")

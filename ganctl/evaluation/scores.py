@@ -1,0 +1,217 @@
+"""Every metric of images: its value and its standard error, from what was seen of both sides."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from ganctl.data import ImageSet
+from ganctl.evaluation.classifier import RECIPE, accuracy, train_classifier
+from ganctl.evaluation.extraction import Extracted
+from ganctl.evaluation.features import FeatureNetwork
+from ganctl.metrics import (
+    class_divergence,
+    class_diversity,
+    class_shares,
+    distance_error,
+    frechet_distance_of,
+    inception_score,
+    kernel_distance,
+    kernel_error,
+    limit,
+    memorization,
+    modes_present,
+    neighbourhoods,
+)
+
+MANIFOLD, BALL = 3, 5  # k of precision and recall, and of density and coverage
+HALVES = 100
+Z = 1.96  # standard errors on each side of a value, for 95 %
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A metric's value and its standard error over generated samples; nan where it has none."""
+
+    value: float
+    error: float = math.nan
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """95 % of the normal distribution; None where there is no error."""
+        return None if math.isnan(self.error) else (self.value - Z * self.error, self.value + Z * self.error)
+
+
+@dataclass
+class Sides:
+    """Generated images beside real ones.
+
+    Attributes:
+        fake: what is measured.
+        real: what it is measured against.
+        train: what the generator may have seen; None where that and `held_out` are not known apart.
+        held_out: what it has not.
+        network: what looked at them.
+        labels: the true classes of `real`'s images; None where nobody knows.
+        errors: whether standard errors are wanted.
+        seed: of the random halves.
+    """
+
+    fake: Extracted
+    real: Extracted
+    train: Extracted | None
+    held_out: Extracted | None
+    network: FeatureNetwork
+    labels: Tensor | None
+    errors: bool
+    seed: int
+
+    def stream(self) -> torch.Generator:
+        """Random numbers for halves, the same for every metric and every run."""
+        return torch.Generator().manual_seed(self.seed)
+
+    @cached_property
+    def near(self) -> dict[str, Tensor]:
+        """What neighbours tell, sample by sample."""
+        return neighbourhoods(self.real.rows, self.fake.rows, MANIFOLD, BALL)
+
+    @cached_property
+    def shares(self) -> tuple[Tensor, Tensor]:
+        """Of the classes, generated and real."""
+        assert self.real.probabilities is not None
+        count = self.real.probabilities.shape[1]
+        return class_shares(self.fake.classes, count), class_shares(self.real.classes, count)
+
+
+def _mean(values: Tensor) -> Estimate:
+    """Of one number a sample, with the error that a bootstrap of the samples tends to."""
+    known = values[values.isfinite()]
+    if not len(known):
+        return Estimate(math.nan)
+    error = float(known.std() / math.sqrt(len(known))) if len(known) > 1 else math.nan
+    return Estimate(float(known.mean()), error)
+
+
+def _fid(sides: Sides) -> Estimate:
+    value = frechet_distance_of(sides.real.gaussian, sides.fake.gaussian)
+    enough = sides.errors and sides.fake.moments.groups >= 10
+    return Estimate(
+        value, distance_error(sides.real.gaussian, sides.fake.moments, sides.stream()) if enough else math.nan
+    )
+
+
+def _fid_infinity(sides: Sides) -> Estimate:
+    return Estimate(*limit(sides.real.gaussian, sides.fake.moments, sides.stream(), sides.errors))
+
+
+def _kid(sides: Sides) -> Estimate:
+    mean, deviation = kernel_distance(sides.real.rows, sides.fake.rows)
+    if not sides.errors:
+        return Estimate(mean)
+    # The mean over 100 subsets also errs by which subsets were drawn.
+    return Estimate(mean, math.hypot(kernel_error(sides.real.rows, sides.fake.rows, sides.stream()), deviation / 10))
+
+
+def _inception_score(sides: Sides) -> Estimate:
+    parts = max(1, min(10, sides.fake.count // 10))
+    mean, deviation = inception_score(sides.fake.probabilities, parts)
+    return Estimate(mean, deviation / math.sqrt(parts - 1) if parts > 1 else math.nan)
+
+
+def _near(name: str) -> Callable[[Sides], Estimate]:
+    return lambda sides: _mean(sides.near[name])
+
+
+def _halves(sides: Sides, value: Callable[[Tensor], float]) -> Estimate:
+    """A function of the generated classes, with its error by random halves of them."""
+    classes, stream = sides.fake.classes, sides.stream()
+    halves = [
+        value(classes[torch.randperm(len(classes), generator=stream)[: len(classes) // 2]]) for _ in range(HALVES)
+    ]
+    return Estimate(value(classes), float(torch.tensor(halves, dtype=torch.float64).std()))
+
+
+def _modes(sides: Sides) -> Estimate:
+    real = sides.shares[1]
+    return _halves(sides, lambda classes: float(modes_present(class_shares(classes, len(real)), real)))
+
+
+def _class_kl(sides: Sides) -> Estimate:
+    real = sides.shares[1]
+    return _halves(sides, lambda classes: class_divergence(class_shares(classes, len(real)), real))
+
+
+def _diversity(sides: Sides) -> Estimate:
+    real, fake = (side.classes[: len(side.rows)] for side in (sides.real, sides.fake))
+    return _mean(class_diversity(sides.real.rows, real, sides.fake.rows, fake))
+
+
+def _memorization(sides: Sides) -> Estimate:
+    assert sides.train is not None and sides.held_out is not None
+    if sides.fake is sides.train:  # real images that were trained on are their own nearest
+        return Estimate(math.nan)
+    return _mean(memorization(sides.train.rows, sides.held_out.rows, sides.fake.rows))
+
+
+def _classifier_accuracy(sides: Sides) -> Estimate:
+    """Trained on generated images as the network labels them, tested on real ones."""
+    assert sides.labels is not None and sides.real.probabilities is not None
+    labels = sides.fake.classes[: len(sides.fake.pixels)]
+    network = train_classifier(ImageSet(sides.fake.pixels, labels), sides.real.probabilities.shape[1], RECIPE["steps"])
+    right = accuracy(network, ImageSet(sides.real.pixels, sides.labels[: len(sides.real.pixels)]))
+    return Estimate(right, math.sqrt(right * (1 - right) / len(sides.real.pixels)))
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A row of the table of metrics.
+
+    Attributes:
+        compute: both sides -> estimate.
+        least: the smallest possible value, at which an interval is cut.
+        most: the greatest.
+        classes: whether it needs the classes of the data ("own"), of any network ("any") or none ("").
+        held_out: whether it needs to know what the generator has seen.
+        trains: whether it trains a network, so that it is measured only when it is named.
+    """
+
+    compute: Callable[[Sides], Estimate]
+    least: float = 0.0
+    most: float = math.inf
+    classes: str = ""
+    held_out: bool = False
+    trains: bool = False
+
+
+METRICS: dict[str, Metric] = {
+    "fid": Metric(_fid),
+    "fid_infinity": Metric(_fid_infinity, least=-math.inf),
+    "kid": Metric(_kid, least=-math.inf),
+    "inception_score": Metric(_inception_score, least=1, classes="any"),
+    "precision": Metric(_near("precision"), most=1),
+    "recall": Metric(_near("recall"), most=1),
+    "density": Metric(_near("density")),
+    "coverage": Metric(_near("coverage"), most=1),
+    "modes": Metric(_modes, classes="own"),
+    "class_kl": Metric(_class_kl, classes="own"),
+    "diversity": Metric(_diversity, classes="own"),
+    "memorization": Metric(_memorization, most=1, held_out=True),
+    "classifier_accuracy": Metric(_classifier_accuracy, most=1, classes="own", trains=True),
+}
+
+
+def lacking(name: str, network: FeatureNetwork, knows_held_out: bool, knows_labels: bool) -> str | None:
+    """Why a metric cannot be had of these images; None where it can."""
+    metric = METRICS[name]
+    if metric.classes == "own" and not network.own_classes:
+        return f"{name} needs the classes of the data, which features={network.name} does not know"
+    if metric.classes == "any" and not (network.own_classes or network.name == "inception"):
+        return f"{name} needs class probabilities, which features={network.name} does not give"
+    if metric.held_out and not knows_held_out:
+        return f"{name} needs a test split, which these images have not"
+    if metric.trains and not knows_labels:
+        return f"{name} needs a labelled test split, which these images have not"
+    return None
