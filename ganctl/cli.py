@@ -114,11 +114,61 @@ def compare_losses(overrides: Sweep = None, show_config: ShowConfig = False) -> 
 
 
 @app.command()
-def evaluate(run: Run = None) -> None:
-    """Measure how good a run's samples are (not built yet)."""
-    from ganctl.commands.evaluate import evaluate as measure
+def evaluate(
+    run: Run = None,
+    images: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Measure the images in DIR instead of a run's.")
+    ] = None,
+    metrics: Annotated[
+        str, typer.Option(metavar="NAME,NAME...", help="What to measure; all that train nothing if left out.")
+    ] = "",
+    features: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="Network to look with: classifier (trained once on the data), pixels, inception; auto: the first "
+            "where the data have classes, pixels otherwise.",
+        ),
+    ] = "auto",
+    num: Annotated[
+        int | None, typer.Option(min=20, max=1_000_000, help="Samples; as many as the split has, up to 10,000.")
+    ] = None,
+    split: Annotated[str, typer.Option(metavar="test|train", help="Real images to measure against.")] = "test",
+    data: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Data set to measure against; the run's own if left out.")
+    ] = None,
+    root: Annotated[str | None, typer.Option(metavar="DIR", help="Where that data set is, as data.root=.")] = None,
+    against: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder of real images to measure against instead.")
+    ] = None,
+    weights: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Weights of the inception network; downloaded if left out.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the noise.")] = 0,
+    ema: Annotated[
+        bool | None,
+        typer.Option("--ema/--no-ema", help="Averaged weights or the last ones; averaged if the run has them."),
+    ] = None,
+    fail_if: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CONDITION", help="Exit with 1 where it holds, as in fid>20; repeatable."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON on stdout.")] = False,
+    plugin: Annotated[list[str] | None, typer.Option(help="Python module that a part comes from; repeatable.")] = None,
+) -> None:
+    """Measure how good a run's samples are, or any folder of images: every number with an interval and a floor."""
+    if images is not None and (run is not None or ema is not None):
+        raise BadInput(f"--images {images}: is measured instead of a run; leave out RUN, --ema and --no-ema")
+    import json
 
-    typer.echo(measure(run))
+    from ganctl.commands.evaluate import Wanted, condition, evaluate_images, evaluate_run, fail_where
+
+    names = [name for name in metrics.replace(" ", "").split(",") if name]
+    conditions = [condition(text, names) for text in fail_if or []]
+    wanted = Wanted(names, features, weights, num, split, data, root, against, seed, plugin or [])
+    file, entry = evaluate_run(run, wanted, ema) if images is None else evaluate_images(images, wanted)
+    typer.echo(json.dumps({"file": str(file), **entry}, indent=2) if as_json else file)
+    fail_where(conditions, entry)
 
 
 @app.command("list")

@@ -11,7 +11,7 @@ def number(value: float | None, tag: str = "", sign: bool = False) -> str:
     """
     if value is None:
         return "–"
-    if tag == "modes/covered":
+    if tag in ("modes/covered", "metric/modes"):
         return f"{value:g}"
     size = abs(value)
     form = ".3f" if value == 0 or 0.01 <= size < 10_000 else ".2g" if 1e-4 <= size < 0.01 else ".1e"

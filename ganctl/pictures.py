@@ -58,3 +58,32 @@ def to_png(picture: np.ndarray) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(picture)).save(buffer, "PNG")
     return buffer.getvalue()
+
+
+def nearest_neighbours(groups: dict[str, list[np.ndarray]]) -> np.ndarray:
+    """Generated images above their nearest real ones, uint8 [height, width, 3].
+
+    Args:
+        groups: "first", the first samples, and "closest", those nearest to a training image; each the images
+            themselves, their nearest training images and, where there are any, held-out ones, uint8 [n, C, H, W].
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    titles = {"first": "some samples", "closest": "the samples closest to a training image"}
+    rows = ("generated", "nearest\ntraining image", "nearest\nheld-out image")
+    tall = len(next(iter(groups.values())))
+    figure = Figure(figsize=(9, (0.7 * tall + 0.4) * len(groups)), dpi=110, layout="constrained")
+    canvas = FigureCanvasAgg(figure)
+    for panel, (name, strips) in zip(figure.subplots(len(groups), squeeze=False).flat, groups.items(), strict=True):
+        count, _, height, _ = strips[0].shape
+        sheet = grid(np.concatenate([strip.transpose(0, 2, 3, 1) for strip in strips]), count)
+        panel.imshow(sheet, interpolation="nearest")
+        panel.set_title(titles[name], fontsize=10)
+        panel.set_xticks([])
+        panel.set_yticks(
+            [(place + 0.5) * (height + 2) for place in range(len(strips))], rows[: len(strips)], fontsize=8
+        )
+        panel.tick_params(length=0)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3]

@@ -183,6 +183,25 @@ class Rmsprop(Optimizer):
     alpha: float = bounded(0.99, least=0, below=1)
 
 
+# What `evaluate` measures: {name: (what it is, where a good generator is)}.
+METRIC_NAMES = {
+    "fid": ("Fréchet distance of features", "lower"),
+    "fid_infinity": ("the same, extrapolated to endless samples", "lower"),
+    "kid": ("kernel distance of features", "lower"),
+    "inception_score": ("inception score of the classifier", "higher"),
+    "precision": ("precision", "higher"),
+    "recall": ("recall", "higher"),
+    "density": ("density", "near 1"),
+    "coverage": ("coverage", "higher"),
+    "modes": ("modes present", "higher"),
+    "class_kl": ("KL divergence of the class shares", "lower"),
+    "diversity": ("diversity within a class", "near 1"),
+    "memorization": ("share nearer to training than to held-out images", "near 0.5"),
+    "classifier_accuracy": ("accuracy of a classifier trained on samples", "higher"),
+    "high_quality": ("share of high-quality samples", "higher"),
+    "sliced_wasserstein": ("sliced Wasserstein distance", "lower"),
+}
+
 # What arms may be judged by: {scalar tag: whether a smaller value is a better one}.
 OUTCOMES = {
     "quality/sliced_wasserstein": True,
@@ -190,6 +209,7 @@ OUTCOMES = {
     "modes/covered": False,
     "modes/high_quality": False,
     "modes/kl": True,
+    **{f"metric/{name}": way == "lower" for name, (_, way) in METRIC_NAMES.items() if way in ("lower", "higher")},
 }
 
 

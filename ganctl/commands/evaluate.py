@@ -1,10 +1,296 @@
-"""`ganctl evaluate`: how good a run's samples are."""
+"""`ganctl evaluate`: how good a run's samples are, or any folder of images."""
 
+import json
+import operator
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from ganctl.errors import BadInput
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ganctl.build import Experiment, load_plugins, prepare_machine, reopen
+from ganctl.config import load, read
+from ganctl.data import DATASETS, TEST_SPLITS, Density, ImageSet
+from ganctl.data.folders import ENDINGS, folder
+from ganctl.errors import BadInput, RunFailed
+from ganctl.evaluation import Evaluation, Evaluator, ImageEvaluator, PointEvaluator
+from ganctl.evaluation.evaluator import Draw
+from ganctl.evaluation.extraction import shuffled
+from ganctl.pictures import nearest_neighbours, to_pixels, to_png
+from ganctl.report.scores import print_scores
+from ganctl.run import RunFolder, find, new_path, now, write_atomically
+from ganctl.schema import METRIC_NAMES, Folder, option
+
+COMPARISONS = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
 
 
-def evaluate(run: Path | None) -> Path:
-    """Refuses: the metrics are not built yet."""
-    raise BadInput(f"evaluate {run or ''}: not built yet; `ganctl sample` shows what a run makes".replace("  ", " "))
+@dataclass(frozen=True)
+class Wanted:
+    """What the command line asks for.
+
+    Attributes:
+        metrics: names; empty: all that train nothing.
+        features: name of the network, or auto.
+        weights: file of its weights.
+        num: samples; None: as many as the split has, up to 10,000.
+        split: test or train.
+        data: name of the data set to measure against; None: the run's own.
+        root: where that is.
+        against: a folder of images to measure against instead.
+        seed: of the noise.
+        plugins: modules of the user.
+    """
+
+    metrics: Sequence[str] = ()
+    features: str = "auto"
+    weights: Path | None = None
+    num: int | None = None
+    split: str = "test"
+    data: str | None = None
+    root: str | None = None
+    against: Path | None = None
+    seed: int = 0
+    plugins: Sequence[str] = field(default_factory=list)
+
+
+def evaluate_run(run: Path | None, wanted: Wanted, ema: bool | None) -> tuple[Path, dict[str, Any]]:
+    """Measures what a run's generator makes, and adds it to the run's metrics.json.
+
+    Args:
+        run: a run folder or one of its checkpoints; None: the latest run.
+        ema: use the averaged weights; None: where there are any.
+
+    Returns: the file and what was added to it.
+    """
+    experiment, checkpoint = reopen(run, Path("outputs"), [*wanted.plugins], "auto", ema)
+    home = find(checkpoint.resolve().parent.parent)
+    say(f"evaluating {checkpoint}, {_weights(experiment)} weights, seed {wanted.seed}")
+    evaluator = evaluator_for(home, wanted)
+    found = evaluator.evaluate(draw_from(experiment), _weights(experiment))
+    entry = {"step": experiment.training.step, "checkpoint": checkpoint.name, "created": now(), **found.to_dict()}
+    keep(home.metrics_file, entry)
+    show(found, entry, home.path, f"{home.path}, step {experiment.training.step:,}")
+    return home.metrics_file, entry
+
+
+def evaluate_images(images: Path, wanted: Wanted) -> tuple[Path, dict[str, Any]]:
+    """Measures a folder of images against a data set or another folder, and writes a folder of its own.
+
+    Returns: the file metrics.json and what is in it.
+
+    Raises:
+        BadInput: nothing is named to measure against.
+    """
+    torch.set_num_threads(prepared_threads())
+    load_plugins(wanted.plugins)
+    if wanted.against is None and wanted.data is None:
+        raise BadInput(f"--images {images}: against what? give --data mnist --root DIR, or --against DIR")
+    if wanted.against is not None:
+        train, test = _pictures("--against", wanted.against, _shape_of(wanted.against)), None
+    else:
+        train, test = _data(wanted, None)
+    if not isinstance(train, ImageSet):
+        raise BadInput(f"--data {wanted.data}: is a density, and --images are none; choose a data set of images")
+    given = _pictures("--images", images, train.shape)
+    first = _first_picture(images)
+    if first is not None and first[1:] != train.shape[1:]:
+        say(
+            f"note: resizing images of {first[2]}x{first[1]} to {train.shape[2]}x{train.shape[1]}, which changes scores"
+        )
+    num = len(given.pixels) if wanted.num is None else wanted.num
+    if num > len(given.pixels):
+        raise BadInput(f"--num {num}: {images} has {len(given.pixels)} images; use at most that many")
+    evaluator = ImageEvaluator(
+        train, test, wanted.metrics, wanted.features, wanted.split, num, wanted.weights, wanted.seed
+    )
+    rows, place = shuffled(given, "given"), 0
+
+    def draw(count: int, noise: torch.Generator) -> Tensor:
+        nonlocal place
+        del noise
+        place += count
+        return given.pixels[rows[place - count : place]]
+
+    found = evaluator.evaluate(draw, "none")
+    entry = {"images": str(images.resolve()), "images_sha256": given.fingerprint, "created": now(), **found.to_dict()}
+    target = new_path(Path("outputs"), f"evaluate-{images.resolve().name or 'images'}")
+    keep(target / "metrics.json", entry)
+    show(found, entry, target, f"{images}, {num:,} images")
+    return target / "metrics.json", entry
+
+
+def prepared_threads() -> int:
+    """Threads for a measurement that belongs to no run."""
+    prepare_machine(load([]))
+    return torch.get_num_threads()
+
+
+def draw_from(experiment: Experiment) -> Draw:
+    """How samples come out of an experiment: images as they would be saved, points as they are."""
+
+    def draw(count: int, noise: torch.Generator) -> Tensor:
+        samples = experiment.draw_samples(count, noise)
+        if samples.ndim == 2:
+            return samples
+        if not bool(torch.isfinite(samples).all()):
+            raise RunFailed("the generator's samples are not finite; there is nothing to measure")
+        return torch.from_numpy(to_pixels(samples, experiment.value_range)).permute(0, 3, 1, 2).contiguous()
+
+    return draw
+
+
+def evaluator_for(home: RunFolder, wanted: Wanted) -> Evaluator:
+    """What measures a run against its own data or against what is asked for."""
+    shape = tuple(home.info().get("sample_shape") or ())
+    if wanted.against is not None:
+        if len(shape) != 3:
+            raise BadInput(f"--against {wanted.against}: the run makes points, which no folder has; leave it out")
+        train, test = _pictures("--against", wanted.against, shape), None
+    else:
+        train, test = _data(wanted, home)
+    if isinstance(train, Density):
+        if wanted.features != "auto" or wanted.split != "test":
+            raise BadInput(
+                "a density is measured exactly, without features or splits; leave out --features and --split"
+            )
+        return PointEvaluator(train, wanted.metrics, wanted.num, wanted.seed)
+    if shape and shape != train.shape:
+        raise BadInput(
+            f"{home.path}: makes samples of shape {list(shape)} and the data have {list(train.shape)}; "
+            "name data of the same shape"
+        )
+    return ImageEvaluator(
+        train, test, wanted.metrics, wanted.features, wanted.split, wanted.num, wanted.weights, wanted.seed
+    )
+
+
+def _data(wanted: Wanted, home: RunFolder | None) -> tuple[Any, ImageSet | None]:
+    """Training and test images, of the run or of what is asked for."""
+    if wanted.data is not None:
+        options = load([f"data={wanted.data}", *([f"data.root='{wanted.root}'"] if wanted.root else [])]).data
+    else:
+        assert home is not None
+        options = read(home.config).data
+        if wanted.root is not None:
+            if not hasattr(options, "root"):
+                raise BadInput(f"--root {wanted.root}: data={option(options, 'name')} has no root; leave it out")
+            options.root = wanted.root
+    name = option(options, "name")
+    if name not in DATASETS:
+        raise BadInput(f"data={name}: no such data; choose from {', '.join(sorted(DATASETS))}, or add --plugin MODULE")
+    test = TEST_SPLITS[name](options) if name in TEST_SPLITS else None
+    return DATASETS[name](options), test
+
+
+def _pictures(flag: str, path: Path, shape: tuple[int, ...]) -> ImageSet:
+    """The pictures in a folder, at the size and with the channels of `shape`."""
+    try:
+        return folder(Folder(root=str(path), image_size=shape[1], channels=shape[0]))
+    except BadInput as error:
+        raise BadInput(str(error).replace("data.root=", f"{flag} ").replace("give --", "name --")) from None
+
+
+def _first_picture(path: Path) -> tuple[int, int, int] | None:
+    """[C, H, W] of the first picture in a folder that can be opened."""
+    for file in sorted(path.rglob("*")):
+        if file.suffix.lower() in ENDINGS:
+            try:
+                with Image.open(file) as picture:
+                    channels = 1 if picture.mode in ("1", "L", "I", "I;16", "LA") else 3
+                    return channels, picture.height, picture.width
+            except OSError:
+                continue
+    return None
+
+
+def _shape_of(path: Path) -> tuple[int, int, int]:
+    """The shape that a folder's images are read in: that of the first, cut to a square."""
+    found = _first_picture(path)
+    if found is None:
+        raise BadInput(f"--against {path}: holds no picture that can be read; name a folder of pictures")
+    return found[0], min(found[1:]), min(found[1:])
+
+
+def _weights(experiment: Experiment) -> str:
+    return "averaged" if experiment.training.average else "last"
+
+
+def keep(file: Path, entry: dict[str, Any]) -> None:
+    """Adds an evaluation to metrics.json, in the place of one of the same weights by the same protocol and metrics."""
+    evaluations = [other for other in evaluations_in(file) if _identity(other) != _identity(entry)]
+    write_atomically(file, json.dumps({"evaluations": [*evaluations, entry]}, indent=2, allow_nan=False) + "\n")
+
+
+def evaluations_in(file: Path) -> list[dict[str, Any]]:
+    """The evaluations in a metrics.json, oldest first; none where it is not there or cannot be read."""
+    try:
+        found = json.loads(file.read_text())["evaluations"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+    return [entry for entry in found if isinstance(entry, dict)] if isinstance(found, list) else []
+
+
+def _identity(entry: dict[str, Any]) -> Any:
+    return entry.get("checkpoint"), entry.get("fingerprint"), sorted(entry.get("metrics", {}))
+
+
+def show(found: Evaluation, entry: dict[str, Any], place: Path, title: str) -> None:
+    """The table, the warnings and the picture of nearest neighbours."""
+    if found.pictures:
+        picture = nearest_neighbours(
+            {name: [strip.numpy() for strip in strips] for name, strips in found.pictures.items()}
+        )
+        write_atomically(place / "nearest.png", to_png(picture))
+    print_scores(entry, title)
+    for warning in found.warnings:
+        say(f"warning: {warning}")
+    if found.pictures:
+        say(f"nearest neighbours: {place / 'nearest.png'}")
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A condition of `--fail-if`: a metric, a comparison and a number."""
+
+    text: str
+    metric: str
+    sign: str
+    bound: float
+
+
+def condition(text: str, metrics: Sequence[str]) -> Condition:
+    """The condition that `text` spells, such as fid>20.
+
+    Args:
+        metrics: what is measured; empty: whatever can be.
+
+    Raises:
+        BadInput: it cannot be read, or is of a metric that is not measured.
+    """
+    match = re.fullmatch(r"\s*(\w+)\s*(>=|<=|>|<)\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*", text)
+    if match is None:
+        raise BadInput(f"--fail-if {text}: cannot be read; write a metric, >, >=, < or <=, and a number: fid>20")
+    if match[1] not in (metrics or METRIC_NAMES):
+        raise BadInput(
+            f"--fail-if {text}: {match[1]} is not measured; choose from {', '.join(metrics or METRIC_NAMES)}"
+        )
+    return Condition(text.strip(), match[1], match[2], float(match[3]))
+
+
+def fail_where(conditions: Sequence[Condition], entry: dict[str, Any]) -> None:
+    """Raises RunFailed where a condition holds of an entry of metrics.json, or its metric has no value."""
+    for asked in conditions:
+        value = entry["metrics"].get(asked.metric, {}).get("value")
+        if value is None or COMPARISONS[asked.sign](value, asked.bound):
+            known = "unknown" if value is None else f"{value:.6g}"
+            raise RunFailed(f"{asked.metric} is {known}, and --fail-if says {asked.text}")
+
+
+def say(line: str) -> None:
+    """One line for the person in front of the screen; stdout is kept for the result."""
+    print(line, file=sys.stderr, flush=True)

@@ -45,7 +45,7 @@ class Evaluation:
 
     def to_dict(self) -> dict[str, Any]:
         """As metrics.json holds it, in plain numbers; what is not known is null."""
-        metrics = {}
+        metrics, digits = {}, fingerprint(self.protocol)
         for name, estimate in self.estimates.items():
             low, high = _cut(name, estimate)
             metrics[name] = {
@@ -54,9 +54,10 @@ class Evaluation:
                 "low": _plain(low),
                 "high": _plain(high),
                 "floor": _plain(self.floors.get(name, math.nan)),
+                "protocol": digits,
             }
         return {
-            "fingerprint": fingerprint(self.protocol),
+            "fingerprint": digits,
             "protocol": self.protocol,
             "metrics": metrics,
             "warnings": self.warnings,
@@ -199,8 +200,8 @@ class ImageEvaluator:
         found = []
         if min(self.num, real) <= dimensions and {"fid", "fid_infinity"} & {*self.metrics}:
             found.append(
-                f"{self.num:,} generated and {real:,} real images are too few for {dimensions} features: fid takes more "
-                f"than {dimensions} of each, and is worth trusting from ten times as many on; look at kid instead"
+                f"{self.num:,} generated and {real:,} real images are too few for {dimensions} features: fid takes "
+                f"more than {dimensions} of each, and deserves trust from ten times as many on; look at kid"
             )
         if self.reference.split == "half":
             found.append(

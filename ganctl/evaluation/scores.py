@@ -24,6 +24,7 @@ from ganctl.metrics import (
     limit,
     memorization,
     modes_present,
+    moments,
     neighbourhoods,
 )
 
@@ -104,7 +105,10 @@ def _fid(sides: Sides) -> Estimate:
 
 
 def _fid_infinity(sides: Sides) -> Estimate:
-    return Estimate(*limit(sides.real.gaussian, sides.fake.moments, sides.stream(), sides.errors))
+    sums = sides.fake.moments
+    # Real images come from the cache as one sum.
+    sums = moments(sides.fake.rows) if sums.groups == 1 else sums
+    return Estimate(*limit(sides.real.gaussian, sums, sides.stream(), sides.errors))
 
 
 def _kid(sides: Sides) -> Estimate:
@@ -151,9 +155,13 @@ def _diversity(sides: Sides) -> Estimate:
 
 def _memorization(sides: Sides) -> Estimate:
     assert sides.train is not None and sides.held_out is not None
-    if sides.fake is sides.train:  # real images that were trained on are their own nearest
-        return Estimate(math.nan)
-    return _mean(memorization(sides.train.rows, sides.held_out.rows, sides.fake.rows))
+    train, held_out, fake = sides.train.rows, sides.held_out.rows, sides.fake.rows
+    if any(
+        sides.fake is own for own in (sides.train, sides.held_out)
+    ):  # these are their own nearest; fresh images stand in for the floor
+        half = len(held_out) // 2
+        held_out, fake = held_out[:half], held_out[half:]
+    return _mean(memorization(train, held_out, fake))
 
 
 def _classifier_accuracy(sides: Sides) -> Estimate:

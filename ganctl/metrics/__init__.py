@@ -2,7 +2,15 @@
 
 from ganctl.metrics.classes import class_divergence, class_diversity, class_shares, inception_score, modes_present
 from ganctl.metrics.distances import directions, diversity, projected, sliced_wasserstein, sorted_distance
-from ganctl.metrics.frechet import Gaussian, Moments, distance_error, frechet_distance, frechet_distance_of, limit
+from ganctl.metrics.frechet import (
+    Gaussian,
+    Moments,
+    distance_error,
+    frechet_distance,
+    frechet_distance_of,
+    limit,
+    moments,
+)
 from ganctl.metrics.kernel import kernel_distance, kernel_error
 from ganctl.metrics.modes import mode_coverage
 from ganctl.metrics.neighbours import density_coverage, memorization, nearest, neighbourhoods, precision_recall
@@ -26,6 +34,7 @@ __all__ = [
     "memorization",
     "mode_coverage",
     "modes_present",
+    "moments",
     "nearest",
     "neighbourhoods",
     "precision_recall",

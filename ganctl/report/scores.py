@@ -1,0 +1,41 @@
+"""An evaluation on the terminal."""
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from ganctl.formats import number
+from ganctl.schema import METRIC_NAMES
+
+
+def print_scores(entry: dict[str, Any], title: str) -> None:
+    """Prints a row for each metric of an entry of metrics.json, and the protocol below, on stderr."""
+    console = Console(stderr=True)
+    table = Table(title=title, title_justify="left")
+    table.add_column("metric", no_wrap=True)
+    for heading in ("value", "95 % interval", "real images"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("better")
+    for name, found in entry["metrics"].items():
+        value, low, high, floor = (number(found[key], f"metric/{name}") for key in ("value", "low", "high", "floor"))
+        direction = METRIC_NAMES[name][1] if name in METRIC_NAMES else ""
+        table.add_row(name, value, low if found["low"] is None else f"{low} to {high}", floor, direction)
+    console.print(table)
+    console.print(protocol_line(entry), markup=False, highlight=False)
+
+
+def protocol_line(entry: dict[str, Any]) -> str:
+    """How it was measured, in one sentence."""
+    protocol = entry["protocol"]
+    features = protocol["features"]
+    known = f", {features['accuracy']:.1%} right" if features.get("accuracy") else ""
+    against = {
+        "test": "images of the test split", "train": "training images", "half": "images, half of the training set",
+        "exact": "exact samples",
+    }[protocol["split"]]  # fmt: skip
+    return (
+        f"{protocol['num_fake']:,} generated against {protocol['num_real']:,} {against}; features: {features['name']} "
+        f"({features['dimensions']}{known}); {protocol['weights']} weights, seed {protocol['seed']}; "
+        f"protocol {entry['fingerprint']}"
+    )
