@@ -16,7 +16,7 @@ from ganctl import checkpoint, pictures
 from ganctl.compatibility import check_fit
 from ganctl.config import choices, read
 from ganctl.data import DATASETS, Batches, Dataset, Density, ImageSet
-from ganctl.errors import BadInput
+from ganctl.errors import BadInput, NotFinite
 from ganctl.games import GAMES, Game, WeightedPenalty
 from ganctl.loop import Average, Training, restore_networks
 from ganctl.losses import LOSSES, PENALTIES
@@ -49,6 +49,26 @@ class Experiment:
     def draw_samples(self, count: int, noise: torch.Generator) -> Tensor:
         """`count` generated samples on the CPU, from the averaged weights where there is an average."""
         return self.training.sample(count, noise).float().cpu()
+
+    def draw_measured(self, count: int, noise: torch.Generator) -> Tensor:
+        """`count` samples as they would be saved: images uint8 [N, C, H, W], or points float32 [N, 2].
+
+        Raises:
+            NotFinite: an image is none.
+        """
+        samples = self.draw_samples(count, noise)
+        if samples.ndim == 2:
+            return samples
+        if not bool(torch.isfinite(samples).all()):
+            raise NotFinite(
+                f"step {self.training.step}: the generator's samples are not finite; nothing can be measured"
+            )
+        return torch.from_numpy(pictures.to_pixels(samples, self.value_range)).permute(0, 3, 1, 2).contiguous()
+
+    @property
+    def weights(self) -> str:
+        """Which weights samples come from: averaged or last."""
+        return "averaged" if self.training.average else "last"
 
     def picture(self, samples: Tensor, columns: int, title: str) -> np.ndarray:
         """A grid of images, or a scatter plot of points over the true density; uint8 [height, width, 3]."""
@@ -251,7 +271,7 @@ def completed(folder: RunFolder) -> bool:
 
 
 def reopen(
-    path: Path | None, output_dir: Path, plugins: list[str], device: str, ema: bool | None
+    path: Path | None, output_dir: Path, plugins: list[str], device: str, ema: bool | None, threads: int | None = None
 ) -> tuple[Experiment, Path]:
     """A finished or running experiment from its folder, to sample from or to evaluate.
 
@@ -260,6 +280,7 @@ def reopen(
         plugins: modules of the user; those that the run folder names are not imported.
         device: as the configuration's.
         ema: whether to use the averaged weights; None: where there are any.
+        threads: as the configuration's; the run's own do not count.
 
     Returns: the experiment and the checkpoint folder that its weights come from.
     """
@@ -273,7 +294,7 @@ def reopen(
     ):
         advice = " ".join(f"--plugin {name}" for name in missing)
         raise BadInput(f"{folder.path}: needs {', '.join(missing)}, imported only when asked; add {advice}")
-    config.plugins, config.device, config.threads = plugins, device, None
+    config.plugins, config.device, config.threads = plugins, device, threads
     if ema and config.ema_decay is None:
         raise BadInput(f"--ema: {folder.path} keeps no averaged weights (ema_decay=null); use --no-ema")
     tensors, counts = checkpoint.read(at, ("networks",))

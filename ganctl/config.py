@@ -22,7 +22,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException, ValidationError
 
 from ganctl.errors import BadInput
-from ganctl.schema import SCHEMAS, Comparison, Config
+from ganctl.schema import METRIC_NAMES, SCHEMAS, Comparison, Config
 
 
 def conf_dir() -> Path:
@@ -48,6 +48,7 @@ def load(overrides: Sequence[str]) -> Config:
     Raises:
         BadInput: an override that cannot be read, names no key, or gives a value that is not allowed.
     """
+    overrides = listed(overrides)
     parsed = parse(overrides)
     for override in parsed:
         if override.is_sweep_override():
@@ -62,6 +63,14 @@ def load(overrides: Sequence[str]) -> Config:
     if "steps" in named and OmegaConf.select(node, "steps") is not None:
         node.epochs = None
     return _typed(node)
+
+
+def listed(overrides: Sequence[str]) -> list[str]:
+    """The overrides with metrics=fid,kid as the list that it means, not as a sweep."""
+    return [
+        f"metrics=[{text.removeprefix('metrics=')}]" if re.fullmatch(r"metrics=[\w, ]+", text) else text
+        for text in overrides
+    ]
 
 
 def parse(overrides: Sequence[str]) -> list[Override]:
@@ -232,6 +241,13 @@ def _check_whole(config: Config) -> None:
         raise BadInput("epochs and steps are both null: a budget is one of them; give epochs=28 or steps=1000")
     if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", config.device):
         raise BadInput(f"device={config.device}: choose from auto, cpu, cuda, cuda:1, mps")
+    for name in config.metrics:
+        if name not in METRIC_NAMES:
+            raise BadInput(
+                f"metrics={name}: no such metric; choose from {', '.join(METRIC_NAMES)}{_near(name, METRIC_NAMES)}"
+            )
+    if config.evaluate_every is not None and not config.metrics:
+        raise BadInput(f"evaluate_every={config.evaluate_every}: of what? name metrics too, as in metrics=fid,recall")
     if config.name is not None and not re.fullmatch(r"[\w][\w.,=+ -]{0,99}", config.name):
         raise BadInput(f"name={config.name}: is the name of one folder; use up to 100 letters, digits, dots and dashes")
 

@@ -11,6 +11,7 @@ import torch
 
 from ganctl.build import Experiment
 from ganctl.data import Density
+from ganctl.evaluation import Evaluator
 from ganctl.loop import Training
 from ganctl.metrics import directions, diversity, mode_coverage, projected, sorted_distance
 from ganctl.streams import derive
@@ -99,6 +100,25 @@ class Quality(Measure):
             if split == "quality" and self.count > 1:
                 found["quality/diversity"] = diversity(samples[: self.PAIRED], self.real)
         return found
+
+
+class Evaluations(Measure):
+    """What `evaluate` would find at this moment: `metric/...`, of the same noise and the same real samples.
+
+    Args:
+        evaluator: by one protocol for the whole run.
+    """
+
+    def __init__(self, experiment: Experiment, evaluator: Evaluator, every: int, log_every: int) -> None:
+        super().__init__(experiment, every, log_every)
+        self.evaluator = evaluator
+        self.next = self.next or every  # untrained networks tell nothing
+
+    def measure(self, training: Training) -> dict[str, float]:
+        """The metrics, without the errors that only a last look needs."""
+        del training
+        found = self.evaluator.evaluate(self.experiment.draw_measured, self.experiment.weights, errors=False)
+        return {f"metric/{name}": estimate.value for name, estimate in found.estimates.items()}
 
 
 class Evidence(Measure):

@@ -294,6 +294,10 @@ class Config:
     probe_every: int = bounded(100, least=1)
     checkpoint_every: int = bounded(500, least=1)
     keep_checkpoints: int = bounded(2, least=1)
+    metrics: list[str] = field(default_factory=list)
+    evaluate_every: int | None = bounded(None, least=1)
+    evaluate_num: int | None = bounded(None, least=20, below=10**6 + 1)
+    features: str = "auto"
     output_dir: str = "outputs"
     name: str | None = None
     plugins: list[str] = field(default_factory=list)

@@ -8,6 +8,7 @@ from typing import Any
 from ganctl.build import Experiment, build
 from ganctl.commands.cells import train_cells
 from ganctl.commands.cost import cost
+from ganctl.commands.evaluation import CellEvaluators
 from ganctl.commands.progress import CellsDisplay
 from ganctl.commands.study import Cell, Study, refuse_other_study
 from ganctl.commands.train import say
@@ -30,13 +31,14 @@ def compare_losses(study: Study) -> Path:
     if before is not None:
         refuse_other_study(study, before)
     # One build an arm, so that what cannot be is refused before anything runs.
-    steps, costs, on_cpu = _prepared(study)
+    evaluators = CellEvaluators()
+    steps, costs, on_cpu = _prepared(study, evaluators)
     threads, jobs = _shared_out(study, before or {}, on_cpu)
     study = study.with_threads(threads)
     _write(study, before or {}, costs, threads)
     if study.trials:
-        study = study.tuned(_tune(study, jobs, steps)).with_threads(threads)
-        steps, costs, _ = _prepared(study)
+        study = study.tuned(_tune(study, jobs, steps, evaluators)).with_threads(threads)
+        steps, costs, _ = _prepared(study, evaluators)
         _note(
             study,
             {
@@ -45,6 +47,7 @@ def compare_losses(study: Study) -> Path:
             },
         )
     _train(study, study.cells, jobs, steps)
+    evaluators.evaluate(study.cells)
     say("writing the report")
     try:
         comparison = write_report(study.path)
@@ -58,12 +61,13 @@ def compare_losses(study: Study) -> Path:
     return study.path
 
 
-def _prepared(study: Study) -> tuple[dict[str, int], dict[str, Any], bool]:
+def _prepared(study: Study, evaluators: CellEvaluators) -> tuple[dict[str, int], dict[str, Any], bool]:
     """Steps and cost of each arm's cells, and whether they run on a CPU."""
     steps, costs, on_cpu = {}, {}, True
     for cell in study.cells[: len(study.arms)]:
         experiment = build(cell.config)
         _check_outcome(study, experiment)
+        evaluators.prepare(cell.config, experiment)
         steps[cell.arm] = experiment.total_steps
         on_cpu = experiment.training.streams.device.type == "cpu"
         costs[cell.arm] = cost(cell.config, experiment)
@@ -152,7 +156,7 @@ def _note(study: Study, changes: dict[str, dict[str, Any]]) -> None:
     write_atomically(study.path / "comparison.json", json.dumps(comparison, indent=2) + "\n")
 
 
-def _tune(study: Study, jobs: int, steps: dict[str, int]) -> dict[str, str]:
+def _tune(study: Study, jobs: int, steps: dict[str, int], evaluators: CellEvaluators) -> dict[str, str]:
     """Trains the trials and gives the point of the grid with the best mean outcome for each arm, failures last.
 
     What was chosen once stays: the cells that are there were trained with it.
@@ -165,6 +169,7 @@ def _tune(study: Study, jobs: int, steps: dict[str, int]) -> dict[str, str]:
         return {arm: known[arm]["tuning"]["chosen"] for arm in study.arms}
     say(f"tuning: {sum(map(len, study.trials.values()))} points over seeds {study.rules['tune_seeds']}")
     _train(study, [cell for grid in study.trials.values() for cells in grid.values() for cell in cells], jobs, steps)
+    evaluators.evaluate([cell for grid in study.trials.values() for cells in grid.values() for cell in cells])
     broken = [cell for grid in study.trials.values() for cells in grid.values() for cell in cells if not cell.settled]
     if broken:
         raise RunFailed(

@@ -5,7 +5,7 @@ import operator
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +13,16 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ganctl.build import Experiment, load_plugins, prepare_machine, reopen
+from ganctl.build import load_plugins, prepare_machine, reopen
 from ganctl.config import load, read
-from ganctl.data import DATASETS, TEST_SPLITS, Density, ImageSet
+from ganctl.data import DATASETS, TEST_SPLITS, Dataset, Density, ImageSet
 from ganctl.data.folders import ENDINGS, folder
 from ganctl.errors import BadInput, RunFailed
 from ganctl.evaluation import Evaluation, Evaluator, ImageEvaluator, PointEvaluator
-from ganctl.evaluation.evaluator import Draw
 from ganctl.evaluation.extraction import shuffled
-from ganctl.pictures import nearest_neighbours, to_pixels, to_png
+from ganctl.pictures import nearest_neighbours, to_png
 from ganctl.report.scores import print_scores
-from ganctl.run import RunFolder, find, new_path, now, write_atomically
+from ganctl.run import find, new_path, now, write_atomically
 from ganctl.schema import METRIC_NAMES, Folder, option
 
 COMPARISONS = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
@@ -69,9 +68,10 @@ def evaluate_run(run: Path | None, wanted: Wanted, ema: bool | None) -> tuple[Pa
     """
     experiment, checkpoint = reopen(run, Path("outputs"), [*wanted.plugins], "auto", ema)
     home = find(checkpoint.resolve().parent.parent)
-    say(f"evaluating {checkpoint}, {_weights(experiment)} weights, seed {wanted.seed}")
-    evaluator = evaluator_for(home, wanted)
-    found = evaluator.evaluate(draw_from(experiment), _weights(experiment))
+    say(f"evaluating {checkpoint}, {experiment.weights} weights, seed {wanted.seed}")
+    shape = tuple(home.info().get("sample_shape") or experiment.dataset.shape)
+    evaluator = evaluator_for(read(home.config).data, shape, wanted, experiment.training.streams.device)
+    found = evaluator.evaluate(experiment.draw_measured, experiment.weights)
     entry = {"step": experiment.training.step, "checkpoint": checkpoint.name, "created": now(), **found.to_dict()}
     keep(home.metrics_file, entry)
     show(found, entry, home.path, f"{home.path}, step {experiment.training.step:,}")
@@ -86,10 +86,11 @@ def evaluate_images(images: Path, wanted: Wanted) -> tuple[Path, dict[str, Any]]
     Raises:
         BadInput: nothing is named to measure against.
     """
-    torch.set_num_threads(prepared_threads())
+    device = prepare_machine(load([]))
     load_plugins(wanted.plugins)
     if wanted.against is None and wanted.data is None:
         raise BadInput(f"--images {images}: against what? give --data mnist --root DIR, or --against DIR")
+    train: Dataset
     if wanted.against is not None:
         train, test = _pictures("--against", wanted.against, _shape_of(wanted.against)), None
     else:
@@ -105,9 +106,7 @@ def evaluate_images(images: Path, wanted: Wanted) -> tuple[Path, dict[str, Any]]
     num = len(given.pixels) if wanted.num is None else wanted.num
     if num > len(given.pixels):
         raise BadInput(f"--num {num}: {images} has {len(given.pixels)} images; use at most that many")
-    evaluator = ImageEvaluator(
-        train, test, wanted.metrics, wanted.features, wanted.split, num, wanted.weights, wanted.seed
-    )
+    evaluator = _image_evaluator(train, test, replace(wanted, num=num), device)
     rows, place = shuffled(given, "given"), 0
 
     def draw(count: int, noise: torch.Generator) -> Tensor:
@@ -124,66 +123,62 @@ def evaluate_images(images: Path, wanted: Wanted) -> tuple[Path, dict[str, Any]]
     return target / "metrics.json", entry
 
 
-def prepared_threads() -> int:
-    """Threads for a measurement that belongs to no run."""
-    prepare_machine(load([]))
-    return torch.get_num_threads()
+def evaluator_for(
+    options: Any, shape: tuple[int, ...], wanted: Wanted, device: torch.device, train: Dataset | None = None
+) -> Evaluator:
+    """What measures the generators of a run against its own data, or against what is asked for.
 
+    Args:
+        options: of the run's data.
+        shape: of its samples.
+        wanted: what is asked for.
+        device: where the feature network looks.
+        train: the run's data, where they are in memory already.
 
-def draw_from(experiment: Experiment) -> Draw:
-    """How samples come out of an experiment: images as they would be saved, points as they are."""
-
-    def draw(count: int, noise: torch.Generator) -> Tensor:
-        samples = experiment.draw_samples(count, noise)
-        if samples.ndim == 2:
-            return samples
-        if not bool(torch.isfinite(samples).all()):
-            raise RunFailed("the generator's samples are not finite; there is nothing to measure")
-        return torch.from_numpy(to_pixels(samples, experiment.value_range)).permute(0, 3, 1, 2).contiguous()
-
-    return draw
-
-
-def evaluator_for(home: RunFolder, wanted: Wanted) -> Evaluator:
-    """What measures a run against its own data or against what is asked for."""
-    shape = tuple(home.info().get("sample_shape") or ())
+    Raises:
+        BadInput: there are no such data, or they are of another shape.
+    """
     if wanted.against is not None:
         if len(shape) != 3:
             raise BadInput(f"--against {wanted.against}: the run makes points, which no folder has; leave it out")
-        train, test = _pictures("--against", wanted.against, shape), None
-    else:
-        train, test = _data(wanted, home)
-    if isinstance(train, Density):
-        if wanted.features != "auto" or wanted.split != "test":
-            raise BadInput(
-                "a density is measured exactly, without features or splits; leave out --features and --split"
-            )
-        return PointEvaluator(train, wanted.metrics, wanted.num, wanted.seed)
-    if shape and shape != train.shape:
+        return _image_evaluator(_pictures("--against", wanted.against, shape), None, wanted, device)
+    found, test = _data(wanted, options, train)
+    if shape != found.shape:
         raise BadInput(
-            f"{home.path}: makes samples of shape {list(shape)} and the data have {list(train.shape)}; "
-            "name data of the same shape"
+            f"data={wanted.data or option(options, 'name')}: has samples of shape {list(found.shape)} and the run "
+            f"makes {list(shape)}; name data of the same shape with --data"
         )
+    if isinstance(found, Density):
+        if wanted.features != "auto" or wanted.split != "test":
+            raise BadInput("a density is measured exactly; leave out --features and --split")
+        return PointEvaluator(found, wanted.metrics, wanted.num, wanted.seed)
+    if not isinstance(found, ImageSet):
+        raise BadInput(f"data={option(options, 'name')}: is neither images nor a density; only these are measured")
+    return _image_evaluator(found, test, wanted, device)
+
+
+def _image_evaluator(train: ImageSet, test: ImageSet | None, wanted: Wanted, device: torch.device) -> ImageEvaluator:
+    if train.pixels.device.type != "cpu":  # a run's data are where it trains
+        train = ImageSet(train.pixels.cpu(), None if train.labels is None else train.labels.cpu())
     return ImageEvaluator(
-        train, test, wanted.metrics, wanted.features, wanted.split, wanted.num, wanted.weights, wanted.seed
+        train, test, wanted.metrics, wanted.features, wanted.split, wanted.num, wanted.weights, wanted.seed, device
     )
 
 
-def _data(wanted: Wanted, home: RunFolder | None) -> tuple[Any, ImageSet | None]:
-    """Training and test images, of the run or of what is asked for."""
+def _data(wanted: Wanted, options: Any, train: Dataset | None = None) -> tuple[Dataset, ImageSet | None]:
+    """Training and test samples, of the run's `options` or of what is asked for."""
     if wanted.data is not None:
         options = load([f"data={wanted.data}", *([f"data.root='{wanted.root}'"] if wanted.root else [])]).data
-    else:
-        assert home is not None
-        options = read(home.config).data
-        if wanted.root is not None:
-            if not hasattr(options, "root"):
-                raise BadInput(f"--root {wanted.root}: data={option(options, 'name')} has no root; leave it out")
-            options.root = wanted.root
+    elif wanted.root is not None:
+        if not hasattr(options, "root"):
+            raise BadInput(f"--root {wanted.root}: data={option(options, 'name')} has no root; leave it out")
+        options = replace(options, root=wanted.root)
     name = option(options, "name")
     if name not in DATASETS:
         raise BadInput(f"data={name}: no such data; choose from {', '.join(sorted(DATASETS))}, or add --plugin MODULE")
     test = TEST_SPLITS[name](options) if name in TEST_SPLITS else None
+    if train is not None and wanted.data is None and wanted.root is None:
+        return train, test
     return DATASETS[name](options), test
 
 
@@ -214,10 +209,6 @@ def _shape_of(path: Path) -> tuple[int, int, int]:
     if found is None:
         raise BadInput(f"--against {path}: holds no picture that can be read; name a folder of pictures")
     return found[0], min(found[1:]), min(found[1:])
-
-
-def _weights(experiment: Experiment) -> str:
-    return "averaged" if experiment.training.average else "last"
 
 
 def keep(file: Path, entry: dict[str, Any]) -> None:

@@ -12,13 +12,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ganctl.config import dump, groups, load, parse, values_of
+from ganctl.config import dump, groups, listed, load, parse, values_of
 from ganctl.errors import BadInput
 from ganctl.run import RunFolder
 from ganctl.schema import OUTCOMES, Config
 
 # Keys of a run's configuration that do not tell one study from another.
-NOT_STUDIED = {"seed", "name", "output_dir", "jobs", "device", "keep_checkpoints", "compare", "plugins", "tune"}
+NOT_STUDIED = {
+    "seed", "name", "output_dir", "jobs", "device", "keep_checkpoints", "compare", "plugins", "tune",
+    "metrics", "evaluate_every", "evaluate_num", "features",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,7 @@ def plan(overrides: Sequence[str]) -> Study:
     Raises:
         BadInput: an override that is not allowed, or fewer than two arms.
     """
+    overrides = listed(overrides)
     swept: dict[str, list[str]] = {}
     shared: list[str] = []
     seeds: list[int] | None = None
@@ -116,8 +120,8 @@ def plan(overrides: Sequence[str]) -> Study:
         _refuse_single_loss(shared)
     if swept and any(text.startswith("compare.arms=") for text in shared):
         raise BadInput(f"compare.arms and {', '.join(swept)}: both make arms; list every arm, or sweep keys")
-    listed = map(_split, base.compare.arms)
-    combinations = [list(words) for words in (itertools.product(*swept.values()) if swept else listed)]
+    words_of_arms = map(_split, base.compare.arms)
+    combinations = [list(words) for words in (itertools.product(*swept.values()) if swept else words_of_arms)]
     if not all(combinations):
         raise BadInput("compare.arms: an arm is empty; write its overrides, as in loss=minimax")
     arms = {_arm_name(words): words for words in combinations}
@@ -134,6 +138,7 @@ def plan(overrides: Sequence[str]) -> Study:
         if any(word.startswith("seed=") for word in words):
             raise BadInput(f"compare.arms: {' '.join(words)}: a seed repeats every arm; give seed=0,1 beside the arms")
     _refuse_equal_arms(definition)
+    _refuse_unmeasured(base, swept)
     rules: dict[str, Any] = {"outcome": base.compare.outcome, "checkpoint": base.compare.checkpoint}
     if base.tune:
         rules |= {"tune": base.tune, "tune_seeds": base.compare.tune_seeds}
@@ -195,6 +200,23 @@ def _refuse_equal_arms(definition: dict[str, dict[str, Any]]) -> None:
     for (first, one), (second, other) in itertools.combinations(definition.items(), 2):
         if one == other:
             raise BadInput(f"{first} and {second}: are the same run, so there is nothing to compare; sweep another key")
+
+
+def _refuse_unmeasured(base: Config, swept: dict[str, list[str]]) -> None:
+    """Raises BadInput where arms shall be judged by a metric that is not measured, or measured in different ways."""
+    for key in ("metrics", "evaluate_every", "evaluate_num", "features"):
+        if key in swept:
+            raise BadInput(f"{', '.join(swept[key])}: every cell is measured in one way; give {key} one value")
+    outcome = base.compare.outcome
+    if outcome.startswith("metric/") and outcome.removeprefix("metric/") not in base.metrics:
+        name = outcome.removeprefix("metric/")
+        raise BadInput(
+            f"compare.outcome={outcome}: {name} is not measured; add metrics={','.join([*base.metrics, name])}"
+        )
+    if outcome.startswith("metric/") and base.compare.checkpoint == "best" and base.evaluate_every is None:
+        raise BadInput(
+            f"compare.checkpoint=best: {outcome} is only measured at the end; add evaluate_every={base.sample_every}"
+        )
 
 
 def _split(words: str) -> list[str]:

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from ganctl.build import Experiment, build, resume
+from ganctl.commands.evaluate import Wanted, evaluator_for
 from ganctl.config import dump, load, parse, read
 from ganctl.data import Density
 from ganctl.diagnosis import Diagnosis
@@ -21,12 +22,15 @@ from ganctl.errors import BadInput, Interrupted, NotFinite, RunFailed
 from ganctl.hooks import Checkpoints, Grids, ProgressDisplay, Reports, ScalarLog, SummaryWriter, Watch
 from ganctl.loop import Hook
 from ganctl.loop import train as play
-from ganctl.measures import Evidence, Modes, Quality
+from ganctl.measures import Evaluations, Evidence, Modes, Quality
 from ganctl.run import RunFolder, find, new_path, now, unwritable, write_atomically
 from ganctl.schema import Config, option
 
 # What may differ between a run and its continuation: how long, where and how it is shown, not what is learned.
-RESUMABLE = {"epochs", "steps", "device", "threads", "plugins", "keep_checkpoints", "checkpoint_every"}
+RESUMABLE = {
+    "epochs", "steps", "device", "threads", "plugins", "keep_checkpoints", "checkpoint_every",
+    "metrics", "evaluate_every", "evaluate_num", "features",
+}  # fmt: skip
 
 Show = Callable[[int, str], None]
 
@@ -201,6 +205,12 @@ def _measures(config: Config, experiment: Experiment, folder: RunFolder) -> list
     measures: list[Hook] = [quality, Evidence(experiment, config.probe_every, config.log_every)]
     if isinstance(experiment.dataset, Density):
         measures.append(Modes(experiment, config.sample_every, config.log_every))
+    if config.evaluate_every is not None:
+        wanted = Wanted(config.metrics, config.features, num=config.evaluate_num)
+        dataset, device = experiment.dataset, experiment.training.streams.device
+        evaluator = evaluator_for(config.data, dataset.shape, wanted, device, dataset)
+        folder.update(protocol=evaluator.protocol(experiment.weights))
+        measures.append(Evaluations(experiment, evaluator, config.evaluate_every, config.log_every))
     return measures
 
 

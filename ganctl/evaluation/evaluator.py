@@ -13,7 +13,7 @@ from ganctl.data import Density, ImageSet
 from ganctl.errors import BadInput
 from ganctl.evaluation import cache
 from ganctl.evaluation.extraction import CHUNK, Extracted, extract, shuffled
-from ganctl.evaluation.features import FeatureNetwork, feature_network
+from ganctl.evaluation.features import FeatureNetwork, Request, feature_network
 from ganctl.evaluation.points import POINT_METRICS, point_estimates
 from ganctl.evaluation.protocol import fingerprint, measuring_versions
 from ganctl.evaluation.reference import reference_of
@@ -23,6 +23,9 @@ from ganctl.streams import derive
 
 # (how many, random numbers) -> generated samples: images uint8 [n, C, H, W], or points float32 [n, 2]
 Draw = Callable[[int, torch.Generator], Tensor]
+
+CPU = torch.device("cpu")
+FORM = 1  # of the definitions of the metrics; a change of any of them makes other numbers under another fingerprint
 
 
 @dataclass
@@ -99,6 +102,7 @@ class ImageEvaluator:
         num: images to generate; None: as many as the split has, up to 10,000.
         weights: file of the network's weights, where it needs one.
         seed: of the noise that images are generated from.
+        device: where the network looks.
 
     Raises:
         BadInput: a metric or a network that cannot be had of these images.
@@ -114,8 +118,9 @@ class ImageEvaluator:
         num: int | None = None,
         weights: Path | None = None,
         seed: int = 0,
+        device: torch.device = CPU,
     ) -> None:
-        self.network: FeatureNetwork = feature_network(features, train, test, weights)
+        self.network: FeatureNetwork = feature_network(features, Request(train, test, weights, device))
         self.metrics = self._chosen(metrics, test)
         self.reference = reference_of(train, test, self.network, split, num)
         self.num, self.seed = self.reference.num, seed
@@ -155,6 +160,7 @@ class ImageEvaluator:
             "dtype": "float64",
             "weights": weights,
             "seed": self.seed,
+            "form": FORM,
             "versions": measuring_versions(),
         }  # fmt: skip
 
@@ -259,6 +265,7 @@ class PointEvaluator:
     def protocol(self, weights: str) -> dict[str, Any]:
         """How a generator with those weights (averaged, last) is measured."""
         return {
+            "form": FORM,
             "features": {"name": "points", "dimensions": self.density.shape[0]},
             "reference": self.density.fingerprint,
             "split": "exact",

@@ -23,6 +23,23 @@ Look = Callable[[Tensor], tuple[Tensor, Tensor | None]]
 
 
 @dataclass(frozen=True)
+class Request:
+    """What a feature network is wanted for.
+
+    Attributes:
+        train: images that generators are trained on, on the CPU.
+        test: images that they are not; None where there are none.
+        weights: file of the network's weights; None: its own download, or none needed.
+        device: where it looks.
+    """
+
+    train: ImageSet
+    test: ImageSet | None = None
+    weights: Path | None = None
+    device: torch.device = torch.device("cpu")
+
+
+@dataclass(frozen=True)
 class FeatureNetwork:
     """What turns images into features.
 
@@ -43,28 +60,29 @@ class FeatureNetwork:
     about: dict[str, Any] = field(default_factory=dict)
 
 
-def classifier(train: ImageSet, test: ImageSet | None, weights: Path | None) -> FeatureNetwork:
+def classifier(request: Request) -> FeatureNetwork:
     """The last hidden layer of a small classifier trained on the data set itself; it needs labels."""
-    del weights
+    train = request.train
     if train.labels is None:
         raise BadInput("features=classifier: these images have no classes to learn; use features=pixels or inception")
     if min(train.shape[1:]) < 8:
         raise BadInput(f"features=classifier: images of {train.shape[1]} pixels are too small; use features=pixels")
-    network, right = classifier_of(train, test)
+    network, right = classifier_of(train, request.test)
+    digest = cache.digest(network.state_dict())
+    network.to(request.device)
     return FeatureNetwork(
         "classifier",
-        cache.digest(network.state_dict()),
+        digest,
         network.hidden.out_features,
-        lambda pixels: asked(network, pixels),
+        lambda pixels: asked(network, pixels.to(request.device)),
         own_classes=True,
         about={"trained_on": train.fingerprint, "accuracy": right},
     )
 
 
-def pixels(train: ImageSet, test: ImageSet | None, weights: Path | None) -> FeatureNetwork:
+def pixels(request: Request) -> FeatureNetwork:
     """The pixels themselves in [0, 1], averaged down to at most 1,024 numbers an image."""
-    del test, weights
-    channels, height, width = train.shape
+    channels, height, width = request.train.shape
     shrink = min(1.0, math.sqrt(MOST_PIXELS / (channels * height * width)))
     size = (max(1, int(height * shrink)), max(1, int(width * shrink)))
 
@@ -75,9 +93,9 @@ def pixels(train: ImageSet, test: ImageSet | None, weights: Path | None) -> Feat
     return FeatureNetwork("pixels", f"{channels}x{size[0]}x{size[1]}", channels * size[0] * size[1], look)
 
 
-def inception(train: ImageSet, test: ImageSet | None, weights: Path | None) -> FeatureNetwork:
+def inception(request: Request) -> FeatureNetwork:
     """The pool of Inception-v3 that FID is defined on, through torch-fidelity; grey images become RGB."""
-    del train, test
+    weights = request.weights
     if importlib.util.find_spec("torch_fidelity") is None:
         raise BadInput("features=inception: needs torch-fidelity; install it with pip install 'ganctl[inception]'")
     from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3, FeatureExtractorInceptionV3
@@ -98,34 +116,34 @@ def inception(train: ImageSet, test: ImageSet | None, weights: Path | None) -> F
             f"features=inception: its weights cannot be read ({reason}); give --weights FILE, "
             f"{URL_INCEPTION_V3.rsplit('/', 1)[-1]} of torch-fidelity"
         ) from None
+    network.to(request.device)
     file = weights or Path(torch.hub.get_dir()) / "checkpoints" / URL_INCEPTION_V3.rsplit("/", 1)[-1]
     found = hashlib.sha256(file.read_bytes()).hexdigest()
 
     @torch.no_grad()
     def look(images: Tensor) -> tuple[Tensor, Tensor]:
         coloured = images if images.shape[1] == 3 else images.expand(-1, 3, -1, -1)
-        features, logits = network(coloured)
+        features, logits = network(coloured.to(request.device))
         return features, logits.softmax(dim=1)
 
     return FeatureNetwork("inception", found, 2048, look, about={"weights": file.name})
 
 
-# (training images, test images or None, weights file or None) -> network
-FEATURES: dict[str, Callable[[ImageSet, ImageSet | None, Path | None], FeatureNetwork]] = {
+FEATURES: dict[str, Callable[[Request], FeatureNetwork]] = {
     "classifier": classifier,
     "pixels": pixels,
     "inception": inception,
 }
 
 
-def feature_network(name: str, train: ImageSet, test: ImageSet | None, weights: Path | None = None) -> FeatureNetwork:
+def feature_network(name: str, request: Request) -> FeatureNetwork:
     """The network of that name; `auto` is the classifier where the images have classes, and their pixels otherwise.
 
     Raises:
         BadInput: there is no such network, or it cannot look at these images.
     """
     if name == "auto":
-        name = "pixels" if train.labels is None else "classifier"
+        name = "pixels" if request.train.labels is None else "classifier"
     if name not in FEATURES:
         raise BadInput(f"features={name}: no such network; choose from auto, {', '.join(FEATURES)}")
-    return FEATURES[name](train, test, weights)
+    return FEATURES[name](request)

@@ -10,7 +10,12 @@ import numpy as np
 from ganctl.errors import BadInput
 from ganctl.run import RunFolder
 
-MEASURED = ("quality/", "selection/", "modes/")  # what is measured of samples, now and then, not logged of a turn
+MEASURED = (
+    "quality/",
+    "selection/",
+    "modes/",
+    "metric/",
+)  # what is measured of samples, now and then, not logged of a turn
 
 
 @dataclass(frozen=True)
@@ -24,6 +29,7 @@ class CellRecord:
         series: {tag: float [rows]}, NaN where a row lacks the tag.
         grids: its sample grids by step, oldest first.
         rules: by which scalar it is judged, `outcome`, and at which `checkpoint`, last or best.
+        evaluation: what was measured of its last weights, an entry of metrics.json; None: nothing.
     """
 
     arm: str
@@ -35,6 +41,7 @@ class CellRecord:
     series: dict[str, np.ndarray]
     grids: dict[int, Path]
     rules: dict[str, Any]
+    evaluation: dict[str, Any] | None = None
 
     @property
     def status(self) -> str:
@@ -102,6 +109,10 @@ def read_cell(arm: str, seed: int, folder: RunFolder, rules: dict[str, Any]) -> 
         rows = folder.scalars()
     except BadInput as error:
         rows, info = [], {**info, "status": "failed", "error": str(error)}
+    evaluation = _evaluation(folder, int(rows[-1]["step"])) if rows else None
+    if evaluation:
+        values = {f"metric/{name}": found["value"] for name, found in evaluation["metrics"].items()}
+        rows[-1] = {**rows[-1], **{tag: value for tag, value in values.items() if value is not None}}
     tags = sorted({tag for row in rows for tag in row} - {"step", "epoch"})
     return CellRecord(
         arm,
@@ -113,4 +124,18 @@ def read_cell(arm: str, seed: int, folder: RunFolder, rules: dict[str, Any]) -> 
         {tag: np.array([row.get(tag, np.nan) for row in rows], dtype=float) for tag in tags},
         {int(file.stem.removeprefix("step-")): file for file in folder.grids()},
         rules,
+        evaluation,
     )
+
+
+def _evaluation(folder: RunFolder, step: int) -> dict[str, Any] | None:
+    """The newest evaluation of the weights after `step`; None where there is none, or the file is damaged."""
+    try:
+        entries = json.loads(folder.metrics_file.read_text())["evaluations"]
+        entry = [entry for entry in entries if entry["step"] == step][-1]
+        assert all("value" in found for found in entry["metrics"].values()) and entry["fingerprint"]
+        assert isinstance(entry["protocol"], dict)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, AssertionError):
+        return None
+    assert isinstance(entry, dict)
+    return entry

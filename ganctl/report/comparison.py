@@ -14,6 +14,7 @@ from ganctl.report import curves, dots, grids
 from ganctl.report.collect import CellRecord, collect
 from ganctl.report.drawing import Arms
 from ganctl.report.judgement import judge
+from ganctl.report.measured import reach, unify
 from ganctl.report.pages import Drawing, html, markdown
 from ganctl.report.stories import facts
 from ganctl.run import write_atomically
@@ -44,6 +45,12 @@ FIGURES: dict[str, tuple[str, Callable[[Arms], Figure], str]] = {
         curves.quality,
         "How far generated samples are from real ones (the dotted line: two halves of the real data), and how far "
         "apart two generated samples are, relative to two real ones.",
+    ),
+    "metrics": (
+        "curves",
+        curves.metrics,
+        "What evaluate finds of the same noise at each moment, in the features and against the real samples that the "
+        "table of metrics names. The dotted line: real samples.",
     ),
     "own_losses": (
         "curves",
@@ -91,6 +98,10 @@ NEEDED = {
 def write_report(path: Path) -> dict[str, Any]:
     """Reads the cells of the comparison in the folder `path`, writes all that is derived, and gives comparison.json."""
     comparison, cells = collect(path)
+    for derived in ("metrics", "reach"):
+        comparison.pop(derived, None)
+    unify(comparison, cells)
+    reach(comparison, cells)
     for cell in cells:
         entry = comparison["arms"][cell.arm]["seeds"][str(cell.seed)]
         row, outcome = cell.judged(), cell.outcome()
@@ -132,6 +143,8 @@ def _draw(folder: Path, comparison: dict[str, Any], cells: list[CellRecord]) -> 
     tags = {tag for cell in cells for tag in cell.series}
     drawn = []
     for name, (part, draw, caption) in FIGURES.items():
+        if name == "metrics" and not curves.measured_often(arms):
+            continue
         if not tags or NEEDED.get(name, next(iter(tags))) not in tags:
             continue
         figure = draw(arms)

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from ganctl.report.collect import CellRecord
 from ganctl.report.drawing import COLORS, STYLES, Arms, color, draw, legend, panels, style, wrapped
+from ganctl.schema import METRIC_NAMES
 
 
 def quality(arms: Arms) -> Figure:
@@ -30,6 +31,40 @@ def quality(arms: Arms) -> Figure:
         axes[0].axhline(floors[0], color="0.5", linewidth=0.8, linestyle=":")
         axes[0].set_ylim(bottom=0)
     axes[1].axhline(1, color="0.5", linewidth=0.8, linestyle=":")
+    legend(figure, axes[0])
+    return figure
+
+
+def measured_often(arms: Arms) -> list[str]:
+    """The metrics that some cell has at more than one step, in the order of their table."""
+    several = {
+        tag
+        for cells in arms.values()
+        for cell in cells
+        for tag, values in cell.series.items()
+        if np.isfinite(values).sum() > 1
+    }
+    return [name for name in METRIC_NAMES if f"metric/{name}" in several]
+
+
+def metrics(arms: Arms) -> Figure:
+    """Every metric that was measured while training, a panel each."""
+    names = measured_often(arms)
+    columns = min(3, len(names))
+    figure, axes = panels(columns, math.ceil(len(names) / columns))
+    for panel in axes[len(names) :]:
+        panel.set_visible(False)
+    for panel, name in zip(axes, names, strict=False):
+        for arm, cells in arms.items():
+            draw(panel, cells, f"metric/{name}", color(arms, arm), arm, style(arms, arm))
+        found = (cell.evaluation for cells in arms.values() for cell in cells if cell.evaluation)
+        floor = next((entry["metrics"].get(name, {}).get("floor") for entry in found), None)
+        if floor is not None:
+            panel.axhline(floor, color="0.5", linewidth=0.8, linestyle=":")
+        label, better = METRIC_NAMES[name]
+        panel.set_title(f"{label} ({better} is better)", fontsize=9)
+        if min(panel.get_ylim()) > 0 and panel.get_ylim()[1] > 20 * panel.get_ylim()[0]:
+            panel.set_yscale("log")
     legend(figure, axes[0])
     return figure
 

@@ -13,7 +13,7 @@ from ganctl.formats import clock, number
 from ganctl.report import statistics
 from ganctl.report.collect import CellRecord, ended
 from ganctl.report.statistics import Difference
-from ganctl.schema import OUTCOMES
+from ganctl.schema import METRIC_NAMES, OUTCOMES
 
 LABELS = {
     "quality/sliced_wasserstein": "distance to the data (sliced Wasserstein)",
@@ -21,6 +21,7 @@ LABELS = {
     "modes/covered": "modes covered",
     "modes/high_quality": "share of high-quality samples",
     "modes/kl": "KL divergence of the modes' shares from equal ones",
+    **{f"metric/{name}": label for name, (label, _) in METRIC_NAMES.items()},
 }
 
 Arms = dict[str, list[CellRecord]]
@@ -48,6 +49,7 @@ def judge(comparison: dict[str, Any], cells: list[CellRecord]) -> None:
             *_outcome_words(comparison, arms, baseline, found),
             *_certainty_words(comparison, baseline, found),
             *_failure_words(comparison, cells),
+            *_protocol_words(comparison),
             _cost_words(comparison, cells, baseline),
         ],
     }
@@ -148,13 +150,32 @@ def _outcome_words(comparison: dict[str, Any], arms: Arms, baseline: str, found:
         f"The {LABELS[rules['outcome']]}, {'lower' if lower else 'higher'} being better: {_list(means, joint='; ')}."
     )
     floors = [cell.info.get("floor", {}).get(rules["outcome"]) for cells in arms.values() for cell in cells]
+    name = rules["outcome"].removeprefix("metric/")
+    floors.append(comparison.get("metrics", {}).get("floors", {}).get(name))
     floor = next((value for value in floors if value is not None), None)
     if floor is not None:
-        words += f" Two halves of the real data: {number(floor)}."
+        words += f" Real samples: {number(floor)}."
     differences = [_difference_words(arm, difference, lower) for arm, difference in found.items() if difference.seeds]
     return (
         [words, f"Against {baseline} at the same seed: {_list(differences, joint='; ')}."] if differences else [words]
     )
+
+
+def _protocol_words(comparison: dict[str, Any]) -> list[str]:
+    """Why metrics are not tabulated, and how soon arms were as good as the first one ended."""
+    words = [comparison["metrics"]["refused"]] if "refused" in comparison.get("metrics", {}) else []
+    found = comparison.get("reach")
+    if found:
+        told = []
+        for arm, steps in found["steps"].items():
+            known = sorted(step for step in steps.values() if step is not None)
+            seeds = f"{len(known)} of {len(steps)} seeds"
+            told.append(f"{arm} step {known[(len(known) - 1) // 2]:,} ({seeds})" if known else f"{arm} never ({seeds})")
+        first = next(iter(found["steps"]))
+        label = LABELS[found["tag"]]
+        bound = f"{label} {number(found['threshold'])}"
+        words.append(f"As good as {first} ended ({bound}), in the median: {_list(told, joint='; ')}.")
+    return words
 
 
 def _mean_words(arm: str, spread: dict[str, Any], seeds: int) -> str:

@@ -12,8 +12,9 @@ from ganctl.formats import clock, number
 from ganctl.report.collect import CellRecord, ended
 from ganctl.report.fairness import fairness, settings
 from ganctl.report.judgement import LABELS, rate, unhealthy
+from ganctl.report.measured import protocol_line
 from ganctl.report.stories import reason, story
-from ganctl.schema import OUTCOMES
+from ganctl.schema import METRIC_NAMES, OUTCOMES
 
 HEADLINE = {
     "quality/sliced_wasserstein": "distance",
@@ -21,6 +22,11 @@ HEADLINE = {
     "modes/covered": "modes",
     "modes/high_quality": "high quality",
     "modes/kl": "KL",
+    "metric/fid": "FID",
+    "metric/kid": "KID",
+    "metric/precision": "precision",
+    "metric/recall": "recall",
+    "metric/coverage": "coverage",
     "loss/discriminator": "D loss",
     "loss/generator": "G loss (own)",
     "yardstick/j_d": "J(D)",
@@ -102,6 +108,7 @@ def _view(comparison: dict[str, Any], cells: list[CellRecord], drawn: list[Drawi
         "stories": {(cell.arm, cell.seed): story(cell) for cell in cells},
         "reasons": {(cell.arm, cell.seed): words for cell in cells[:MOST_REASONS] if (words := reason(cell))},
         "meanings": {arm: _meaning(values["overrides"], arms[arm]) for arm, values in comparison["arms"].items()},
+        "measured": _measured(comparison),
         "fairness": fairness(comparison, cells),
         "figures": {
             part: [figure for figure in drawn if figure.part == part]
@@ -109,6 +116,31 @@ def _view(comparison: dict[str, Any], cells: list[CellRecord], drawn: list[Drawi
         },
         "wrong": [cell for cell in cells if not ended(cell) or unhealthy(cell)],
     }
+
+
+def _measured(comparison: dict[str, Any]) -> dict[str, Any]:
+    """The table of metrics: a row a metric, with its value in each arm and of real samples; empty without any."""
+    found = comparison.get("metrics", {})
+    if "arms" not in found:
+        return {}
+    rows = {}
+    for name, floor in found["floors"].items():
+        tag = f"metric/{name}"
+        spreads = {arm: values[name] for arm, values in found["arms"].items()}
+        cells = {arm: _spread(spread, tag) for arm, spread in spreads.items()}
+        errors = [spread["sampling_error"] for spread in spreads.values() if spread["sampling_error"] is not None]
+        label, better = METRIC_NAMES[name]
+        rows[f"{name.replace('_', ' ')}: {label}, {better} is better"] = (
+            cells, number(floor, tag), number(max(errors), tag) if errors else "–",
+        )  # fmt: skip
+    return {"rows": rows, "protocol": protocol_line(found), "warnings": found["warnings"]}
+
+
+def _spread(spread: dict[str, Any], tag: str) -> str:
+    if not spread["count"]:
+        return "–"
+    deviation = f" ± {number(spread['std'])}" if spread["std"] is not None else ""
+    return f"{number(spread['mean'], tag)}{deviation} ({spread['count']})"
 
 
 def _meaning(overrides: list[str], cells: list[CellRecord]) -> str:

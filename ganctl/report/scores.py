@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ganctl.formats import number
+from ganctl.report.measured import protocol_line
 from ganctl.schema import METRIC_NAMES
 
 
@@ -23,19 +24,3 @@ def print_scores(entry: dict[str, Any], title: str) -> None:
         table.add_row(name, value, low if found["low"] is None else f"{low} to {high}", floor, direction)
     console.print(table)
     console.print(protocol_line(entry), markup=False, highlight=False)
-
-
-def protocol_line(entry: dict[str, Any]) -> str:
-    """How it was measured, in one sentence."""
-    protocol = entry["protocol"]
-    features = protocol["features"]
-    known = f", {features['accuracy']:.1%} right" if features.get("accuracy") else ""
-    against = {
-        "test": "images of the test split", "train": "training images", "half": "images, half of the training set",
-        "exact": "exact samples",
-    }[protocol["split"]]  # fmt: skip
-    return (
-        f"{protocol['num_fake']:,} generated against {protocol['num_real']:,} {against}; features: {features['name']} "
-        f"({features['dimensions']}{known}); {protocol['weights']} weights, seed {protocol['seed']}; "
-        f"protocol {entry['fingerprint']}"
-    )

@@ -21,7 +21,8 @@ def print_table(comparison: dict[str, Any]) -> None:
     table.add_column("arm", overflow="fold")
     table.add_column("seed", justify="right")
     there = columns(comparison)
-    shown = [tag for tag in (POINTS if "modes/covered" in there else IMAGES) if tag in there]
+    usual = [tag for tag in (POINTS if "modes/covered" in there else IMAGES) if tag in there]
+    shown = [*[tag for tag in there if tag.startswith("metric/")][:3], *usual][: len(IMAGES)]
     for tag in shown:
         table.add_column(HEADLINE[tag], justify="right", no_wrap=True)
     for arm, values in comparison["arms"].items():

@@ -1,0 +1,70 @@
+"""Measuring every cell of a comparison by one protocol."""
+
+import json
+from typing import Any
+
+from ganctl.build import Experiment, reopen
+from ganctl.commands.evaluate import Wanted, evaluations_in, evaluator_for, keep
+from ganctl.commands.study import Cell
+from ganctl.commands.train import say
+from ganctl.errors import RunFailed
+from ganctl.evaluation import Evaluator, fingerprint
+from ganctl.formats import number
+from ganctl.run import now
+from ganctl.schema import Config
+
+
+class CellEvaluators:
+    """What measures the cells of a study: one evaluator a data set, made before the first cell runs.
+
+    So what cannot be measured is refused before anything is trained, and cells side by side find the classifier ready.
+    """
+
+    def __init__(self) -> None:
+        self.of_data: dict[str, Evaluator] = {}
+
+    def prepare(self, config: Config, experiment: Experiment) -> None:
+        """Makes the evaluator of an arm, where its data have none yet and metrics are asked for.
+
+        Raises:
+            BadInput: a metric or features that such samples do not have.
+        """
+        if config.metrics and _data(config) not in self.of_data:
+            wanted = Wanted(config.metrics, config.features, num=config.evaluate_num)
+            dataset, device = experiment.dataset, experiment.training.streams.device
+            self.of_data[_data(config)] = evaluator_for(config.data, dataset.shape, wanted, device, dataset)
+
+    def evaluate(self, cells: list[Cell]) -> None:
+        """Measures the last checkpoint of every complete cell, where this protocol has not measured it already."""
+        complete = [cell for cell in cells if cell.config.metrics and cell.folder.info().get("status") == "completed"]
+        for place, cell in enumerate(complete, 1):
+            evaluator, config = self.of_data[_data(cell.config)], cell.config
+            experiment, checkpoint = reopen(
+                cell.folder.path, cell.folder.path, config.plugins, config.device, None, config.threads
+            )
+            digits = fingerprint(evaluator.protocol(experiment.weights))
+            entry = _known(cell, checkpoint.name, digits)
+            if entry is None:
+                try:
+                    found = evaluator.evaluate(experiment.draw_measured, experiment.weights)
+                except RunFailed as error:
+                    say(f"{cell.title}: cannot be measured ({error})")
+                    continue
+                when = {"step": experiment.training.step, "checkpoint": checkpoint.name, "created": now()}
+                entry = {**when, **found.to_dict()}
+                values = "  ".join(f"{name} {number(row['value'])}" for name, row in entry["metrics"].items())
+                say(f"measured {place} of {len(complete)}  {cell.title}: {values}")
+            keep(cell.folder.metrics_file, entry)  # the newest entry is the one that is tabulated
+
+
+def _data(config: Config) -> str:
+    return json.dumps(config.to_dict()["data"], sort_keys=True)
+
+
+def _known(cell: Cell, checkpoint: str, digits: str) -> dict[str, Any] | None:
+    """The evaluation of that checkpoint by that protocol, if it has all the metrics and no others."""
+    for entry in evaluations_in(cell.folder.metrics_file):
+        same = entry.get("checkpoint") == checkpoint and entry.get("fingerprint") == digits
+        if same and {*cell.config.metrics} == {*entry.get("metrics", {})}:
+            return entry
+    return None

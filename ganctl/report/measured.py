@@ -1,0 +1,96 @@
+"""What `evaluate` found of the cells of a comparison: one protocol, or no table."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ganctl.report import statistics
+from ganctl.report.collect import CellRecord
+from ganctl.schema import METRIC_NAMES, OUTCOMES
+
+
+def unify(comparison: dict[str, Any], cells: list[CellRecord]) -> None:
+    """Adds "metrics" to the comparison: the protocol, what real samples come to, and each arm over its seeds.
+
+    Numbers of different protocols do not compare: where there are several, the values are taken out of the cells, and
+    "metrics" says so instead. Arms that differ in whether they keep an average of the weights may differ in that.
+    """
+    measured = [cell for cell in cells if cell.evaluation]
+    if not measured:
+        return
+    averaging = {str(arm.get("ema_decay")) for arm in comparison["definition"].values()}
+    apart = {"weights"} if len(averaging) > 1 else set()
+    protocols = {repr(sorted(_flat(cell.evaluation["protocol"], apart))) for cell in measured}  # type: ignore[index]
+    if len(protocols) > 1:
+        for cell in cells:
+            for tag in [tag for tag in cell.series if tag.startswith("metric/")]:
+                del cell.series[tag]
+        comparison["metrics"] = {
+            "refused": f"The cells were measured by {len(protocols)} different protocols, which do not compare, so "
+            "their metrics are left out; the same command with metrics= measures all of them by one.",
+        }
+        return
+    entry = measured[-1].evaluation
+    assert entry is not None
+    names = [name for name in METRIC_NAMES if any(name in cell.evaluation["metrics"] for cell in measured)]  # type: ignore[index]
+    comparison["metrics"] = {
+        "fingerprint": entry["fingerprint"],
+        "protocol": entry["protocol"],
+        "floors": {name: entry["metrics"].get(name, {}).get("floor") for name in names},
+        "arms": {arm: {name: _spread(measured, arm, name) for name in names} for arm in comparison["arms"]},
+        "warnings": entry.get("warnings", []),
+    }
+
+
+def _flat(protocol: dict[str, Any], apart: set[str]) -> list[tuple[str, str]]:
+    return [(key, repr(value)) for key, value in protocol.items() if key not in apart]
+
+
+def _spread(cells: list[CellRecord], arm: str, name: str) -> dict[str, Any]:
+    """Mean and deviation over the seeds of an arm, and the largest error that one seed's value has from sampling."""
+    found = [cell.evaluation["metrics"].get(name, {}) for cell in cells if cell.arm == arm]  # type: ignore[index]
+    values = [math.nan if row.get("value") is None else row["value"] for row in found]
+    errors = [row["standard_error"] for row in found if row.get("standard_error") is not None]
+    return {**statistics.spread(values), "sampling_error": max(errors, default=None)}
+
+
+def reach(comparison: dict[str, Any], cells: list[CellRecord]) -> None:
+    """Adds "reach" to the comparison: the step at which each cell first was as good as the first arm ended.
+
+    Of the outcome where it is a metric measured while training, or else of the Fréchet distance; null where a cell
+    never was. It shows losses that differ in speed more than in the end.
+    """
+    several = {tag for cell in cells for tag, values in cell.series.items() if np.isfinite(values).sum() > 1}
+    outcome = comparison["rules"]["outcome"]
+    tag = next((tag for tag in (outcome, "metric/fid") if tag.startswith("metric/") and tag in several), None)
+    if tag is None:
+        return
+    baseline = next(iter(comparison["arms"]))
+    ends = [cell.final().get(tag, math.nan) for cell in cells if cell.arm == baseline]
+    threshold = statistics.spread(ends)["mean"]
+    if threshold is None:
+        return
+    steps: dict[str, dict[str, int | None]] = {arm: {} for arm in comparison["arms"]}
+    for cell in cells:
+        values = cell.series.get(tag, np.zeros(0))
+        there = np.isfinite(values)
+        good = there & ((values <= threshold) if OUTCOMES[tag] else (values >= threshold))
+        steps[cell.arm][str(cell.seed)] = int(cell.step[good][0]) if good.any() else None
+    comparison["reach"] = {"tag": tag, "threshold": threshold, "steps": steps}
+
+
+def protocol_line(entry: dict[str, Any]) -> str:
+    """How it was measured, in one sentence."""
+    protocol = entry["protocol"]
+    features = protocol["features"]
+    known = f", {features['accuracy']:.1%} right" if features.get("accuracy") else ""
+    against = {
+        "test": "images of the test split", "train": "training images", "half": "images, half of the training set",
+        "exact": "exact samples",
+    }[protocol["split"]]  # fmt: skip
+    return (
+        f"{protocol['num_fake']:,} generated against {protocol['num_real']:,} {against}; features: {features['name']} "
+        f"({features['dimensions']}{known}); {protocol['weights']} weights, seed {protocol['seed']}; "
+        f"protocol {entry['fingerprint']}"
+    )
