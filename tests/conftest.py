@@ -27,6 +27,22 @@ TINY = [
 ]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory):
+    """What ganctl keeps between runs is kept for these tests alone."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture
+def quick_classifier(monkeypatch):
+    """The classifier that images are measured in, trained for seconds instead of half a minute."""
+    from ganctl.evaluation import classifier
+
+    monkeypatch.setitem(classifier.RECIPE, "steps", 200)
+
+
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """An empty working folder."""

@@ -20,8 +20,9 @@ WARM_UP = 0.1  # part of the steps in which the learning rate rises; it falls to
 CHUNK = 500
 
 
-def train_classifier(images: ImageSet, classes: int, steps: int = RECIPE["steps"]) -> Classifier:
+def train_classifier(images: ImageSet, classes: int) -> Classifier:
     """A classifier of the labelled `images`, on the CPU and ready to be asked."""
+    steps = RECIPE["steps"]
     with torch.random.fork_rng(devices=[]):  # a run that is evaluated while it trains has torch's stream to itself
         streams = Streams(RECIPE["seed"])
         with streams.initial_weights("classifier"):

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ganctl.data import ImageSet
-from ganctl.evaluation.classifier import RECIPE, accuracy, train_classifier
+from ganctl.evaluation.classifier import accuracy, train_classifier
 from ganctl.evaluation.extraction import Extracted
 from ganctl.evaluation.features import FeatureNetwork
 from ganctl.metrics import (
@@ -168,7 +168,7 @@ def _classifier_accuracy(sides: Sides) -> Estimate:
     """Trained on generated images as the network labels them, tested on real ones."""
     assert sides.labels is not None and sides.real.probabilities is not None
     labels = sides.fake.classes[: len(sides.fake.pixels)]
-    network = train_classifier(ImageSet(sides.fake.pixels, labels), sides.real.probabilities.shape[1], RECIPE["steps"])
+    network = train_classifier(ImageSet(sides.fake.pixels, labels), sides.real.probabilities.shape[1])
     right = accuracy(network, ImageSet(sides.real.pixels, sides.labels[: len(sides.real.pixels)]))
     return Estimate(right, math.sqrt(right * (1 - right) / len(sides.real.pixels)))
 

@@ -1,0 +1,83 @@
+"""What takes long is made once, and nothing damaged is believed."""
+
+import pytest
+import torch
+
+from ganctl.evaluation import cache
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path, monkeypatch):
+    """An empty cache."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    return tmp_path / "ganctl" / "evaluation"
+
+
+def made(calls):
+    def make():
+        calls.append(1)
+        return {"a": torch.arange(6.0).view(2, 3), "b": torch.tensor(7, dtype=torch.int64)}
+
+    return make
+
+
+def test_it_is_made_once_and_comes_back_bit_for_bit():
+    calls = []
+    first, again = cache.stored("x", made(calls)), cache.stored("x", made(calls))
+    assert calls == [1]
+    assert first.keys() == again.keys() == {"a", "b"}
+    assert all(torch.equal(first[name], again[name]) and first[name].dtype == again[name].dtype for name in first)
+
+
+def flip_a_bit(content):
+    return content[:-3] + bytes([content[-3] ^ 1]) + content[-2:]
+
+
+@pytest.mark.parametrize(
+    "damage", [flip_a_bit, lambda content: content[:40], lambda content: b"", lambda content: b"{}" * 99]
+)
+def test_a_damaged_file_is_told_and_made_anew(place, damage):
+    calls = []
+    cache.stored("x", made(calls))
+    file = place / "x.safetensors"
+    file.write_bytes(damage(file.read_bytes()))
+    with pytest.warns(UserWarning, match="x.safetensors: is damaged"):
+        again = cache.stored("x", made(calls))
+    assert len(calls) == 2 and torch.equal(again["a"], torch.arange(6.0).view(2, 3))
+    cache.stored("x", made(calls))  # and it is whole now, without a warning
+    assert len(calls) == 2
+
+
+def test_a_file_without_its_digest_is_not_believed(place):
+    from safetensors.torch import save_file
+
+    calls = []
+    place.mkdir(parents=True)
+    save_file({"a": torch.zeros(2, 3), "b": torch.tensor(0)}, place / "x.safetensors")
+    with pytest.warns(UserWarning, match="damaged"):
+        assert cache.stored("x", made(calls))["a"].sum() == 15
+
+
+def test_where_nothing_can_be_kept_it_works_all_the_same(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("not a folder")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    calls = []
+    with pytest.warns(UserWarning, match="cannot be kept"):
+        assert cache.stored("x", made(calls))["b"] == 7
+
+
+def test_a_digest_changes_with_names_types_shapes_and_values():
+    base = {"a": torch.zeros(2, 3)}
+    others = [
+        {"b": torch.zeros(2, 3)}, {"a": torch.zeros(3, 2)}, {"a": torch.zeros(2, 3, dtype=torch.int32)},
+        {"a": torch.eye(3)[:2]}, {"a": torch.zeros(2, 3), "c": torch.zeros(0)},
+    ]  # fmt: skip
+    digests = {cache.digest(tensors) for tensors in [base, *others]}
+    assert len(digests) == 6
+    assert cache.digest({"a": torch.zeros(3, 2).T}) == cache.digest(base)  # whatever the memory looks like
+
+
+def test_a_key_changes_with_every_part():
+    assert len({cache.key("a", 1), cache.key("a", 2), cache.key("a", "1"), cache.key(["a", 1]), cache.key("a")}) == 5
+    assert cache.key({"x": 1, "y": 2}) == cache.key({"y": 2, "x": 1})
+    assert len(cache.key("a")) == 32
