@@ -40,6 +40,7 @@ def quick_classifier(monkeypatch):
     """The classifier that images are measured in, trained for seconds instead of half a minute."""
     from ganctl.evaluation import classifier
 
+    torch.set_num_threads(1)  # such small sums take longer with two
     monkeypatch.setitem(classifier.RECIPE, "steps", 200)
 
 

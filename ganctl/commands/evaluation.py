@@ -4,9 +4,9 @@ import json
 from typing import Any
 
 from ganctl.build import Experiment, reopen
-from ganctl.commands.evaluate import Wanted, evaluations_in, evaluator_for, keep
+from ganctl.commands.evaluate import evaluations_in, keep
 from ganctl.commands.study import Cell
-from ganctl.commands.train import say
+from ganctl.commands.train import evaluator_of, say
 from ganctl.errors import RunFailed
 from ganctl.evaluation import Evaluator, fingerprint
 from ganctl.formats import number
@@ -30,9 +30,7 @@ class CellEvaluators:
             BadInput: a metric or features that such samples do not have.
         """
         if config.metrics and _data(config) not in self.of_data:
-            wanted = Wanted(config.metrics, config.features, num=config.evaluate_num)
-            dataset, device = experiment.dataset, experiment.training.streams.device
-            self.of_data[_data(config)] = evaluator_for(config.data, dataset.shape, wanted, device, dataset)
+            self.of_data[_data(config)] = evaluator_of(config, experiment)
 
     def evaluate(self, cells: list[Cell]) -> None:
         """Measures the last checkpoint of every complete cell, where this protocol has not measured it already."""

@@ -116,6 +116,7 @@ def plan(overrides: Sequence[str]) -> Study:
         else:
             shared.append(text)
     base = load([*shared, *(values[0] for values in swept.values())])
+    _refuse_unmeasured(base, swept)
     if not swept:
         _refuse_single_loss(shared)
     if swept and any(text.startswith("compare.arms=") for text in shared):
@@ -138,7 +139,6 @@ def plan(overrides: Sequence[str]) -> Study:
         if any(word.startswith("seed=") for word in words):
             raise BadInput(f"compare.arms: {' '.join(words)}: a seed repeats every arm; give seed=0,1 beside the arms")
     _refuse_equal_arms(definition)
-    _refuse_unmeasured(base, swept)
     rules: dict[str, Any] = {"outcome": base.compare.outcome, "checkpoint": base.compare.checkpoint}
     if base.tune:
         rules |= {"tune": base.tune, "tune_seeds": base.compare.tune_seeds}

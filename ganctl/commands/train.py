@@ -19,6 +19,7 @@ from ganctl.config import dump, load, parse, read
 from ganctl.data import Density
 from ganctl.diagnosis import Diagnosis
 from ganctl.errors import BadInput, Interrupted, NotFinite, RunFailed
+from ganctl.evaluation import Evaluator
 from ganctl.hooks import Checkpoints, Grids, ProgressDisplay, Reports, ScalarLog, SummaryWriter, Watch
 from ganctl.loop import Hook
 from ganctl.loop import train as play
@@ -42,11 +43,17 @@ def train(overrides: Sequence[str]) -> Path:
     """Trains what `overrides` describe in a new folder and gives that folder."""
     config = load(overrides)
     experiment = build(config)
+    if config.metrics and config.evaluate_every is None:
+        raise BadInput(
+            f"metrics={','.join(config.metrics)}: how often? add evaluate_every=200, or measure the finished run with "
+            "`ganctl evaluate`"
+        )
+    evaluator = evaluator_of(config, experiment) if config.evaluate_every else None
     path = new_path(
         Path(config.output_dir), config.name or f"{option(config.loss, 'name')}-{option(config.data, 'name')}"
     )
     folder = create(path, config, experiment)
-    return run_shown(config, experiment, folder)
+    return run_shown(config, experiment, folder, evaluator)
 
 
 def resume_run(path: Path, overrides: Sequence[str]) -> Path:
@@ -77,6 +84,7 @@ def resume_run(path: Path, overrides: Sequence[str]) -> Path:
     experiment = build(config)
     resume(experiment, folder)
     check_same_data(folder, experiment)
+    evaluator = evaluator_of(config, experiment) if config.evaluate_every else None
     done, total = experiment.training.step, experiment.total_steps
     if done > total:
         raise BadInput(f"{path}: has done {done:,} steps, more than the {total:,} asked for; name a larger budget")
@@ -93,7 +101,7 @@ def resume_run(path: Path, overrides: Sequence[str]) -> Path:
     except OSError as error:
         raise unwritable(path, error) from None
     say(f"resuming {path} at step {done:,} of {total:,}")
-    return run_shown(config, experiment, folder)
+    return run_shown(config, experiment, folder, evaluator)
 
 
 def create(path: Path, config: Config, experiment: Experiment) -> RunFolder:
@@ -124,12 +132,12 @@ def check_same_data(folder: RunFolder, experiment: Experiment) -> None:
         raise BadInput(f"{folder.path}: the data set has changed since this run began; put it back, or train a new run")
 
 
-def run_shown(config: Config, experiment: Experiment, folder: RunFolder) -> Path:
+def run_shown(config: Config, experiment: Experiment, folder: RunFolder, evaluator: Evaluator | None) -> Path:
     """Trains with a progress display, and says at the end where to look."""
     display = ProgressDisplay(experiment.total_steps, experiment.training.step)
     try:
         with closing(display):
-            run(config, experiment, folder, display.show)
+            run(config, experiment, folder, evaluator, display.show)
     except Interrupted:
         say(f"stopped at step {experiment.training.step:,}; go on with: ganctl train --resume {folder.path}")
         raise
@@ -140,75 +148,104 @@ def run_shown(config: Config, experiment: Experiment, folder: RunFolder) -> Path
     return folder.path
 
 
-def run(config: Config, experiment: Experiment, folder: RunFolder, show: Show) -> None:
+def evaluator_of(config: Config, experiment: Experiment) -> Evaluator:
+    """What measures the run by the metrics of its configuration.
+
+    Raises:
+        BadInput: metrics or features that such samples do not have.
+    """
+    wanted = Wanted(config.metrics, config.features, num=config.evaluate_num)
+    dataset, device = experiment.dataset, experiment.training.streams.device
+    return evaluator_for(config.data, dataset.shape, wanted, device, dataset)
+
+
+class _Record:
+    """What run.json says of a run while it goes and when it ends."""
+
+    def __init__(self, config: Config, experiment: Experiment, folder: RunFolder) -> None:
+        self.training, self.folder, self.batch_size = experiment.training, folder, config.batch_size
+        spent = folder.info().get("seconds")
+        self.spent = float(spent) if isinstance(spent, (int, float)) else 0.0
+        self.began = time.perf_counter()
+        modes = len(experiment.dataset.centers) if isinstance(experiment.dataset, Density) else None
+        self.diagnosis = Diagnosis(experiment.log_odds, modes)
+        folder.update(**BEGINNING, total_steps=experiment.total_steps)
+
+    def seconds(self) -> float:
+        """Of this run so far, whatever stopped it in between."""
+        return round(self.spent + time.perf_counter() - self.began, 2)
+
+    def saved(self) -> None:
+        """At each checkpoint, so that a run that is killed has its seconds up to there."""
+        self.folder.update(step=self.training.step, seconds=self.seconds())
+
+    def ended(self, status: str, error: Exception | BaseException | None = None) -> None:
+        """However it ends."""
+        self.folder.update(
+            status=status, error=None if error is None else f"{type(error).__name__}: {error}", step=self.training.step,
+            images_seen=self.training.batches.drawn * self.batch_size, seconds=self.seconds(), ended=now(),
+            **self.diagnosis.report(),
+        )  # fmt: skip
+
+    @contextmanager
+    def endings(self) -> Iterator[None]:
+        """Inside, whatever goes wrong is written down and becomes the error that the command line knows."""
+        try:
+            yield
+        except KeyboardInterrupt:  # the second Ctrl-C: what came after the last checkpoint is lost
+            self.ended("interrupted")
+            raise
+        except NotFinite as error:
+            self.diagnosis.fail(self.training.step, str(error))
+            self.folder.update(not_finite=True)
+            self.ended("failed", error)
+            raise RunFailed(f"{error}; {self.folder.path}/run.json has it") from None
+        except (Exception, SystemExit) as error:  # a plugin's loss may raise anything
+            self.ended("failed", error)
+            if isinstance(error, RunFailed):
+                raise RunFailed(f"{error}; {self.folder.path}/run.json has it") from None
+            (self.folder.path / "traceback.txt").write_text(traceback.format_exc())
+            raise RunFailed(f"{type(error).__name__}: {error}; see {self.folder.path}/traceback.txt") from error
+
+
+def run(config: Config, experiment: Experiment, folder: RunFolder, evaluator: Evaluator | None, show: Show) -> None:
     """Trains until the budget, keeping the folder true at every moment.
 
     Raises:
         Interrupted: the user stopped it; a checkpoint of the last whole step is there.
         RunFailed: the numbers went bad or the code did; run.json says why.
     """
-    training = experiment.training
-    first, began, spent = training.step, time.perf_counter(), folder.info().get("seconds")
-    spent = float(spent) if isinstance(spent, (int, float)) else 0.0
-    folder.update(**BEGINNING, total_steps=experiment.total_steps)
-    modes = len(experiment.dataset.centers) if isinstance(experiment.dataset, Density) else None
-    diagnosis = Diagnosis(experiment.log_odds, modes)
-
-    def ending(status: str, error: str | None = None) -> None:
-        folder.update(
-            status=status, error=error, step=training.step, images_seen=training.batches.drawn * config.batch_size,
-            seconds=round(spent + time.perf_counter() - began, 2), ended=now(), **diagnosis.report(),
-        )  # fmt: skip
-
-    def saved() -> None:  # so that a run that is killed has its seconds up to here
-        folder.update(step=training.step, seconds=round(spent + time.perf_counter() - began, 2))
-
-    checkpoints = Checkpoints(folder, config.checkpoint_every, config.keep_checkpoints, saved)
+    training, first = experiment.training, experiment.training.step
+    record = _Record(config, experiment, folder)
+    checkpoints = Checkpoints(folder, config.checkpoint_every, config.keep_checkpoints, record.saved)
     with (
         stop_on_signals() as stopped,
         closing(SummaryWriter(str(folder.tensorboard), purge_step=first + 1 if first else None)) as writer,
         closing(ScalarLog(folder, writer, first, config.batch_size)) as scalar_log,
     ):
         grids = Grids(folder, writer, experiment, config.sample_every)
-        watch = Watch(diagnosis, folder, first, config.probe_every)
-        measures = _measures(config, experiment, folder)
+        watch = Watch(record.diagnosis, folder, first, config.probe_every)
+        measures = _measures(config, experiment, folder, evaluator)
         hooks = [*measures, watch, scalar_log, grids, checkpoints, Reports(show, watch)]
-        try:
+        with record.endings():
             play(training, experiment.total_steps, config.log_every, hooks, stopped)
             checkpoints.save(training)
             if not folder.grids():
                 grids.draw(training)
-        except KeyboardInterrupt:  # the second Ctrl-C: what came after the last checkpoint is lost
-            ending("interrupted")
-            raise
-        except NotFinite as error:
-            diagnosis.fail(training.step, str(error))
-            folder.update(not_finite=True)
-            ending("failed", f"{type(error).__name__}: {error}")
-            raise RunFailed(f"{error}; {folder.path}/run.json has it") from None
-        except (Exception, SystemExit) as error:  # a plugin's loss may raise anything
-            ending("failed", f"{type(error).__name__}: {error}")
-            if isinstance(error, RunFailed):
-                raise RunFailed(f"{error}; {folder.path}/run.json has it") from None
-            (folder.path / "traceback.txt").write_text(traceback.format_exc())
-            raise RunFailed(f"{type(error).__name__}: {error}; see {folder.path}/traceback.txt") from error
         if training.step < experiment.total_steps:
-            ending("interrupted")
+            record.ended("interrupted")
             raise Interrupted
-        ending("completed")
+        record.ended("completed")
 
 
-def _measures(config: Config, experiment: Experiment, folder: RunFolder) -> list[Hook]:
+def _measures(config: Config, experiment: Experiment, folder: RunFolder, evaluator: Evaluator | None) -> list[Hook]:
     """What is measured besides what the players say of themselves; run.json has what real samples would have."""
     quality = Quality(experiment, config.sample_every, config.log_every, config.compare.checkpoint == "best")
     folder.update(floor={"quality/sliced_wasserstein": quality.floor})
     measures: list[Hook] = [quality, Evidence(experiment, config.probe_every, config.log_every)]
     if isinstance(experiment.dataset, Density):
         measures.append(Modes(experiment, config.sample_every, config.log_every))
-    if config.evaluate_every is not None:
-        wanted = Wanted(config.metrics, config.features, num=config.evaluate_num)
-        dataset, device = experiment.dataset, experiment.training.streams.device
-        evaluator = evaluator_for(config.data, dataset.shape, wanted, device, dataset)
+    if evaluator is not None and config.evaluate_every is not None:
         folder.update(protocol=evaluator.protocol(experiment.weights))
         measures.append(Evaluations(experiment, evaluator, config.evaluate_every, config.log_every))
     return measures
@@ -226,7 +263,8 @@ def run_cell(config: Config, path: Path, show: Show) -> int:
             check_same_data(folder, experiment)
         else:
             folder = create(path, config, experiment)
-        run(config, experiment, folder, show)
+        evaluator = evaluator_of(config, experiment) if config.evaluate_every else None
+        run(config, experiment, folder, evaluator, show)
     except RunFailed:  # run.json says why already
         return 1
     except BadInput as error:

@@ -64,7 +64,8 @@ def classifier_of(images: ImageSet, test: ImageSet | None) -> tuple[Classifier, 
 
     tensors = cache.stored(f"classifier-{name}", make)
     right = float(tensors.pop("accuracy"))
-    network = Classifier(images.shape, classes, RECIPE["width"])
+    with torch.random.fork_rng(devices=[]):  # for the weights that are replaced at once
+        network = Classifier(images.shape, classes, RECIPE["width"])
     network.load_state_dict(tensors)
     return network.to(memory_format=torch.channels_last).eval(), None if right != right else right
 

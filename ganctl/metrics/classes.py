@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganctl.metrics.matrices import rows_of
+from ganctl.metrics.matrices import blocks, pair_of, rows_of
 
 SPLITS = 10
 PRESENT = 0.1  # share of a class among samples, relative to that in the data, from which on it counts as present
@@ -33,14 +33,18 @@ def inception_score(probabilities: Any, splits: int | None = None) -> tuple[floa
     splits = max(1, min(SPLITS, count // 10)) if splits is None else splits
     if not 1 <= splits <= count:
         raise ValueError(f"{splits} splits of {count} samples; give at least 1 and at most as many as samples")
-    if bool((rows < 0).any()) or bool(((rows.sum(dim=1) - 1).abs() > 1e-3).any()):
+    if any(bool((part < 0).any()) or bool(((part.sum(dim=1) - 1).abs() > 1e-3).any()) for part in blocks(rows)):
         raise ValueError("probabilities: rows must be at least 0 and sum to 1; give a softmax of the logits")
     scores = []
     for place in range(splits):
-        part = rows[place * count // splits : (place + 1) * count // splits].double()
-        shares = part.mean(dim=0)
-        divergence = torch.special.xlogy(part, part).sum(dim=1).mean() - torch.special.xlogy(shares, shares).sum()
-        scores.append(math.exp(float(divergence)))
+        part = rows[place * count // splits : (place + 1) * count // splits]
+        sums = torch.zeros(rows.shape[1], dtype=torch.float64)
+        sure = 0.0  # sum of p log p
+        for block in blocks(part):
+            sums += block.sum(dim=0)
+            sure += float(torch.special.xlogy(block, block).sum())
+        shares = sums / len(part)
+        scores.append(math.exp(sure / len(part) - float(torch.special.xlogy(shares, shares).sum())))
     return float(np.mean(scores)), float(np.std(scores))
 
 
@@ -78,20 +82,26 @@ def class_diversity(real: Tensor, real_classes: Tensor, fake: Tensor, fake_class
 
     Each class counts by its mean squared distance between two of its samples, which is twice the trace of its
     covariance; a sample by its own squared distance to its class's mean. The mean is 1 for the same distribution and 0
-    where each class is one image. Samples of a class with fewer than two real or two fake samples are nan.
+    where each class is one image. Samples of a class with fewer than two fake or two different real samples are nan.
 
     Args:
         real: features [N, D].
         real_classes: int64 [N].
         fake: features [M, D].
         fake_classes: int64 [M].
+
+    Raises:
+        ValueError: shapes that do not fit, or numbers that are not finite.
     """
+    real, fake = pair_of(real, fake)
     found = torch.full((len(fake),), math.nan, dtype=torch.float64)
     for label in fake_classes.unique():
         ours, theirs = fake[fake_classes == label].double(), real[real_classes == label].double()
         if len(ours) < 2 or len(theirs) < 2:
             continue
         spread = theirs.var(dim=0).sum()
+        if spread == 0:
+            continue
         own = (ours - ours.mean(dim=0)).square().sum(dim=1) * (len(ours) / (len(ours) - 1))
         found[fake_classes == label] = own / spread
     return found

@@ -26,20 +26,22 @@ def rows_of(values: Any, name: str, least: int = 1) -> Tensor:
         matrix = torch.as_tensor(values).detach().cpu()
     if matrix.ndim != 2 or len(matrix) < least or matrix.shape[1] < 1:
         raise ValueError(f"{name}: has shape {tuple(matrix.shape)}; give [N, D] with N at least {least}")
-    if not bool(torch.isfinite(matrix.sum(dim=1, dtype=torch.float64)).all()):
+    if not all(bool(part.isfinite().all()) for part in matrix.split(ROWS)):
         raise ValueError(f"{name}: holds numbers that are not finite; a generator that diverged has no features")
     return matrix
 
 
-def pair_of(real: Any, fake: Any, least: int = 1) -> tuple[Tensor, Tensor]:
-    """Both as `rows_of` gives them.
+def pair_of(real: Any, fake: Any, least: int = 1, names: tuple[str, str] = ("real", "fake")) -> tuple[Tensor, Tensor]:
+    """Both as `rows_of` gives them, which calls them by their `names`.
 
     Raises:
         ValueError: as there, or they have different numbers of columns.
     """
-    first, second = rows_of(real, "real", least), rows_of(fake, "fake", least)
+    first, second = rows_of(real, names[0], least), rows_of(fake, names[1], least)
     if first.shape[1] != second.shape[1]:
-        raise ValueError(f"real has {first.shape[1]} features and fake {second.shape[1]}; give both from one network")
+        raise ValueError(
+            f"{names[0]} has {first.shape[1]} features and {names[1]} {second.shape[1]}; give both from one network"
+        )
     return first, second
 
 

@@ -81,7 +81,7 @@ def neighbourhoods(real: Any, fake: Any, manifold: int, ball: int) -> dict[str, 
             found["precision"][columns].logical_or_((apart <= reach[rows, None]).any(dim=0))
             found["recall"][rows].logical_or_((apart <= fake_radii[columns]).any(dim=1))
             inside = apart < near[rows, None]
-            found["density"][columns] += inside.sum(dim=0) / ball
+            found["density"][columns] += inside.sum(dim=0).double() / ball
             found["coverage"][rows].logical_or_(inside.any(dim=1))
     return found
 
@@ -92,15 +92,20 @@ def nearest(samples: Any, others: Any) -> tuple[Tensor, Tensor]:
     Raises:
         ValueError: shapes that do not fit, or numbers that are not finite.
     """
-    second, first = _centred(*pair_of(others, samples))
-    squares, rows = [], []
+    return _nearest(*pair_of(others, samples, names=("others", "samples")))
+
+
+def _nearest(others: Tensor, samples: Tensor) -> tuple[Tensor, Tensor]:
+    second, first = _centred(others, samples)
+    distances, rows = [], []
     for block in first.split(BLOCK):
         best = [_squared(block, part).min(dim=1) for part in second.split(BLOCK)]
-        values, chosen = torch.stack([part.values for part in best]).min(dim=0)
+        chosen = torch.stack([part.values for part in best]).argmin(dim=0, keepdim=True)
         places = torch.stack([part.indices + number * BLOCK for number, part in enumerate(best)])
-        squares.append(values)
-        rows.append(places.gather(0, chosen[None]).squeeze(0))
-    return torch.cat(squares).sqrt(), torch.cat(rows)
+        rows.append(places.gather(0, chosen).squeeze(0))
+        # By subtraction: copies are at 0 exactly.
+        distances.append((block - second[rows[-1]]).norm(dim=1))
+    return torch.cat(distances), torch.cat(rows)
 
 
 def memorization(train: Any, held_out: Any, fake: Any) -> Tensor:
@@ -117,15 +122,17 @@ def memorization(train: Any, held_out: Any, fake: Any) -> Tensor:
     Raises:
         ValueError: shapes that do not fit, or numbers that are not finite.
     """
-    count = min(len(train), len(held_out))
-    known, unknown = nearest(fake, train[:count])[0], nearest(fake, held_out[:count])[0]
+    seen, samples = pair_of(train, fake, names=("train", "fake"))
+    unseen, _ = pair_of(held_out, fake, names=("held_out", "fake"))
+    count = min(len(seen), len(unseen))
+    known, unknown = (_nearest(rows[:count], samples)[0] for rows in (seen, unseen))
     return (known < unknown).double() + (known == unknown).double() / 2
 
 
 def _centred(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
     """Both in float64 about one origin, near which squared distances lose no digits."""
     one, other = first.double(), second.double()
-    origin = one.mean(dim=0)
+    origin = one.mean(dim=0).round()  # whole numbers stay whole, so that exact ties stay ties
     return one - origin, other - origin
 
 

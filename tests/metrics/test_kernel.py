@@ -166,6 +166,13 @@ def test_the_standard_error_is_the_deviation_over_fake_samples_drawn_again(dimen
     assert 0.6 < np.mean(errors) / truth < 1.8
 
 
+def test_the_standard_error_is_the_deviation_of_the_estimate_from_random_halves_of_the_fake_samples():
+    real, fake, stream = normal(20, 2), normal(41, 2, seed=1) + 0.5, torch.Generator().manual_seed(4)
+    halves = [torch.randperm(41, generator=stream)[:20] for _ in range(kernel.REPLICATES)]
+    expected = np.std([whole(real, fake[half]) for half in halves], ddof=1)
+    assert kernel_error(real, fake, torch.Generator().manual_seed(4)) == pytest.approx(expected, rel=1e-9)
+
+
 def test_the_standard_error_is_the_same_whatever_the_blocks_of_the_kernel(monkeypatch):
     real, fake = normal(130, 3), normal(101, 3, seed=1) + 0.5
     found = []

@@ -250,7 +250,7 @@ def test_neighbourhoods_need_more_samples_than_either_number_of_neighbours():
     [
         (np.ones(3), np.ones((3, 2)), r"has shape \(3,\); give \[N, D\]"),
         (np.ones((3, 2)), np.ones((0, 2)), r"has shape \(0, 2\); .* at least 1"),
-        (np.ones((3, 2)), np.ones((3, 5)), "has 5 features and fake 2"),
+        (np.ones((3, 2)), np.ones((3, 5)), "others has 5 features and samples 2"),
         (np.full((3, 2), np.nan), np.ones((3, 2)), "holds numbers that are not finite"),
     ],
 )
