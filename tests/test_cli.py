@@ -80,7 +80,8 @@ MISTAKES = {
     ),
     "foreign config": (["train", "--resume", "foreign"], "is not a configuration of ganctl"),
     "one arm": (["compare-losses", "loss=minimax"], "a comparison needs two"),
-    "evaluate": (["evaluate"], "not built yet"),
+    "nothing to evaluate": (["evaluate"], "make one with `ganctl train`"),
+    "no images": (["evaluate", "--images", "nowhere", "--data", "mnist5k"], "--images nowhere: is not a folder"),
     "unknown option": (["sample", "--colour"], "No such option"),
     "bad number": (["sample", "--num", "0"], "Invalid value for '--num'"),
     "unknown command": (["trian"], "No such command"),
@@ -127,10 +128,10 @@ def test_help_is_no_error(words, tmp_path, call):
 
 
 def test_a_ctrl_c_that_nobody_handles_exits_130(call, monkeypatch):
-    def interrupted(_run):
+    def interrupted(*_words):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("ganctl.commands.evaluate.evaluate", interrupted)
+    monkeypatch.setattr("ganctl.commands.evaluate.evaluate_run", interrupted)
     assert call("evaluate").returncode == 130
 
 

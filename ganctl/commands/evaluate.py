@@ -68,9 +68,9 @@ def evaluate_run(run: Path | None, wanted: Wanted, ema: bool | None) -> tuple[Pa
     """
     experiment, checkpoint = reopen(run, Path("outputs"), [*wanted.plugins], "auto", ema)
     home = find(checkpoint.resolve().parent.parent)
-    say(f"evaluating {checkpoint}, {experiment.weights} weights, seed {wanted.seed}")
     shape = tuple(home.info().get("sample_shape") or experiment.dataset.shape)
     evaluator = evaluator_for(read(home.config).data, shape, wanted, experiment.training.streams.device)
+    say(f"evaluating {checkpoint}, {experiment.weights} weights, seed {wanted.seed}")
     found = evaluator.evaluate(experiment.draw_measured, experiment.weights)
     entry = {"step": experiment.training.step, "checkpoint": checkpoint.name, "created": now(), **found.to_dict()}
     keep(home.metrics_file, entry)

@@ -16,8 +16,8 @@ from ganctl.evaluation.extraction import CHUNK, Extracted, extract, shuffled
 from ganctl.evaluation.features import FeatureNetwork, Request, feature_network
 from ganctl.evaluation.points import POINT_METRICS, point_estimates
 from ganctl.evaluation.protocol import fingerprint, measuring_versions
-from ganctl.evaluation.reference import reference_of
-from ganctl.evaluation.scores import BALL, MANIFOLD, METRICS, Estimate, Sides, lacking
+from ganctl.evaluation.reference import reference_of, refuse_few
+from ganctl.evaluation.scores import BALL, MANIFOLD, METRICS, Estimate, Sides, blind, unknown
 from ganctl.metrics import nearest
 from ganctl.streams import derive
 
@@ -65,6 +65,11 @@ class Evaluation:
             "metrics": metrics,
             "warnings": self.warnings,
         }
+
+
+def _refuse(name: str, reason: str | None) -> None:
+    if reason:
+        raise BadInput(f"metrics={name}: {reason}; leave it out")
 
 
 def _cut(name: str, estimate: Estimate) -> tuple[float, float]:
@@ -120,8 +125,21 @@ class ImageEvaluator:
         seed: int = 0,
         device: torch.device = CPU,
     ) -> None:
+        labelled = test is not None and test.labels is not None
+        # What cannot be is refused before a network is trained for it.
+        refuse_few(train, test, split, num)
+        for name in metrics:
+            if name not in METRICS:
+                raise BadInput(f"metrics={name}: no such metric of images; choose from {', '.join(METRICS)}")
+            _refuse(name, unknown(name, test is not None, labelled))
         self.network: FeatureNetwork = feature_network(features, Request(train, test, weights, device))
-        self.metrics = self._chosen(metrics, test)
+        for name in metrics:
+            _refuse(name, blind(name, self.network))
+        self.metrics = [*metrics] or [
+            name
+            for name, metric in METRICS.items()
+            if not (metric.trains or unknown(name, test is not None, labelled) or blind(name, self.network))
+        ]
         self.reference = reference_of(train, test, self.network, split, num)
         self.num, self.seed = self.reference.num, seed
         measured_on = test if self.reference.split == "test" else train
@@ -131,17 +149,6 @@ class ImageEvaluator:
         if measured_on.labels is not None and self.reference.split == "test":
             self.labels = measured_on.labels.cpu()[shuffled(measured_on, "reference")]
         self._floors: dict[str, float] | None = None
-
-    def _chosen(self, metrics: Sequence[str], test: ImageSet | None) -> list[str]:
-        unknown = [name for name in metrics if name not in METRICS]
-        if unknown:
-            raise BadInput(f"metrics={unknown[0]}: no such metric of images; choose from {', '.join(METRICS)}")
-        labelled = test is not None and test.labels is not None
-        reasons = {name: lacking(name, self.network, test is not None, labelled) for name in metrics or METRICS}
-        for name, reason in reasons.items():
-            if metrics and reason:
-                raise BadInput(f"metrics={name}: {reason}; leave it out")
-        return [name for name, reason in reasons.items() if reason is None and (metrics or not METRICS[name].trains)]
 
     def protocol(self, weights: str) -> dict[str, Any]:
         """How a generator with those weights (averaged, last, none) is measured."""

@@ -52,12 +52,7 @@ def reference_of(
     Raises:
         BadInput: too few images.
     """
-    if split not in ("test", "train"):
-        raise BadInput(f"split={split}: choose from test, train")
-    if len(train.pixels) < 20 or (test is not None and len(test.pixels) < 20):
-        raise BadInput(f"{len(train.pixels)} real images: too few to measure against; it takes at least 20")
-    if num is not None and num < 20:
-        raise BadInput(f"num={num}: too few to measure; it takes at least 20 images")
+    refuse_few(train, test, split, num)
     if test is None:
         order = shuffled(train, "halves")
         half = len(order) // 2
@@ -70,3 +65,14 @@ def reference_of(
     real, other = shuffled(ours, "reference"), shuffled(theirs, "other")[:count]
     seen = [extract_kept(images, rows, network) for images, rows in ((ours, real), (theirs, other))]
     return Reference(split, seen[0], seen[1], count, "other" if split == "test" else "real")
+
+
+def refuse_few(train: ImageSet, test: ImageSet | None, split: str, num: int | None) -> None:
+    """Raises BadInput where there is no such split, or too few images on one side."""
+    if split not in ("test", "train"):
+        raise BadInput(f"split={split}: choose from test, train")
+    real = train if test is None or split == "train" else test
+    if len(real.pixels) < 20:
+        raise BadInput(f"{len(real.pixels)} real images: too few to measure against; it takes at least 20")
+    if num is not None and num < 20:
+        raise BadInput(f"num={num}: too few to measure; it takes at least 20 images")

@@ -211,15 +211,21 @@ METRICS: dict[str, Metric] = {
 }
 
 
-def lacking(name: str, network: FeatureNetwork, knows_held_out: bool, knows_labels: bool) -> str | None:
-    """Why a metric cannot be had of these images; None where it can."""
+def unknown(name: str, knows_held_out: bool, knows_labels: bool) -> str | None:
+    """Why a metric cannot be had of images without a test split or without its labels; None where it can."""
     metric = METRICS[name]
-    if metric.classes == "own" and not network.own_classes:
-        return f"{name} needs the classes of the data, which features={network.name} does not know"
-    if metric.classes == "any" and not (network.own_classes or network.name == "inception"):
-        return f"{name} needs class probabilities, which features={network.name} does not give"
     if metric.held_out and not knows_held_out:
         return f"{name} needs a test split, which these images have not"
     if metric.trains and not knows_labels:
         return f"{name} needs a labelled test split, which these images have not"
+    return None
+
+
+def blind(name: str, network: FeatureNetwork) -> str | None:
+    """Why a metric cannot be had from what the network sees; None where it can."""
+    wanted = METRICS[name].classes
+    if wanted == "own" and not network.own_classes:
+        return f"{name} needs the classes of the data, which features={network.name} does not know"
+    if wanted == "any" and not (network.own_classes or network.name == "inception"):
+        return f"{name} needs class probabilities, which features={network.name} does not give"
     return None

@@ -257,6 +257,7 @@ def test_neighbourhoods_need_more_samples_than_either_number_of_neighbours():
 def test_nothing_is_nearest_to_what_is_no_finite_matrix(samples, others, message):
     with pytest.raises(ValueError, match=message):
         nearest(samples, others)
+    message = message.replace("others", "train").replace("samples", "fake")
     with pytest.raises(ValueError, match=message):
         memorization(others, others, samples)
 
