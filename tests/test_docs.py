@@ -31,3 +31,28 @@ def test_what_the_docs_link_to_is_there():
     for page in DOCS.glob("*.md"):
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
             assert (DOCS / target).exists(), (page.name, target)
+
+
+def test_the_tables_of_the_scores_come_from_their_csv_file():
+    printed = subprocess.run(
+        [sys.executable, DOCS / "evaluation.py"], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    page = (DOCS / "evaluation.md").read_text().splitlines()
+    assert len(printed) > 30 and [line for line in printed if line not in page] == []
+
+
+def test_the_scores_were_measured_by_one_protocol_but_for_the_weights():
+    with (DOCS / "evaluation.csv").open() as file:
+        rows = [*csv.DictReader(file)]
+    protocols = {row["run"].split("-")[0]: set() for row in rows}
+    for row in rows:
+        protocols[row["run"].split("-")[0]].add(row["protocol"])
+    # The ablation keeps no average of the weights, the recipes do.
+    assert {kind: len(found) for kind, found in protocols.items()} == {"ablation": 1, "recipe": 1}
+
+
+def test_every_metric_is_explained():
+    from ganctl.schema import METRIC_NAMES
+
+    page = (DOCS / "evaluation.md").read_text()
+    assert [name for name in METRIC_NAMES if f"**{name}**" not in page] == []

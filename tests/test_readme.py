@@ -1,12 +1,16 @@
 """Every command of the README runs, as it stands there but for its budget."""
 
+import json
 import re
 import shlex
 import struct
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
+from ganctl.data import DATASETS
+from ganctl.schema import Mnist5k
 from tests.conftest import FULL_DATA, TINY, ganctl
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
@@ -28,7 +32,15 @@ def small(words):
         words[-1] = "seed=0"  # 22 arms are enough
     if words[1] in ("sample", "list", "doctor"):
         return words
+    if words[1] == "evaluate":  # the classifier takes half a minute
+        return [*words, "--features", "pixels", *([] if "--num" in words else ["--num", "50"])]
     parts = {word.split("=")[0] for word in words}
+    if "metrics" in parts:
+        words = [
+            *("seed=0" if word.startswith("seed=") else word for word in words),
+            "features=pixels",
+            "evaluate_num=50",
+        ]
     networks = [] if parts & {"model", "experiment"} else TINY[:3]
     return [*words, *networks, *BUDGET]
 
@@ -40,6 +52,9 @@ def place(tmp_path_factory):
     assert ganctl("train", *TINY, "steps=2", cwd=folder).returncode == 0
     for name, text in FILES:
         (folder / name).write_text(text)
+    (folder / "pictures").mkdir()
+    for number, digit in enumerate(DATASETS["mnist5k"](Mnist5k()).pixels[::80, 0]):
+        Image.fromarray(digit.numpy()).save(folder / "pictures" / f"{number}.png")
     return folder
 
 
@@ -53,7 +68,9 @@ def test_a_command_of_the_readme_runs(command, place, call):
     if "DIR" in command and FULL_DATA is None:
         pytest.skip("no full MNIST beside this checkout; GANCTL_MNIST_ROOT=DIR names one")
     run = sorted(place.glob("outputs/2*/*"))[0]
-    words = shlex.split(command.replace("outputs/<date>/<time>-<name>", str(run)).replace("DIR", FULL_DATA or ""))
+    command = command.replace("outputs/<date>/<time>-<name>", str(run))
+    command = command.replace("--images DIR", "--images pictures").replace("OTHER_DIR", "pictures")
+    words = shlex.split(command.replace("DIR", FULL_DATA or ""))
     assert words.pop(0) == "ganctl"
     # A comparison forks its cells from a server of its own; the others may run here, where torch is imported already.
     run_in = ganctl if words[0] == "compare-losses" else call
@@ -64,14 +81,16 @@ def test_a_command_of_the_readme_runs(command, place, call):
     assert done.returncode == 0, done.stderr
     if words[0] in ("list", "doctor"):
         return
-    made = place / done.stdout.strip().splitlines()[-1]
+    made = place / (json.loads(done.stdout)["file"] if "--json" in words else done.stdout.strip().splitlines()[-1])
     assert made.exists()
     if made.suffix == ".png":
         assert struct.unpack(">2I", made.read_bytes()[16:24]) > (200, 200)
 
 
 def test_the_readme_has_commands_of_each_kind():
-    assert {command.split()[1] for command in COMMANDS} == {"train", "sample", "compare-losses", "list", "doctor"}
+    assert {command.split()[1] for command in COMMANDS} == {
+        "train", "sample", "evaluate", "compare-losses", "list", "doctor",
+    }  # fmt: skip
     assert len(COMMANDS) >= 20
     assert [name for name, _ in FILES] == ["my_losses.py"]
     assert len([line for line in FILES[0][1].splitlines() if line]) <= 10  # a loss in ten lines

@@ -16,6 +16,7 @@ from ganctl.build import build, prepare_machine
 from ganctl.config import load
 from ganctl.errors import RunFailed
 from ganctl.losses import LOSSES, PENALTIES, AdversarialLoss
+from ganctl.metrics import frechet_distance, inception_score, kernel_distance, precision_recall
 from ganctl.run import available_cores, versions
 
 
@@ -42,7 +43,7 @@ def doctor() -> None:
     table.add_column("", no_wrap=True)
     table.add_column("seen")
     failed = []
-    for section in (machine, identities, gradients, extremes, penalties, compilation, repetition):
+    for section in (machine, identities, gradients, extremes, penalties, scores, compilation, repetition):
         for check in _tried(section):
             table.add_row(escape(check.name), WORDS[check.passed], escape(check.seen))
             if check.passed is False:
@@ -217,6 +218,29 @@ def _known_penalty(name: str, real: Tensor, fake: Tensor) -> float:
         return constants[name]
     squares = {"logit_drift": real.square().mean().item(), "lecam": (real.square() + fake.square()).mean().item()}
     return squares.get(name, 0.0)
+
+
+def scores() -> Iterator[Check]:
+    """Metrics of samples with closed forms, and the side on which precision is."""
+    line = torch.linspace(-1, 1, 101, dtype=torch.float64)
+    line = (line / line.std())[:, None]
+    # Of N(1, 2^2) and N(3, 5^2): (1 - 3)^2 + (2 - 5)^2.
+    yield _near("Fréchet distance of N(1, 4) and N(3, 25)", frechet_distance(1 + 2 * line, 3 + 5 * line), 13)
+    collapsed = frechet_distance(line, torch.zeros(101, 1))
+    yield _near("Fréchet distance to a single image", collapsed, 1)
+    points = ([[0.0, 0.0], [1.0, 0.0], [2.0, 1.0]], [[0.0, 1.0], [1.0, 1.0], [3.0, 0.0]])
+    yield _near("kernel distance of two triangles", kernel_distance(*points)[0], -13.5555556)
+    yield _near("inception score of sure and equal classes", inception_score(torch.eye(10).repeat(10, 1), 1)[0], 10)
+    stream = torch.Generator().manual_seed(0)
+    cloud = torch.randn(500, 4, generator=stream, dtype=torch.float64)
+    precision, recall = precision_recall(cloud, 0.1 * cloud)
+    yield Check(
+        "a cluster is precise and recalls little", precision > 0.8 and recall < 0.3, f"{precision:.2f}, {recall:.2f}"
+    )
+
+
+def _near(name: str, seen: float, expected: float) -> Check:
+    return Check(name, abs(seen - expected) <= 1e-6 * max(1, abs(expected)), f"{seen:.7g}, expected {expected:.7g}")
 
 
 def compilation() -> Iterator[Check]:
