@@ -33,7 +33,8 @@ def short(text: str, metric: str) -> str:
     if not text:
         return "–"
     value = float(text)
-    return f"{value:g}" if metric == "modes" else f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
+    whole = metric == "modes" and value == round(value)
+    return f"{value:g}" if whole else f"{value:.1f}" if abs(value) >= 10 or metric == "modes" else f"{value:.2f}"
 
 
 def table(rows: list[dict[str, str]], metrics: tuple[str, ...]) -> None:
