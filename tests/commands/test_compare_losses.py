@@ -78,6 +78,7 @@ def test_the_report_carries_its_pictures_and_nothing_from_outside(compared):
     assert 'src="http' not in page and page.count("href=") == 1 and 'href="data:,"' in page and "<script" not in page
 
 
+@pytest.mark.slow
 def test_the_same_command_again_trains_nothing(compared):
     path, _ = compared
     before = {file: file.stat().st_mtime_ns for file in path.glob("cells/*/*/**/*")}
@@ -86,6 +87,7 @@ def test_the_same_command_again_trains_nothing(compared):
     assert before == {file: file.stat().st_mtime_ns for file in path.glob("cells/*/*/**/*")}
 
 
+@pytest.mark.slow
 def test_another_study_under_the_name_is_refused(compared):
     path, _ = compared
     other = ganctl("compare-losses", *WORDS[:-2], "steps=7", "name=tiny", cwd=path.parents[2])
@@ -270,6 +272,7 @@ def test_cores_are_shared_out_once_and_a_study_keeps_its_threads(tmp_path):
     assert threads == {cores}
 
 
+@pytest.mark.slow
 def test_damaged_files_of_one_cell_do_not_take_the_report_from_the_others(compared, tmp_path):
     path = tmp_path / "outputs" / "comparisons" / "tiny"
     shutil.copytree(compared[0], path)

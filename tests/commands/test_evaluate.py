@@ -110,6 +110,7 @@ def test_points_are_measured_exactly(call, runs):
     assert not (runs["points"] / "nearest.png").exists()
 
 
+@pytest.mark.slow
 def test_a_folder_of_images_is_measured_against_another(call, pictures, tmp_path):
     given, real = pictures
     done = call("evaluate", "--images", given, "--against", real, "--features", "pixels", "--num", "30", cwd=tmp_path)

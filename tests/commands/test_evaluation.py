@@ -31,6 +31,7 @@ def entries(path):
     return {file: json.loads(file.read_text())["evaluations"] for file in sorted(path.glob("cells/*/*/metrics.json"))}
 
 
+@pytest.mark.slow
 def test_every_cell_is_measured_by_one_protocol(made):
     path, done = made
     found = entries(path)
@@ -46,6 +47,7 @@ def test_every_cell_is_measured_by_one_protocol(made):
     assert "measured 4 of 4" in done.stderr
 
 
+@pytest.mark.slow
 def test_the_metric_decides_where_it_is_the_outcome(made):
     path, _ = made
     comparison = json.loads((path / "comparison.json").read_text())
@@ -55,6 +57,7 @@ def test_the_metric_decides_where_it_is_the_outcome(made):
     assert any("kernel distance of features, lower being better" in line for line in comparison["verdict"]["sentences"])
 
 
+@pytest.mark.slow
 def test_the_report_shows_table_curves_floor_and_steps_to_a_threshold(made):
     path, _ = made
     comparison = json.loads((path / "comparison.json").read_text())
@@ -70,6 +73,7 @@ def test_the_report_shows_table_curves_floor_and_steps_to_a_threshold(made):
     assert reach["steps"]["minimax"]["0"] is not None or reach["steps"]["minimax"]["1"] is not None
 
 
+@pytest.mark.slow
 def test_cells_of_different_protocols_are_not_tabulated(copy):
     file = next(iter(entries(copy)))
     content = json.loads(file.read_text())
@@ -83,6 +87,7 @@ def test_cells_of_different_protocols_are_not_tabulated(copy):
     assert comparison["metrics"]["refused"] in (copy / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_the_same_command_measures_what_was_measured_otherwise_again(copy, call):
     file = next(iter(entries(copy)))
     content = json.loads(file.read_text())

@@ -61,7 +61,10 @@ def test_a_run_folder_is_complete(folder):
 
 # What a part does not go without.
 NEEDS = {"wasserstein": ["penalty=gradient"], "began": ["model=autoencoder"], "ebgan": ["model=autoencoder"]}
-FILES = [(path.parent.name, path.stem) for path in sorted(conf_dir().glob("*/*.yaml"))]
+FILES = [
+    pytest.param(path.parent.name, path.stem, marks=[pytest.mark.slow] if path.parent.name == "experiment" else [])
+    for path in sorted(conf_dir().glob("*/*.yaml"))
+]
 
 
 @pytest.mark.parametrize(("group", "name"), FILES, ids=lambda value: value)

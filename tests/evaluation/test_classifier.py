@@ -68,7 +68,7 @@ from ganctl.build import prepare_machine
 from ganctl.config import load
 from ganctl.data import DATASETS, TEST_SPLITS
 from ganctl.evaluation.classifier import classifier_of
-config = load(["data={name}", "data.root='{FULL_DATA}'"])
+config = load(["data={name}", "data.root='{FULL_DATA}'", "threads=1"])
 prepare_machine(config)
 print(classifier_of(DATASETS["{name}"](config.data), TEST_SPLITS["{name}"](config.data))[1])
 """

@@ -79,6 +79,7 @@ def test_r1_converges_at_the_rate_of_its_eigenvalues(loss):
     assert slow[-1][0] == pytest.approx(0.01 * math.exp(-math.pi / math.sqrt(0.75)), rel=0.02)
 
 
+@pytest.mark.slow
 def test_wgan_gp_does_not_converge():
     # Its penalty draws |grad D| = |psi| to 1, away from the equilibrium at 0. With Wasserstein's loss and weight 1
     # theta' = psi and psi' = -theta - 2 (psi - 1) while psi > 0; theta - 2 decays as (1 + t) e^-t, to (2, 0).

@@ -126,6 +126,7 @@ def many(tmp_path):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_many_arms_on_a_density_are_drawn_without_a_warning_and_counted(many):
     write_report(many)
     figures = sorted(file.stem for file in (many / "figures").glob("*.png"))
