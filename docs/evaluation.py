@@ -46,11 +46,14 @@ def table(rows: list[dict[str, str]], metrics: tuple[str, ...]) -> None:
     for run in runs:
         cells = []
         for metric in metrics:
-            row = found[run, metric]
+            row = found.get((run, metric))
+            if row is None:  # memorization, where the run was trained on other images
+                cells.append("–")
+                continue
             low, high = (short(row[key], metric) for key in ("low", "high"))
             cells.append(f"{short(row['value'], metric)}{'' if low == high else f' [{low}, {high}]'}")
         print(f"| `{run}` ({int(found[run, metrics[0]]['steps']):,} steps) | " + " | ".join(cells) + " |")
-    floors = (short(found[runs[0], metric]["floor"], metric) for metric in metrics)
+    floors = (next(short(row["floor"], metric) for row in rows if row["metric"] == metric) for metric in metrics)
     print("| real images (the floor) | " + " | ".join(floors) + " |")
 
 

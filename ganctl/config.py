@@ -246,8 +246,6 @@ def _check_whole(config: Config) -> None:
             raise BadInput(
                 f"metrics={name}: no such metric; choose from {', '.join(METRIC_NAMES)}{_near(name, METRIC_NAMES)}"
             )
-    if config.evaluate_every is not None and not config.metrics:
-        raise BadInput(f"evaluate_every={config.evaluate_every}: of what? name metrics too, as in metrics=fid,recall")
     if config.name is not None and not re.fullmatch(r"[\w][\w.,=+ -]{0,99}", config.name):
         raise BadInput(f"name={config.name}: is the name of one folder; use up to 100 letters, digits, dots and dashes")
 

@@ -64,14 +64,15 @@ def nearest_neighbours(groups: dict[str, list[np.ndarray]]) -> np.ndarray:
     """Generated images above their nearest real ones, uint8 [height, width, 3].
 
     Args:
-        groups: "first", the first samples, and "closest", those nearest to a training image; each the images
-            themselves, their nearest training images and, where there are any, held-out ones, uint8 [n, C, H, W].
+        groups: "first", the first samples, and "closest", those nearest to one of the real images; each the
+            images themselves and their nearest real ones, or training and held-out ones, uint8 [n, C, H, W].
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    titles = {"first": "some samples", "closest": "the samples closest to a training image"}
-    rows = ("generated", "nearest\ntraining image", "nearest\nheld-out image")
+    kinds = ("training", "held-out") if len(next(iter(groups.values()))) == 3 else ("real",)
+    rows = ("generated", *(f"nearest\n{kind} image" for kind in kinds))
+    titles = {"first": "some samples", "closest": f"the samples closest to a {kinds[0]} image"}
     tall = len(next(iter(groups.values())))
     figure = Figure(figsize=(9, (0.7 * tall + 0.4) * len(groups)), dpi=110, layout="constrained")
     canvas = FigureCanvasAgg(figure)

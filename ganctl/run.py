@@ -133,6 +133,11 @@ class RunFolder:
         rows = [row for row in self.scalars() if row["step"] <= step]
         write_atomically(self.scalars_file, "".join(json.dumps(row) + "\n" for row in rows))
 
+    def drop_scalars(self, prefix: str) -> None:
+        """Takes the tags that begin with `prefix` out of every row."""
+        rows = [{tag: value for tag, value in row.items() if not tag.startswith(prefix)} for row in self.scalars()]
+        write_atomically(self.scalars_file, "".join(json.dumps(row) + "\n" for row in rows))
+
     def grids(self) -> list[Path]:
         """The sample grids, oldest first."""
         return sorted(path for path in self.samples.glob("step-*.png") if path.stem[5:].isdigit())

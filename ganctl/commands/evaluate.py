@@ -5,7 +5,7 @@ import operator
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,7 @@ class Wanted:
         against: a folder of images to measure against instead.
         seed: of the noise.
         plugins: modules of the user.
+        needed: metrics that must be among the measured ones.
     """
 
     metrics: Sequence[str] = ()
@@ -54,7 +55,8 @@ class Wanted:
     root: str | None = None
     against: Path | None = None
     seed: int = 0
-    plugins: Sequence[str] = field(default_factory=list)
+    plugins: Sequence[str] = ()
+    needed: Sequence[str] = ()
 
 
 def evaluate_run(run: Path | None, wanted: Wanted, ema: bool | None) -> tuple[Path, dict[str, Any]]:
@@ -69,7 +71,10 @@ def evaluate_run(run: Path | None, wanted: Wanted, ema: bool | None) -> tuple[Pa
     experiment, checkpoint = reopen(run, Path("outputs"), [*wanted.plugins], "auto", ema)
     home = find(checkpoint.resolve().parent.parent)
     shape = tuple(home.info().get("sample_shape") or experiment.dataset.shape)
-    evaluator = evaluator_for(read(home.config).data, shape, wanted, experiment.training.streams.device)
+    data, device = read(home.config).data, experiment.training.streams.device
+    evaluator = evaluator_for(data, shape, wanted, device, trained_on=home.info().get("data_fingerprint"))
+    _refuse_missing(wanted, evaluator)
+    _refuse_unwritable(home.metrics_file)
     say(f"evaluating {checkpoint}, {experiment.weights} weights, seed {wanted.seed}")
     found = evaluator.evaluate(experiment.draw_measured, experiment.weights)
     entry = {"step": experiment.training.step, "checkpoint": checkpoint.name, "created": now(), **found.to_dict()}
@@ -88,6 +93,7 @@ def evaluate_images(images: Path, wanted: Wanted) -> tuple[Path, dict[str, Any]]
     """
     device = prepare_machine(load([]))
     load_plugins(wanted.plugins)
+    _refuse_both(wanted)
     if wanted.against is None and wanted.data is None:
         raise BadInput(f"--images {images}: against what? give --data mnist --root DIR, or --against DIR")
     train: Dataset
@@ -107,6 +113,7 @@ def evaluate_images(images: Path, wanted: Wanted) -> tuple[Path, dict[str, Any]]
     if num > len(given.pixels):
         raise BadInput(f"--num {num}: {images} has {len(given.pixels)} images; use at most that many")
     evaluator = _image_evaluator(train, test, replace(wanted, num=num), device)
+    _refuse_missing(wanted, evaluator)
     rows, place = shuffled(given, "given"), 0
 
     def draw(count: int, noise: torch.Generator) -> Tensor:
@@ -124,7 +131,12 @@ def evaluate_images(images: Path, wanted: Wanted) -> tuple[Path, dict[str, Any]]
 
 
 def evaluator_for(
-    options: Any, shape: tuple[int, ...], wanted: Wanted, device: torch.device, train: Dataset | None = None
+    options: Any,
+    shape: tuple[int, ...],
+    wanted: Wanted,
+    device: torch.device,
+    train: Dataset | None = None,
+    trained_on: str | None = None,
 ) -> Evaluator:
     """What measures the generators of a run against its own data, or against what is asked for.
 
@@ -134,14 +146,17 @@ def evaluator_for(
         wanted: what is asked for.
         device: where the feature network looks.
         train: the run's data, where they are in memory already.
+        trained_on: fingerprint of what the generator was trained on; None: the data that are named.
 
     Raises:
         BadInput: there are no such data, or they are of another shape.
     """
+    _refuse_both(wanted)
     if wanted.against is not None:
         if len(shape) != 3:
             raise BadInput(f"--against {wanted.against}: the run makes points, which no folder has; leave it out")
-        return _image_evaluator(_pictures("--against", wanted.against, shape), None, wanted, device)
+        pictures = _pictures("--against", wanted.against, shape)
+        return _image_evaluator(pictures, None, wanted, device, trained_on in (None, pictures.fingerprint))
     found, test = _data(wanted, options, train)
     if shape != found.shape:
         raise BadInput(
@@ -154,22 +169,28 @@ def evaluator_for(
         return PointEvaluator(found, wanted.metrics, wanted.num, wanted.seed)
     if not isinstance(found, ImageSet):
         raise BadInput(f"data={option(options, 'name')}: is neither images nor a density; only these are measured")
-    return _image_evaluator(found, test, wanted, device)
+    return _image_evaluator(found, test, wanted, device, trained_on in (None, found.fingerprint))
 
 
-def _image_evaluator(train: ImageSet, test: ImageSet | None, wanted: Wanted, device: torch.device) -> ImageEvaluator:
+def _image_evaluator(
+    train: ImageSet, test: ImageSet | None, wanted: Wanted, device: torch.device, seen: bool = True
+) -> ImageEvaluator:
     if train.pixels.device.type != "cpu":  # a run's data are where it trains
         train = ImageSet(train.pixels.cpu(), None if train.labels is None else train.labels.cpu())
     return ImageEvaluator(
-        train, test, wanted.metrics, wanted.features, wanted.split, wanted.num, wanted.weights, wanted.seed, device
-    )
+        train, test, wanted.metrics, wanted.features, wanted.split, wanted.num, wanted.weights, wanted.seed, device,
+        seen,
+    )  # fmt: skip
 
 
 def _data(wanted: Wanted, options: Any, train: Dataset | None = None) -> tuple[Dataset, ImageSet | None]:
     """Training and test samples, of the run's `options` or of what is asked for."""
     if wanted.data is not None:
-        options = load([f"data={wanted.data}", *([f"data.root='{wanted.root}'"] if wanted.root else [])]).data
-    elif wanted.root is not None:
+        if wanted.data == "folder":
+            raise BadInput("--data folder: name the folder itself, with --against DIR")
+        plugins = [f"plugins=[{','.join(wanted.plugins)}]"] if wanted.plugins else []
+        options = load([f"data={wanted.data}", *plugins]).data
+    if wanted.root is not None:
         if not hasattr(options, "root"):
             raise BadInput(f"--root {wanted.root}: data={option(options, 'name')} has no root; leave it out")
         options = replace(options, root=wanted.root)
@@ -215,6 +236,36 @@ def keep(file: Path, entry: dict[str, Any]) -> None:
     """Adds an evaluation to metrics.json, in the place of one of the same weights by the same protocol and metrics."""
     evaluations = [other for other in evaluations_in(file) if _identity(other) != _identity(entry)]
     write_atomically(file, json.dumps({"evaluations": [*evaluations, entry]}, indent=2, allow_nan=False) + "\n")
+
+
+def _refuse_both(wanted: Wanted) -> None:
+    """Raises BadInput where two things are named to measure against."""
+    if wanted.against is not None and (wanted.data is not None or wanted.root is not None):
+        raise BadInput(
+            f"--against {wanted.against}: and --data or --root name two things to measure against; choose one"
+        )
+
+
+def _refuse_missing(wanted: Wanted, evaluator: Evaluator) -> None:
+    """Raises BadInput where a condition is of a metric that these samples do not have."""
+    for name in wanted.needed:
+        if name not in evaluator.metrics:
+            raise BadInput(f"--fail-if: {name} is not measured here; choose from {', '.join(evaluator.metrics)}")
+
+
+def _refuse_unwritable(file: Path) -> None:
+    """Raises BadInput where the file could not be written after the measurement; one that is damaged is set aside."""
+    try:
+        if file.exists() and not evaluations_in(file):
+            file.replace(file.with_name(f"{file.name}.damaged"))
+            say(f"{file}: could not be read, so it is now {file.name}.damaged")
+        probe = file.with_name(f".{file.name}.probe")
+        probe.touch()
+        probe.unlink()
+        if file.is_dir():
+            raise IsADirectoryError(21, "is a folder")
+    except OSError as error:
+        raise BadInput(f"{file}: cannot be written ({error.strerror}); make its folder writable") from None
 
 
 def evaluations_in(file: Path) -> list[dict[str, Any]]:

@@ -204,9 +204,13 @@ def _refuse_equal_arms(definition: dict[str, dict[str, Any]]) -> None:
 
 def _refuse_unmeasured(base: Config, swept: dict[str, list[str]]) -> None:
     """Raises BadInput where arms shall be judged by a metric that is not measured, or measured in different ways."""
-    for key in ("metrics", "evaluate_every", "evaluate_num", "features"):
-        if key in swept:
-            raise BadInput(f"{', '.join(swept[key])}: every cell is measured in one way; give {key} one value")
+    words = [*itertools.chain(*swept.values()), *itertools.chain(*map(_split, base.compare.arms)), *base.tune]
+    for word in words:
+        key = word.split("=")[0].lstrip("+")
+        if key in ("metrics", "evaluate_every", "evaluate_num", "features"):
+            raise BadInput(f"{word}: every cell is measured in one way; give {key} one value, beside the arms")
+    if base.evaluate_every is not None and not base.metrics:
+        raise BadInput(f"evaluate_every={base.evaluate_every}: of what? name metrics too, as in metrics=fid,recall")
     outcome = base.compare.outcome
     if outcome.startswith("metric/") and outcome.removeprefix("metric/") not in base.metrics:
         name = outcome.removeprefix("metric/")

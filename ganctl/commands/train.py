@@ -43,11 +43,7 @@ def train(overrides: Sequence[str]) -> Path:
     """Trains what `overrides` describe in a new folder and gives that folder."""
     config = load(overrides)
     experiment = build(config)
-    if config.metrics and config.evaluate_every is None:
-        raise BadInput(
-            f"metrics={','.join(config.metrics)}: how often? add evaluate_every=200, or measure the finished run with "
-            "`ganctl evaluate`"
-        )
+    _check_measuring(config)
     evaluator = evaluator_of(config, experiment) if config.evaluate_every else None
     path = new_path(
         Path(config.output_dir), config.name or f"{option(config.loss, 'name')}-{option(config.data, 'name')}"
@@ -81,6 +77,8 @@ def resume_run(path: Path, overrides: Sequence[str]) -> Path:
                 f"(optim.schedule={scheduled}), so it cannot be extended; train a new run"
             )
         config = replace(config, epochs=given.epochs, steps=given.steps)
+    if changed & {"metrics", "evaluate_every", "evaluate_num", "features"}:
+        _check_measuring(config)
     experiment = build(config)
     resume(experiment, folder)
     check_same_data(folder, experiment)
@@ -102,6 +100,17 @@ def resume_run(path: Path, overrides: Sequence[str]) -> Path:
         raise unwritable(path, error) from None
     say(f"resuming {path} at step {done:,} of {total:,}")
     return run_shown(config, experiment, folder, evaluator)
+
+
+def _check_measuring(config: Config) -> None:
+    """Raises BadInput where a run shall be measured and it does not say by what, or how often."""
+    if config.metrics and config.evaluate_every is None:
+        raise BadInput(
+            f"metrics={','.join(config.metrics)}: how often? add evaluate_every=200, or measure the finished run with "
+            "`ganctl evaluate`"
+        )
+    if config.evaluate_every is not None and not config.metrics:
+        raise BadInput(f"evaluate_every={config.evaluate_every}: of what? name metrics too, as in metrics=fid,recall")
 
 
 def create(path: Path, config: Config, experiment: Experiment) -> RunFolder:
@@ -217,6 +226,11 @@ def run(config: Config, experiment: Experiment, folder: RunFolder, evaluator: Ev
     """
     training, first = experiment.training, experiment.training.step
     record = _Record(config, experiment, folder)
+    if evaluator is not None:
+        protocol, before = evaluator.protocol(experiment.weights), folder.info().get("protocol")
+        if before not in (None, protocol):
+            folder.drop_scalars("metric/")  # numbers of two protocols make no curve
+        folder.update(protocol=protocol)
     checkpoints = Checkpoints(folder, config.checkpoint_every, config.keep_checkpoints, record.saved)
     with (
         stop_on_signals() as stopped,
@@ -246,7 +260,6 @@ def _measures(config: Config, experiment: Experiment, folder: RunFolder, evaluat
     if isinstance(experiment.dataset, Density):
         measures.append(Modes(experiment, config.sample_every, config.log_every))
     if evaluator is not None and config.evaluate_every is not None:
-        folder.update(protocol=evaluator.protocol(experiment.weights))
         measures.append(Evaluations(experiment, evaluator, config.evaluate_every, config.log_every))
     return measures
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -35,21 +36,30 @@ def stored(name: str, make: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor
     A damaged file is said, and made anew; where nothing can be kept, that is said and does no other harm.
     """
     path = cache_dir() / "evaluation" / f"{name}.safetensors"
+    known = _whole(path)
+    if known is not None:
+        return known
     if path.exists():
-        tensors = {}
-        try:
-            with safe_open(path, "pt") as file:
-                expected = (file.metadata() or {}).get("sha256")
-                tensors = {part: file.get_tensor(part) for part in file.keys()}  # noqa: SIM118 - it is no dict
-        except (SafetensorError, OSError, ValueError):
-            expected = None
-        if expected is not None and digest(tensors) == expected:
-            return tensors
         warnings.warn(f"{path}: is damaged, so it is made anew", stacklevel=2)
     tensors = {part: tensor.detach().cpu().contiguous() for part, tensor in make().items()}
+    # What another process has kept meanwhile goes before: weights trained with other threads are not quite the same.
+    meanwhile = _whole(path)
+    if meanwhile is not None:
+        return meanwhile
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, save(tensors, {"sha256": digest(tensors)}))
     except OSError as error:
         warnings.warn(f"{path}: cannot be kept ({error.strerror}), so it is made anew next time", stacklevel=2)
     return tensors
+
+
+def _whole(path: Path) -> dict[str, Tensor] | None:
+    """The tensors in the file; None where it is not there, or not what was written."""
+    try:
+        with safe_open(path, "pt") as file:
+            expected = (file.metadata() or {}).get("sha256")
+            tensors = {part: file.get_tensor(part) for part in file.keys()}  # noqa: SIM118 - it is no dict
+    except (SafetensorError, OSError, ValueError):
+        return None
+    return tensors if expected is not None and digest(tensors) == expected else None

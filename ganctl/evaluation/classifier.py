@@ -23,6 +23,8 @@ CHUNK = 500
 def train_classifier(images: ImageSet, classes: int) -> Classifier:
     """A classifier of the labelled `images`, on the CPU and ready to be asked."""
     steps = RECIPE["steps"]
+    # A set of its own: that of a run has the run's place in its epoch, and the range of the run's generator.
+    images = ImageSet(images.pixels, images.labels)
     with torch.random.fork_rng(devices=[]):  # a run that is evaluated while it trains has torch's stream to itself
         streams = Streams(RECIPE["seed"])
         with streams.initial_weights("classifier"):

@@ -86,7 +86,13 @@ def _plain(value: float) -> float | None:
 
 
 class Evaluator(Protocol):
-    """Measures generators, all in the same way."""
+    """Measures generators, all in the same way.
+
+    Attributes:
+        metrics: the names of what is measured.
+    """
+
+    metrics: list[str]
 
     def protocol(self, weights: str) -> dict[str, Any]:
         """How a generator with those weights (averaged, last, none) is measured."""
@@ -108,6 +114,7 @@ class ImageEvaluator:
         weights: file of the network's weights, where it needs one.
         seed: of the noise that images are generated from.
         device: where the network looks.
+        seen: whether the generators were trained on `train`; without that, nothing is known of what they copy.
 
     Raises:
         BadInput: a metric or a network that cannot be had of these images.
@@ -124,6 +131,7 @@ class ImageEvaluator:
         weights: Path | None = None,
         seed: int = 0,
         device: torch.device = CPU,
+        seen: bool = True,
     ) -> None:
         labelled = test is not None and test.labels is not None
         # What cannot be is refused before a network is trained for it.
@@ -131,20 +139,21 @@ class ImageEvaluator:
         for name in metrics:
             if name not in METRICS:
                 raise BadInput(f"metrics={name}: no such metric of images; choose from {', '.join(METRICS)}")
-            _refuse(name, unknown(name, test is not None, labelled))
+            _refuse(name, unknown(name, test is not None and seen, labelled))
         self.network: FeatureNetwork = feature_network(features, Request(train, test, weights, device))
         for name in metrics:
             _refuse(name, blind(name, self.network))
         self.metrics = [*metrics] or [
             name
             for name, metric in METRICS.items()
-            if not (metric.trains or unknown(name, test is not None, labelled) or blind(name, self.network))
+            if not (metric.trains or unknown(name, test is not None and seen, labelled) or blind(name, self.network))
         ]
         self.reference = reference_of(train, test, self.network, split, num)
-        self.num, self.seed = self.reference.num, seed
+        self.num, self.seed, self.seen = self.reference.num, seed, seen
         measured_on = test if self.reference.split == "test" else train
         assert measured_on is not None
         self.fingerprint = measured_on.fingerprint
+        self.other_fingerprint = (test if test is not None and measured_on is train else train).fingerprint
         self.labels = None
         if measured_on.labels is not None and self.reference.split == "test":
             self.labels = measured_on.labels.cpu()[shuffled(measured_on, "reference")]
@@ -158,6 +167,7 @@ class ImageEvaluator:
                 **self.network.about,
             },
             "reference": self.fingerprint,
+            "other": self.other_fingerprint,
             "split": self.reference.split,
             "num_real": self.reference.real.count,
             "num_fake": self.num,
@@ -175,7 +185,7 @@ class ImageEvaluator:
         """Draws the images and measures them."""
         stream = torch.Generator().manual_seed(derive(self.seed, "evaluation", "samples"))
         fake = extract(self._chunks(draw, stream), self.num, self.network)
-        sides = self._sides(fake, errors)
+        sides = self._sides(fake, errors, self.seed)
         estimates = {name: METRICS[name].compute(sides) for name in self.metrics}
         found = Evaluation(estimates, self.floors() if errors else {}, self.protocol(weights), self._warnings())
         if errors:
@@ -186,16 +196,16 @@ class ImageEvaluator:
         for start in range(0, self.num, CHUNK):
             yield draw(min(CHUNK, self.num - start), stream)
 
-    def _sides(self, fake: Extracted, errors: bool) -> Sides:
+    def _sides(self, fake: Extracted, errors: bool, seed: int) -> Sides:
         known = self.reference.trained_on is not None
         train = self.reference.train if known else None
         held_out = self.reference.held_out if known else None
-        return Sides(fake, self.reference.real, train, held_out, self.network, self.labels, errors, self.seed)
+        return Sides(fake, self.reference.real, train, held_out, self.network, self.labels, errors, seed)
 
     def floors(self) -> dict[str, float]:
         """What real images come to: those of the other split, as many as are generated."""
         if self._floors is None:
-            sides = self._sides(self.reference.other, errors=False)
+            sides = self._sides(self.reference.other, errors=False, seed=0)
 
             def make() -> dict[str, Tensor]:
                 return {
@@ -217,11 +227,12 @@ class ImageEvaluator:
                 f"more than {dimensions} of each, and deserves trust from ten times as many on; look at kid"
             )
         if self.reference.split == "half":
+            what = "what the generator was trained on" if self.seen else "them"
             found.append(
-                "these images have no test split: one half of what the generator was trained on is what it is measured "
-                "against, so an overfitted generator looks good"
+                f"these images have no test split, so one half of {what} is measured against"
+                + (": an overfitted generator looks good" if self.seen else "")
             )
-        if self.reference.split == "train":
+        if self.reference.split == "train" and self.seen:
             found.append("measured against the training images, so an overfitted generator looks good")
         if self.reference.other.count < self.num:
             found.append(
@@ -231,8 +242,8 @@ class ImageEvaluator:
         return found
 
     def _pictures(self, fake: Extracted) -> dict[str, list[Tensor]]:
-        """Triples of rows: generated images, the nearest training images, the nearest held-out ones."""
-        known = self.reference.trained_on is not None
+        """Rows of images: generated ones, the nearest real (training) images, the nearest held-out ones if known."""
+        known = self.reference.trained_on is not None and self.seen
         train, held_out = (self.reference.train, self.reference.held_out) if known else (self.reference.real, None)
         apart, rows = nearest(fake.rows, train.rows)
         found = {}

@@ -71,7 +71,11 @@ def refuse_few(train: ImageSet, test: ImageSet | None, split: str, num: int | No
     """Raises BadInput where there is no such split, or too few images on one side."""
     if split not in ("test", "train"):
         raise BadInput(f"split={split}: choose from test, train")
-    real = train if test is None or split == "train" else test
+    if test is None and len(train.pixels) < 40:
+        raise BadInput(
+            f"{len(train.pixels)} real images: too few, as one half is measured against; it takes at least 40"
+        )
+    real = test if test is not None and split == "test" else train
     if len(real.pixels) < 20:
         raise BadInput(f"{len(real.pixels)} real images: too few to measure against; it takes at least 20")
     if num is not None and num < 20:

@@ -215,7 +215,7 @@ def unknown(name: str, knows_held_out: bool, knows_labels: bool) -> str | None:
     """Why a metric cannot be had of images without a test split or without its labels; None where it can."""
     metric = METRICS[name]
     if metric.held_out and not knows_held_out:
-        return f"{name} needs a test split, which these images have not"
+        return f"{name} needs a test split of the images that the generator was trained on, which is not known here"
     if metric.trains and not knows_labels:
         return f"{name} needs a labelled test split, which these images have not"
     return None

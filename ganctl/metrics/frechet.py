@@ -10,6 +10,7 @@ from ganctl.metrics.matrices import blocks, pair_of
 
 SIZES = 15  # sample sizes that the limit is extrapolated from
 GROUP_BYTES = 64 * 2**20  # memory for the groups of the bootstrap
+FEWEST_GROUPS = 20  # that the limit takes, whatever their memory
 REPLICATES = 100
 LIMIT_REPLICATES = 40  # of the extrapolated distance, each of which takes SIZES distances
 
@@ -40,7 +41,7 @@ class Moments:
     seen: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
-        most = max(10, min(100, GROUP_BYTES // (8 * self.dimensions**2))) if self.grouped else 1
+        most = max(FEWEST_GROUPS, min(100, GROUP_BYTES // (8 * self.dimensions**2))) if self.grouped else 1
         self.groups = max(1, min(most, self.total // 2))
         self.counts = torch.zeros(self.groups, dtype=torch.float64)
         self.sums = torch.zeros(self.groups, self.dimensions, dtype=torch.float64)
@@ -159,7 +160,7 @@ def limit(real: Gaussian, fake: Moments, generator: torch.Generator, error: bool
 
     Returns: (limit, standard error); nan for what is not wanted, and for both with fewer than 20 groups.
     """
-    if fake.groups < 20:
+    if fake.groups < FEWEST_GROUPS:
         return float("nan"), float("nan")
     half = root(real.covariance)
     orders = [torch.randperm(fake.groups, generator=generator) for _ in range(LIMIT_REPLICATES + 1)]

@@ -59,7 +59,8 @@ class CellRecord:
             return None
         chosen = self.series.get("selection/sliced_wasserstein")
         if self.rules["checkpoint"] == "best" and chosen is not None:
-            return int(rows[np.argmin(chosen[rows])])
+            both = rows[np.isfinite(chosen[rows])]
+            return int(both[np.argmin(chosen[both])]) if len(both) else None
         return int(rows[-1])
 
     def outcome(self) -> float:
@@ -111,6 +112,8 @@ def read_cell(arm: str, seed: int, folder: RunFolder, rules: dict[str, Any]) -> 
         rows, info = [], {**info, "status": "failed", "error": str(error)}
     evaluation = _evaluation(folder, int(rows[-1]["step"])) if rows else None
     if evaluation:
+        if info.get("protocol") not in (None, evaluation["protocol"]):  # measured otherwise while it trained
+            rows = [{tag: value for tag, value in row.items() if not tag.startswith("metric/")} for row in rows]
         values = {f"metric/{name}": found["value"] for name, found in evaluation["metrics"].items()}
         rows[-1] = {**rows[-1], **{tag: value for tag, value in values.items() if value is not None}}
     tags = sorted({tag for row in rows for tag in row} - {"step", "epoch"})

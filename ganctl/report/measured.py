@@ -85,12 +85,13 @@ def protocol_line(entry: dict[str, Any]) -> str:
     protocol = entry["protocol"]
     features = protocol["features"]
     known = f", {features['accuracy']:.1%} right" if features.get("accuracy") else ""
+    made = f"{protocol['weights']} weights, seed {protocol['seed']}; "
+    weights = "" if protocol["weights"] == "none" else made
     against = {
-        "test": "images of the test split", "train": "training images", "half": "images, half of the training set",
+        "test": "images of the test split", "train": "training images", "half": "images, one half of all there are",
         "exact": "exact samples",
     }[protocol["split"]]  # fmt: skip
     return (
         f"{protocol['num_fake']:,} generated against {protocol['num_real']:,} {against}; features: {features['name']} "
-        f"({features['dimensions']}{known}); {protocol['weights']} weights, seed {protocol['seed']}; "
-        f"protocol {entry['fingerprint']}"
+        f"({features['dimensions']}{known}); {weights}protocol {entry['fingerprint']}"
     )

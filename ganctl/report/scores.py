@@ -15,7 +15,7 @@ def print_scores(entry: dict[str, Any], title: str) -> None:
     console = Console(stderr=True)
     table = Table(title=title, title_justify="left")
     table.add_column("metric", no_wrap=True)
-    for heading in ("value", "95 % interval", "real images"):
+    for heading in ("value", "95 % interval", "real samples"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("better")
     for name, found in entry["metrics"].items():

@@ -61,7 +61,7 @@ def test_a_run_gets_a_table_a_file_and_a_picture(call, runs):
     (entry,) = json.loads(file.read_text())["evaluations"]
     assert entry["step"] == 6 and entry["checkpoint"] == "step-00000006"
     assert {*entry["metrics"]} == {"kid", "precision", "recall"}
-    for word in ("kid", "95 % interval", "real images", "lower", entry["fingerprint"], "60 generated against 2,500"):
+    for word in ("kid", "95 % interval", "real samples", "lower", entry["fingerprint"], "60 generated against 2,500"):
         assert word in done.stderr
     assert "no test split" in done.stderr  # mnist5k has none
     assert np.asarray(Image.open(runs["images"] / "nearest.png")).std() > 10
@@ -161,6 +161,9 @@ def test_json_is_one_document_on_stdout_even_where_a_condition_fails(call, runs)
         (["--root", "x"], "data=mnist5k has no root"),
         (["--against", "nowhere"], "--against nowhere: is not a folder"),
         (["--images", "nowhere"], "leave out RUN"),
+        (["--fail-if", "modes>3"], "--fail-if: modes is not measured here; choose from fid"),
+        (["--against", "x", "--data", "mnist5k"], "choose one"),
+        (["--root", "it's"], "data=mnist5k has no root"),
     ],
 )
 def test_what_cannot_be_is_refused_in_one_line(call, runs, words, message):
@@ -181,9 +184,28 @@ def test_images_against_nothing_are_refused(call, pictures, tmp_path):
     assert done.returncode == 2 and "has 60 images" in done.stderr
 
 
-def test_a_damaged_metrics_file_is_written_anew(call, runs):
+def test_a_folder_in_the_place_of_the_metrics_is_set_aside(call, runs):
+    (runs["points"] / "metrics.json").mkdir()
+    (runs["points"] / "metrics.json" / "x").touch()
+    done = call("evaluate", runs["points"], "--num", "50")
+    assert done.returncode == 0 and (runs["points"] / "metrics.json.damaged" / "x").exists()
+
+
+def test_metrics_that_cannot_be_written_are_refused_before_measuring(call, runs, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pathlib.Path.touch", full)
+    done = call("evaluate", runs["points"], "--num", "50")
+    assert done.returncode == 2 and "metrics.json: cannot be written (No space left" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_damaged_metrics_file_is_set_aside(call, runs):
     (runs["images"] / "metrics.json").write_text('{"evaluations": [{"a"')
-    assert call("evaluate", runs["images"], *FAST).returncode == 0
+    done = call("evaluate", runs["images"], *FAST)
+    assert done.returncode == 0 and "metrics.json.damaged" in done.stderr
+    assert (runs["images"] / "metrics.json.damaged").read_text().endswith('[{"a"')
     assert len(json.loads((runs["images"] / "metrics.json").read_text())["evaluations"]) == 1
 
 

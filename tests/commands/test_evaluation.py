@@ -119,7 +119,10 @@ def test_a_finished_study_is_measured_later_without_training_anything(tmp_path, 
         (["compare.outcome=metric/kid"], "compare.outcome=metric/kid: kid is not measured; add metrics=kid"),
         (["metrics=kid", "compare.outcome=metric/kid", "compare.checkpoint=best"], "only measured at the end"),
         (["metrics=modes"], "modes needs the classes of the data"),
-        (["evaluate_num=50,60", "metrics=kid"], "measured in one way; give evaluate_num one value"),
+        (
+            ["evaluate_num=50,60", "metrics=kid"],
+            "evaluate_num=50: every cell is measured in one way; give evaluate_num one",
+        ),
     ],
 )
 def test_what_cannot_be_measured_is_refused_before_anything_is_trained(folder, call, words, message):

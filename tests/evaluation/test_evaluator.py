@@ -168,7 +168,7 @@ def test_too_few_samples_for_the_features_are_told():
         ({"metrics": ["fidd"]}, "metrics=fidd: no such metric of images"),
         ({"metrics": ["modes"]}, "modes needs the classes of the data"),
         ({"metrics": ["inception_score"]}, "inception_score needs class probabilities"),
-        ({"metrics": ["memorization"], "test": None}, "memorization needs a test split"),
+        ({"metrics": ["memorization"], "test": None}, "memorization needs a test split of the images that"),
         ({"features": "resnet"}, "features=resnet: no such network; choose from auto, classifier, pixels, inception"),
         ({"split": "val"}, "split=val: choose from test, train"),
         ({"num": 5}, "num=5: too few"),
@@ -187,7 +187,7 @@ def test_images_without_classes_have_no_classifier():
 
 
 def test_large_images_are_averaged_down_for_their_pixels():
-    large = ImageSet(torch.randint(0, 255, (30, 3, 64, 64), dtype=torch.uint8))
+    large = ImageSet(torch.randint(0, 255, (40, 3, 64, 64), dtype=torch.uint8))
     assert ImageEvaluator(large, None, ["kid"]).network.dimensions <= 1024
 
 

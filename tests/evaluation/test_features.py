@@ -12,7 +12,7 @@ from ganctl.errors import BadInput
 from ganctl.evaluation import ImageEvaluator, Request
 from ganctl.evaluation.features import feature_network
 
-GREY = ImageSet(torch.randint(0, 255, (24, 1, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)))
+GREY = ImageSet(torch.randint(0, 255, (48, 1, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)))
 
 
 def test_without_its_package_it_says_how_to_get_it(monkeypatch):

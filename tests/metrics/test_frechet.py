@@ -261,7 +261,7 @@ def test_moments_of_one_sample_have_no_covariance():
 
 
 def test_the_groups_of_many_dimensions_take_little_memory_and_those_of_few_samples_hold_two():
-    assert Moments(2048, 50_000).groups == 10  # 10 x 2048^2 x 8 bytes = 320 MiB
+    assert Moments(2048, 50_000).groups == 20  # the fewest that the limit takes: 640 MiB
     assert Moments(8, 50).groups == 25
 
 
