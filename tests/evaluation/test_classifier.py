@@ -9,6 +9,7 @@ import torch
 from ganctl.data import ImageSet
 from ganctl.evaluation import cache
 from ganctl.evaluation.classifier import RECIPE, accuracy, classifier_of, train_classifier
+from ganctl.streams import Streams
 from tests.conftest import FULL_DATA
 
 # Left bright: class 0; right bright: class 1.
@@ -50,6 +51,19 @@ def test_it_is_trained_once_for_images_labels_and_recipe(small, capsys, monkeypa
     assert other[0] and other[1] != first
     monkeypatch.setitem(RECIPE, "steps", 21)
     assert trained(small)[0]
+
+
+def test_the_set_of_a_run_is_neither_changed_nor_does_its_range_matter(small):
+    own = ImageSet(SIDES, LABELS)
+    own.value_range = (0.0, 1.0)  # of a generator that ends in a sigmoid
+    streams = Streams(1)
+    before = own.batch(0, 50, streams)
+    first = cache.digest(train_classifier(small, 2).state_dict())
+    assert cache.digest(train_classifier(own, 2).state_dict()) == first
+    assert torch.equal(own.batch(0, 50, streams), before) and own.value_range == (0.0, 1.0)
+    fresh = ImageSet(SIDES, LABELS)
+    fresh.value_range = (0.0, 1.0)
+    assert torch.equal(own.batch(1, 50, streams), fresh.batch(1, 50, Streams(1)))
 
 
 def test_it_says_how_good_it_is(small, capsys):

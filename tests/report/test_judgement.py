@@ -178,6 +178,15 @@ def test_the_best_checkpoint_is_chosen_by_other_samples_than_it_is_judged_by():
     assert best.final()["quality/sliced_wasserstein"] == 0.5
 
 
+def test_the_best_checkpoint_is_one_that_was_measured():
+    rules = {"outcome": "metric/fid", "checkpoint": "best"}
+    chosen = np.array([np.nan, 0.2, 0.1, *[0.6] * 7])  # chosen by what was not measured at the first row
+    made = cell("one", 0, [0.9] * 10, **{"selection/sliced_wasserstein": chosen})
+    fid = np.array([50.0, 10.0, np.nan, *[40.0] * 7])
+    best = replace(made, rules=rules, series={**made.series, "metric/fid": fid})
+    assert best.outcome() == 10
+
+
 def rows(comparison, cells):
     return {row.name: row for row in fairness(comparison, cells)}
 
