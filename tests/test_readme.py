@@ -78,7 +78,8 @@ def test_a_command_of_the_readme_runs(command, place, call):
         done = run_in(*words[:-1], "steps=4", cwd=place)
     else:
         done = run_in(*small(["ganctl", *words])[1:], cwd=place)
-    assert done.returncode == 0, done.stderr
+    # Two steps of training are not good enough for a condition.
+    assert done.returncode == (1 if "--fail-if" in words else 0), done.stderr
     if words[0] in ("list", "doctor"):
         return
     made = place / (json.loads(done.stdout)["file"] if "--json" in words else done.stdout.strip().splitlines()[-1])

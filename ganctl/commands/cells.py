@@ -12,8 +12,8 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+from ganctl.commands.screen import say
 from ganctl.commands.study import Cell
-from ganctl.commands.train import say
 from ganctl.commands.workers import start_server
 from ganctl.schema import Config
 

@@ -10,8 +10,8 @@ from ganctl.commands.cells import train_cells
 from ganctl.commands.cost import cost
 from ganctl.commands.evaluation import CellEvaluators
 from ganctl.commands.progress import CellsDisplay
+from ganctl.commands.screen import say
 from ganctl.commands.study import Cell, Study, refuse_other_study
-from ganctl.commands.train import say
 from ganctl.data import Density
 from ganctl.errors import BadInput, Interrupted, RunFailed
 from ganctl.report import read_cell, write_report

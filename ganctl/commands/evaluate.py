@@ -3,7 +3,6 @@
 import json
 import operator
 import re
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from ganctl.build import load_plugins, prepare_machine, reopen
+from ganctl.commands.screen import say
 from ganctl.config import load, read
 from ganctl.data import DATASETS, TEST_SPLITS, Dataset, Density, ImageSet
 from ganctl.data.folders import ENDINGS, folder
@@ -331,8 +331,3 @@ def fail_where(conditions: Sequence[Condition], entry: dict[str, Any]) -> None:
         if value is None or COMPARISONS[asked.sign](value, asked.bound):
             known = "unknown" if value is None else f"{value:.6g}"
             raise RunFailed(f"{asked.metric} is {known}, and --fail-if says {asked.text}")
-
-
-def say(line: str) -> None:
-    """One line for the person in front of the screen; stdout is kept for the result."""
-    print(line, file=sys.stderr, flush=True)

@@ -5,8 +5,9 @@ from typing import Any
 
 from ganctl.build import Experiment, reopen
 from ganctl.commands.evaluate import evaluations_in, keep
+from ganctl.commands.screen import say
 from ganctl.commands.study import Cell
-from ganctl.commands.train import evaluator_of, say
+from ganctl.commands.train import evaluator_of
 from ganctl.errors import RunFailed
 from ganctl.evaluation import Evaluator, fingerprint
 from ganctl.formats import number

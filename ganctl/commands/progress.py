@@ -6,8 +6,8 @@ import time
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
+from ganctl.commands.screen import say
 from ganctl.commands.study import Cell
-from ganctl.commands.train import say
 from ganctl.formats import clock
 from ganctl.run import RunFolder
 

@@ -1,7 +1,6 @@
 """`ganctl train`: one run, one run folder."""
 
 import signal
-import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -15,6 +14,7 @@ import torch
 
 from ganctl.build import Experiment, build, resume
 from ganctl.commands.evaluate import Wanted, evaluator_for
+from ganctl.commands.screen import say
 from ganctl.config import dump, load, parse, read
 from ganctl.data import Density
 from ganctl.diagnosis import Diagnosis
@@ -316,8 +316,3 @@ def device_name(experiment: Experiment) -> str:
     """The device that a run is on, with a GPU's model."""
     device = experiment.training.streams.device
     return f"{device} ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else str(device)
-
-
-def say(line: str) -> None:
-    """One line for the person in front of the screen; stdout is kept for the result."""
-    print(" ".join(line.split("\n")), file=sys.stderr, flush=True)

@@ -63,6 +63,14 @@ def test_every_metric_has_a_value_an_interval_around_it_and_a_floor():
     json.dumps(found, allow_nan=False)
 
 
+def test_a_classifier_trained_on_samples_is_as_good_as_they_are():
+    real = evaluator(["classifier_accuracy"], features="classifier").evaluate(drawn(images(2).pixels), "last")
+    assert real.estimates["classifier_accuracy"].value > 0.95 and real.floors["classifier_accuracy"] > 0.95
+    one = images(2).pixels[:1].repeat(120, 1, 1, 1)  # one kind of two
+    found = evaluator(["classifier_accuracy"], features="classifier").evaluate(drawn(one), "last")
+    assert found.estimates["classifier_accuracy"].value == pytest.approx(0.5, abs=0.1)
+
+
 def test_an_interval_ends_where_the_metric_does_and_the_unknown_is_null():
     protocol = evaluator().protocol("last")
     found = Evaluation(
