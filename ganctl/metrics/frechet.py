@@ -12,7 +12,8 @@ SIZES = 15  # sample sizes that the limit is extrapolated from
 GROUP_BYTES = 64 * 2**20  # memory for the groups of the bootstrap
 FEWEST_GROUPS = 20  # that the limit takes, whatever their memory
 REPLICATES = 100
-LIMIT_REPLICATES = 40  # of the extrapolated distance, each of which takes SIZES distances
+# Of the extrapolated distance, each of which takes SIZES distances: fewer where these take long.
+LIMIT_REPLICATES = {512: 40, 10**6: 12}
 
 
 @dataclass
@@ -156,14 +157,15 @@ def limit(real: Gaussian, fake: Moments, generator: torch.Generator, error: bool
     fake side's bias; that of the real side stays.
 
     Args:
-        error: whether the standard error is wanted, which takes 40 times as long; it errs on the large side.
+        error: whether the standard error is wanted, which takes up to 40 times as long; it errs on the large side.
 
     Returns: (limit, standard error); nan for what is not wanted, and for both with fewer than 20 groups.
     """
     if fake.groups < FEWEST_GROUPS:
         return float("nan"), float("nan")
     half = root(real.covariance)
-    orders = [torch.randperm(fake.groups, generator=generator) for _ in range(LIMIT_REPLICATES + 1)]
+    replicates = next(count for most, count in LIMIT_REPLICATES.items() if fake.dimensions <= most)
+    orders = [torch.randperm(fake.groups, generator=generator) for _ in range(replicates + 1)]
     halves = [_intercept(real, fake, half, order[: fake.groups // 2]) for order in orders[1:] if error]
     return _intercept(real, fake, half, orders[0]), _deviation(halves) if error else float("nan")
 
