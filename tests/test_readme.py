@@ -60,8 +60,9 @@ def place(tmp_path_factory):
 
 
 def marked(command):
-    """A comparison with arguments takes half a minute even at this budget."""
-    return pytest.param(command, marks=[pytest.mark.slow] if "compare-losses " in command else [])
+    """A comparison with arguments takes half a minute even at this budget, and another data set takes its time to read."""
+    long = "compare-losses " in command or "--data" in command
+    return pytest.param(command, marks=[pytest.mark.slow] if long else [])
 
 
 @pytest.mark.parametrize("command", [marked(command) for command in COMMANDS])
