@@ -60,7 +60,7 @@ def place(tmp_path_factory):
 
 
 def marked(command):
-    """A comparison with arguments takes half a minute even at this budget, and another data set takes its time to read."""
+    """A comparison with arguments takes half a minute even at this budget, and another data set its time to read."""
     long = "compare-losses " in command or "--data" in command
     return pytest.param(command, marks=[pytest.mark.slow] if long else [])
 
