@@ -165,19 +165,8 @@ def evaluate(
 
     names = [name for name in metrics.replace(" ", "").split(",") if name]
     conditions = [condition(text, names) for text in fail_if or []]
-    wanted = Wanted(
-        names,
-        features,
-        weights,
-        num,
-        split,
-        data,
-        root,
-        against,
-        seed,
-        plugin or [],
-        [each.metric for each in conditions],
-    )
+    needed = [each.metric for each in conditions]
+    wanted = Wanted(names, features, weights, num, split, data, root, against, seed, plugin or [], needed)
     file, entry = evaluate_run(run, wanted, ema) if images is None else evaluate_images(images, wanted)
     typer.echo(json.dumps({"file": str(file), **entry}, indent=2) if as_json else file)
     fail_where(conditions, entry)

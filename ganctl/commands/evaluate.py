@@ -208,7 +208,7 @@ def _pictures(flag: str, path: Path, shape: tuple[int, ...]) -> ImageSet:
     try:
         return folder(Folder(root=str(path), image_size=shape[1], channels=shape[0]))
     except BadInput as error:
-        raise BadInput(str(error).replace("data.root=", f"{flag} ").replace("give --", "name --")) from None
+        raise BadInput(str(error).replace("data.root=", f"{flag} ")) from None
 
 
 def _first_picture(path: Path) -> tuple[int, int, int] | None:
