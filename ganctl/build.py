@@ -1,6 +1,7 @@
 """The composition root: a configuration in, a training out. The only file that knows every part."""
 
 import importlib
+import inspect
 import sys
 import traceback
 from collections.abc import Callable, Iterable
@@ -17,10 +18,10 @@ from ganctl.compatibility import check_fit
 from ganctl.config import choices, read
 from ganctl.data import DATASETS, Batches, Dataset, Density, ImageSet
 from ganctl.errors import BadInput, NotFinite
-from ganctl.games import GAMES, Game, WeightedPenalty
+from ganctl.games import GAMES, Game, Parts, WeightedPenalty
 from ganctl.loop import Average, Training, restore_networks
 from ganctl.losses import LOSSES, PENALTIES
-from ganctl.models import MODELS
+from ganctl.models import MODELS, PLAIN, Wiring
 from ganctl.models.layers import attach_noise_
 from ganctl.optimizers import OPTIMIZERS, schedule
 from ganctl.run import RunFolder, available_cores, find, latest
@@ -80,7 +81,8 @@ class Experiment:
     @property
     def value_range(self) -> tuple[float, float]:
         """What black and white are in the generator's output."""
-        return getattr(self.training.game.networks["generator"], "output_range", None) or (-1.0, 1.0)
+        game = self.training.game
+        return getattr(game.networks[game.sampled[0]], "output_range", None) or (-1.0, 1.0)
 
     @property
     def picture_count(self) -> int:
@@ -174,12 +176,14 @@ def build(config: Config, dataset: Dataset | None = None) -> Experiment:
     rules, make_networks = _row("game", GAMES, config.game), _row("model", MODELS, config.model)
     dataset = dataset or _row("data", DATASETS, config.data)(config.data)
     streams = Streams(config.seed, device)
-    networks = _networks(make_networks(config.model, dataset.shape), streams)
-    check_fit(config, loss, penalty, networks["discriminator"], dataset)
+    wiring = rules.wiring(config.game, dataset.classes)
+    networks = _networks(_factories(config, make_networks, dataset, wiring), streams)
+    check_fit(config, loss, penalty, networks["discriminator"], dataset, wiring)
     _check_payment(config.penalty)
     weighted = WeightedPenalty(penalty, option(config.penalty, "weight", 1.0), option(config.penalty, "every", 1))
     own = config.game if isinstance(config.game, dict) else vars(config.game)
-    played = rules(networks, loss, weighted, streams, **{key: own[key] for key in own if key != "name"})
+    parts = Parts(networks, loss, weighted, streams, wiring, dataset)
+    played = rules(parts, **{key: own[key] for key in own if key != "name"})
     batches = Batches(dataset.to(device), config.batch_size, streams)
     fresh = sum(player.turns for player in played.players().values() if player.fresh_batch)
     total_steps = config.steps or -(-(config.epochs or 0) * batches.per_epoch // max(1, fresh))
@@ -203,6 +207,20 @@ def build(config: Config, dataset: Dataset | None = None) -> Experiment:
     if isinstance(dataset, ImageSet):
         dataset.value_range = experiment.value_range
     return experiment
+
+
+def _factories(
+    config: Config, make: Callable[..., dict[str, Callable[[], nn.Module]]], dataset: Dataset, wiring: Wiring
+) -> dict[str, Callable[[], nn.Module]]:
+    """What makes the networks that the game asks for."""
+    if wiring == PLAIN:
+        return make(config.model, dataset.shape)
+    if len(inspect.signature(make).parameters) < 3:
+        raise BadInput(
+            f"game={option(config.game, 'name')} model={option(config.model, 'name')}: that model has no place for "
+            "codes or classes; use model=mlp or model=dcgan, or game=gan"
+        )
+    return make(config.model, dataset.shape, wiring)
 
 
 def _networks(factories: dict[str, Callable[[], nn.Module]], streams: Streams) -> dict[str, nn.Module]:
@@ -312,10 +330,11 @@ def reopen(
 
 def _stand_in(folder: RunFolder) -> Dataset | None:
     """Two black images of the run's size: a generator needs no data, which may be gone. None where it makes points."""
-    shape = folder.info().get("sample_shape")
+    shape, classes = (folder.info().get(key) for key in ("sample_shape", "classes"))
     sizes = shape if isinstance(shape, list) else []
     if len(sizes) == 3 and all(isinstance(size, int) and 0 < size <= 4096 for size in sizes):
-        return ImageSet(torch.zeros(2, *sizes, dtype=torch.uint8))
+        labels = torch.tensor([0, classes - 1]) if isinstance(classes, int) and classes > 0 else None
+        return ImageSet(torch.zeros(2, *sizes, dtype=torch.uint8), labels)
     return None
 
 

@@ -5,10 +5,18 @@ from torch import nn
 from ganctl.data import Dataset
 from ganctl.errors import BadInput
 from ganctl.losses import PENALTIES, AdversarialLoss, Penalty
+from ganctl.models import Wiring
 from ganctl.schema import Config, option
 
 
-def check_fit(config: Config, loss: AdversarialLoss, penalty: Penalty, critic: nn.Module, dataset: Dataset) -> None:
+def check_fit(
+    config: Config,
+    loss: AdversarialLoss,
+    penalty: Penalty,
+    critic: nn.Module,
+    dataset: Dataset,
+    wiring: Wiring,
+) -> None:
     """Raises BadInput where the loss, the penalty, the discriminator and the data do not go together."""
     named = {group: option(getattr(config, group), "name") for group in ("loss", "penalty", "model", "data")}
     bounding = sorted(name for name, row in PENALTIES.items() if getattr(row, "bounds_slope", False))
@@ -38,6 +46,11 @@ def check_fit(config: Config, loss: AdversarialLoss, penalty: Penalty, critic: n
         raise BadInput(
             f"penalty={named['penalty']} model={named['model']}: is taken for each sample by itself, and batch norm "
             "lets samples see each other; use model.discriminator_norm=none or layer, or model=mlp"
+        )
+    if named["penalty"] == "consistency" and wiring.autoencoder:
+        raise BadInput(
+            f"penalty=consistency game={option(config.game, 'name')}: shifts images, and this discriminator looks at "
+            "codes; use penalty=gradient, r1 or another one"
         )
     if named["penalty"] == "consistency" and len(dataset.shape) < 3:
         raise BadInput(

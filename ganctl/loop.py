@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 from torch.optim import Optimizer
 
-from ganctl.data import Batches
+from ganctl.data import Batches, Drawn
 from ganctl.errors import NotFinite, RunFailed
 from ganctl.games import Batch, Game, Player
 from ganctl.streams import Streams
@@ -103,7 +103,7 @@ class Training:
             name: [group["lr"] for group in optimizer.param_groups] for name, optimizer in optimizers.items()
         }
         self.step = 0
-        self.real = torch.empty(0)
+        self.real, self.labels = Drawn(torch.empty(0))
         # Listed once: walking through the modules takes longer than a small network's arithmetic.
         self._parameters = {name: list(network.parameters()) for name, network in game.networks.items()}
 
@@ -131,12 +131,12 @@ class Training:
 
     def _play_turn(self, name: str, player: Player, number: int, observed: dict[str, Tensor] | None = None) -> None:
         if player.fresh_batch:
-            self.real = self.batches.draw()
+            self.real, self.labels = self.batches.draw()
         for network_name, parameters in self._parameters.items():
             for parameter in parameters:
                 parameter.requires_grad_(network_name in player.networks)
         with torch.autocast(self.real.device.type, self.autocast, enabled=self.autocast is not None):
-            terms = player.loss(Batch(self.real, observed, number))
+            terms = player.loss(Batch(self.real, observed, number, self.labels))
         for term, value in terms.items():
             if value.ndim:
                 raise RunFailed(

@@ -12,6 +12,7 @@ import torch
 from ganctl.build import Experiment
 from ganctl.data import Density
 from ganctl.evaluation import Evaluator
+from ganctl.games import Batch
 from ganctl.loop import Training
 from ganctl.metrics import directions, diversity, mode_coverage, projected, sorted_distance
 from ganctl.streams import derive
@@ -79,7 +80,7 @@ class Quality(Measure):
 
     def __init__(self, experiment: Experiment, every: int, log_every: int, select: bool) -> None:
         super().__init__(experiment, every, log_every)
-        real = experiment.dataset.reference(self.COUNT)
+        real = [drawn.samples for drawn in experiment.dataset.reference(self.COUNT)]
         self.count = len(real[0])
         generator = torch.Generator().manual_seed(derive(0, "evaluation", "directions"))
         self.along = directions(real[0][0].numel(), self.DIRECTIONS, generator)
@@ -128,11 +129,13 @@ class Evidence(Measure):
 
     def __init__(self, experiment: Experiment, every: int, log_every: int) -> None:
         super().__init__(experiment, every, log_every)
-        self.real = experiment.dataset.reference(self.COUNT)[0].to(experiment.training.streams.device)
+        real, labels = experiment.dataset.reference(self.COUNT)[0]
+        device = experiment.training.streams.device
+        self.batch = Batch(real.to(device), labels=None if labels is None else labels.to(device))
 
     def measure(self, training: Training) -> dict[str, float]:
         """What the game's probe shows."""
-        found = training.game.probe(self.real, training.streams.fresh("evaluation", "probe"))
+        found = training.game.probe(self.batch, training.streams.fresh("evaluation", "probe"))
         if not found:
             return {}
         return dict(zip(found, torch.stack([*found.values()]).tolist(), strict=True))

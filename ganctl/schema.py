@@ -91,6 +91,41 @@ class Gan:
 
 
 @dataclass
+class Cgan:
+    """Projection's options too."""
+
+    name: str = "cgan"
+    discriminator_turns: int = bounded(1, least=1)
+
+
+@dataclass
+class Acgan(Cgan):
+    name: str = "acgan"
+    class_weight: float = bounded(1.0, above=0)
+
+
+@dataclass
+class InfoGan(Cgan):
+    name: str = "infogan"
+    categories: int = bounded(10, least=0, below=1001)
+    continuous: int = bounded(2, least=0, below=101)
+    information_weight: float = bounded(1.0, least=0)
+    continuous_weight: float = bounded(0.1, least=0)
+
+
+@dataclass
+class Aae:
+    name: str = "aae"
+    prior: str = chosen("gaussian", "gaussian", "mixture", "swiss_roll")
+
+
+@dataclass
+class SemisupervisedAae(Aae):
+    name: str = "aae_semisupervised"
+    labelled: int = bounded(1000, least=1)
+
+
+@dataclass
 class CrossEntropy:
     name: str = "nonsaturating"
     label_smoothing: float = bounded(0.0, least=0, below=1)
@@ -244,7 +279,15 @@ SCHEMAS: dict[str, dict[str, type]] = {
         "autoencoder": Autoencoder,
         "autoencoder_small": Autoencoder,
     },
-    "game": {"gan": Gan},
+    "game": {
+        "gan": Gan,
+        "cgan": Cgan,
+        "projection": Cgan,
+        "acgan": Acgan,
+        "infogan": InfoGan,
+        "aae": Aae,
+        "aae_semisupervised": SemisupervisedAae,
+    },
     "loss": {
         "minimax": CrossEntropy,
         "minimax_swapped": CrossEntropy,

@@ -45,9 +45,8 @@ def train(overrides: Sequence[str]) -> Path:
     experiment = build(config)
     _check_measuring(config)
     evaluator = evaluator_of(config, experiment) if config.evaluate_every else None
-    path = new_path(
-        Path(config.output_dir), config.name or f"{option(config.loss, 'name')}-{option(config.data, 'name')}"
-    )
+    parts = (option(getattr(config, group), "name") for group in ("game", "loss", "data"))
+    path = new_path(Path(config.output_dir), config.name or "-".join(name for name in parts if name != "gan"))
     folder = create(path, config, experiment)
     return run_shown(config, experiment, folder, evaluator)
 
@@ -126,6 +125,7 @@ def create(path: Path, config: Config, experiment: Experiment) -> RunFolder:
         threads=torch.get_num_threads(),
         data_fingerprint=experiment.dataset.fingerprint,
         sample_shape=list(experiment.dataset.shape),
+        classes=experiment.dataset.classes,
         log_odds=experiment.log_odds,
         papers=experiment.papers,
         images_seen=0,

@@ -5,7 +5,7 @@ from typing import Any
 
 from ganctl.data import densities, digits, folders
 from ganctl.data.batches import Batches
-from ganctl.data.dataset import Dataset, Density, ImageSet
+from ganctl.data.dataset import Dataset, Density, Drawn, ImageSet
 
 # options -> data set
 DATASETS: dict[str, Callable[[Any], Dataset]] = {
@@ -23,4 +23,4 @@ TEST_SPLITS: dict[str, Callable[[Any], ImageSet]] = {
     "fashion_mnist": digits.fashion_mnist_test,
 }
 
-__all__ = ["DATASETS", "TEST_SPLITS", "Batches", "Dataset", "Density", "ImageSet"]
+__all__ = ["DATASETS", "TEST_SPLITS", "Batches", "Dataset", "Density", "Drawn", "ImageSet"]

@@ -1,8 +1,6 @@
 """Where a run is in its data."""
 
-from torch import Tensor
-
-from ganctl.data.dataset import Dataset
+from ganctl.data.dataset import Dataset, Drawn
 from ganctl.errors import BadInput
 from ganctl.streams import Streams
 
@@ -31,8 +29,8 @@ class Batches:
         """Passes over the data so far."""
         return self.drawn / self.per_epoch
 
-    def draw(self) -> Tensor:
-        """The next batch, float32 [batch_size, *shape]."""
+    def draw(self) -> Drawn:
+        """The next batch."""
         batch = self.dataset.batch(self.drawn, self.batch_size, self.streams)
         self.drawn += 1
         return batch

@@ -1,12 +1,25 @@
 """The two kinds of data set, behind one face: a shape, a size, a fingerprint, and batches by number."""
 
 import hashlib
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
+from ganctl.errors import BadInput
 from ganctl.streams import Streams, derive
+
+
+class Drawn(NamedTuple):
+    """Samples of a data set.
+
+    Attributes:
+        samples: float32 [N, *shape].
+        labels: the class of each, int64 [N]; None where nobody knows.
+    """
+
+    samples: Tensor
+    labels: Tensor | None = None
 
 
 class Dataset(Protocol):
@@ -14,24 +27,26 @@ class Dataset(Protocol):
 
     Attributes:
         shape: of one sample, [C, H, W] of an image or [2] of a point.
+        classes: kinds of labels; 0: samples have none.
         epoch_size: samples that make one epoch.
         fingerprint: SHA-256 of the samples, or of the density's definition, in hexadecimal.
     """
 
     shape: tuple[int, ...]
+    classes: int
     epoch_size: int
     fingerprint: str
 
     def to(self, device: torch.device) -> "Dataset":
         """The same data set with its memory on `device`."""
 
-    def batch(self, index: int, size: int, streams: Streams) -> Tensor:
-        """The batch number `index` (from 0) of a run: float32 [size, *shape], the same for the same seed."""
+    def batch(self, index: int, size: int, streams: Streams) -> Drawn:
+        """The batch number `index` (from 0) of a run, of `size` samples, the same for the same seed."""
 
-    def reference(self, count: int) -> tuple[Tensor, Tensor]:
+    def reference(self, count: int) -> tuple[Drawn, Drawn]:
         """Two separate sets of up to `count` real samples each, to measure generated ones against.
 
-        Returns: float32 [n, *shape] on the CPU, as in a batch; the same whatever the seed of a run.
+        Returns: both on the CPU, as in a batch; the same whatever the seed of a run.
         """
 
 
@@ -53,6 +68,7 @@ class ImageSet:
         self.labels = labels
         self.value_range = (-1.0, 1.0)
         self.shape: tuple[int, ...] = tuple(pixels.shape[1:])
+        self.classes = 0 if labels is None else int(labels.max()) + 1
         self.epoch_size = len(pixels)
         digest = hashlib.sha256(repr(tuple(pixels.shape)).encode())
         digest.update(pixels.contiguous().numpy().data)
@@ -66,17 +82,36 @@ class ImageSet:
         self.labels = None if self.labels is None else self.labels.to(device)
         return self
 
-    def batch(self, index: int, size: int, streams: Streams) -> Tensor:
+    def batch(self, index: int, size: int, streams: Streams) -> Drawn:
         """Images without replacement within an epoch; the last, incomplete batch of an epoch is left out.
 
-        Returns: float32 [size, C, H, W] within `value_range`.
+        Returns: `size` images within `value_range`, and their classes.
         """
-        return self._scaled(self.pixels[self._rows(index, size, streams)])
+        return self._drawn(self._rows(index, size, streams))
 
-    def batch_labels(self, index: int, size: int, streams: Streams) -> Tensor:
-        """The classes of the images of that batch, int64 [size]."""
+    def balanced(self, count: int, order: torch.Generator) -> "ImageSet":
+        """`count` of the images, as many of each class, chosen by `order`.
+
+        Raises:
+            BadInput: a class has too few.
+        """
         assert self.labels is not None
-        return self.labels[self._rows(index, size, streams)]
+        shuffled = torch.randperm(len(self.pixels), generator=order).to(self.pixels.device)
+        each = -(-count // self.classes)
+        rows = [shuffled[self.labels[shuffled] == kind][:each] for kind in range(self.classes)]
+        if min(map(len, rows)) < each:
+            raise BadInput(
+                f"{count} images with a label: the rarest of {self.classes} classes has {min(map(len, rows))}; ask for "
+                f"at most {self.classes * min(map(len, rows))}"
+            )
+        # One class after the other, so that leaving out the last few leaves classes within one of each other.
+        chosen = torch.stack(rows, dim=1).flatten()[:count]
+        found = ImageSet(self.pixels[chosen].cpu(), self.labels[chosen].cpu())
+        found.value_range = self.value_range
+        return found.to(self.pixels.device)
+
+    def _drawn(self, rows: Tensor) -> Drawn:
+        return Drawn(self._scaled(self.pixels[rows]), None if self.labels is None else self.labels[rows])
 
     def _rows(self, index: int, size: int, streams: Streams) -> Tensor:
         """Which images a batch has."""
@@ -86,14 +121,16 @@ class ImageSet:
             self._order, self._epoch = order.to(self.pixels.device), epoch
         return self._order[place * size : (place + 1) * size]
 
-    def reference(self, count: int) -> tuple[Tensor, Tensor]:
+    def reference(self, count: int) -> tuple[Drawn, Drawn]:
         """Disjoint random choices of the images, fewer of a small data set; of a single image, that one twice."""
-        if self.epoch_size == 1:
-            return self._scaled(self.pixels).cpu(), self._scaled(self.pixels).cpu()
-        count = min(count, self.epoch_size // 2)
+        count = max(1, min(count, self.epoch_size // 2))
         order = torch.randperm(self.epoch_size, generator=_reference_stream()).to(self.pixels.device)
-        one, other = (self._scaled(self.pixels[order[place : place + count]]).cpu() for place in (0, count))
-        return one, other
+        one, other = (0, 0) if self.epoch_size == 1 else (0, count)
+        return self._on_cpu(order[one : one + count]), self._on_cpu(order[other : other + count])
+
+    def _on_cpu(self, rows: Tensor) -> Drawn:
+        samples, labels = self._drawn(rows)
+        return Drawn(samples.cpu(), None if labels is None else labels.cpu())
 
     def _scaled(self, pixels: Tensor) -> Tensor:
         low, high = self.value_range
@@ -113,6 +150,7 @@ class Density:
         self.centers = centers
         self.deviation = deviation
         self.shape: tuple[int, ...] = (centers.shape[1],)
+        self.classes = 0
         self.epoch_size = epoch_size
         definition = repr((centers.tolist(), deviation)).encode()
         self.fingerprint = hashlib.sha256(definition).hexdigest()
@@ -128,14 +166,14 @@ class Density:
         spread = torch.randn(count, self.centers.shape[1], generator=generator) * self.deviation
         return self.centers[modes.to(self.centers.device)] + spread.to(self.centers.device)
 
-    def batch(self, index: int, size: int, streams: Streams) -> Tensor:
-        """Fresh points, float32 [size, 2]."""
-        return self.draw(size, streams.fresh("data_order", index))
+    def batch(self, index: int, size: int, streams: Streams) -> Drawn:
+        """Fresh points."""
+        return Drawn(self.draw(size, streams.fresh("data_order", index)))
 
-    def reference(self, count: int) -> tuple[Tensor, Tensor]:
+    def reference(self, count: int) -> tuple[Drawn, Drawn]:
         """Two sets of `count` exact points."""
         stream = _reference_stream()
-        return self.draw(count, stream).cpu(), self.draw(count, stream).cpu()
+        return Drawn(self.draw(count, stream).cpu()), Drawn(self.draw(count, stream).cpu())
 
 
 def _reference_stream() -> torch.Generator:

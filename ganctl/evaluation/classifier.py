@@ -29,7 +29,7 @@ def train_classifier(images: ImageSet, classes: int) -> Classifier:
         streams = Streams(RECIPE["seed"])
         with streams.initial_weights("classifier"):
             network = Classifier(images.shape, classes, RECIPE["width"]).to(memory_format=torch.channels_last)
-        game = Classification(network, images, streams)
+        game = Classification(network)
         optimizer = torch.optim.Adam(network.parameters(), lr=RECIPE["lr"])
         training = Training(
             game,

@@ -276,7 +276,7 @@ class PointEvaluator:
             raise BadInput(f"num={num}: too few to measure; it takes at least 20 points")
         self.density, self.metrics = density, list(metrics or POINT_METRICS)
         self.num, self.seed = num or 10_000, seed
-        real, exact = density.reference(self.num)
+        real, exact = (drawn.samples for drawn in density.reference(self.num))
         self.real = real
         self.exact = {name: value.value for name, value in point_estimates(exact, real, density, errors=False).items()}
 

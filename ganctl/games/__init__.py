@@ -1,11 +1,21 @@
 """The rules of each GAN variant: who plays, and what each player minimizes."""
 
-from collections.abc import Callable
+from ganctl.games.aae import Aae, SemisupervisedAae
+from ganctl.games.acgan import Acgan
+from ganctl.games.cgan import Cgan, Projection
+from ganctl.games.game import Batch, Code, Game, Inputs, Parts, Player, WeightedPenalty
+from ganctl.games.gan import Gan
+from ganctl.games.infogan import InfoGan
 
-from ganctl.games.game import Batch, Game, Player
-from ganctl.games.gan import Gan, WeightedPenalty
+# Made of (its parts, its own options).
+GAMES: dict[str, type[Game]] = {
+    "gan": Gan,
+    "cgan": Cgan,
+    "projection": Projection,
+    "acgan": Acgan,
+    "infogan": InfoGan,
+    "aae": Aae,
+    "aae_semisupervised": SemisupervisedAae,
+}
 
-# networks, adversarial loss, weighted penalty, streams, the game's own options -> game
-GAMES: dict[str, Callable[..., Game]] = {"gan": Gan}
-
-__all__ = ["GAMES", "Batch", "Game", "Player", "WeightedPenalty"]
+__all__ = ["GAMES", "Batch", "Code", "Game", "Inputs", "Parts", "Player", "WeightedPenalty"]

@@ -1,12 +1,19 @@
 """What every game has: networks, and players that move in turn. A game never sees an optimizer."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from ganctl.data import Dataset
+from ganctl.losses import AdversarialLoss, Penalty
+from ganctl.models import PLAIN, Wiring
+from ganctl.streams import Streams
 
 
 @dataclass
@@ -17,11 +24,84 @@ class Batch:
         real: float32 [N, *shape].
         observed: where the game writes what it saw, as scalar tensors by tag, on the turns that are logged; else None.
         turn: number of the player's turn in the whole run, from 1.
+        labels: the class of each real sample, int64 [N]; None where nobody knows.
     """
 
     real: Tensor
     observed: dict[str, Tensor] | None = None
     turn: int = 1
+    labels: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Code:
+    """Something about a sample that can be chosen beside its latent vector.
+
+    Attributes:
+        classes: how many there are to choose from; 0: it is one number within [-1, 1].
+    """
+
+    classes: int = 0
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What samples are generated from.
+
+    Attributes:
+        latent: [N, latent_dim].
+        codes: what is chosen besides, by name: a class one-hot [N, classes] (or shares of classes), a number [N, 1].
+    """
+
+    latent: Tensor
+    codes: Mapping[str, Tensor] = field(default_factory=dict)
+
+    @property
+    def beside(self) -> Tensor | None:
+        """All codes side by side, [N, sum of their sizes]; None where there are none."""
+        return torch.cat([*self.codes.values()], dim=1) if self.codes else None
+
+    @property
+    def parts(self) -> tuple[Tensor, ...]:
+        """The arguments of a generator."""
+        return (self.latent,) if self.beside is None else (self.latent, self.beside)
+
+
+@dataclass(frozen=True)
+class WeightedPenalty:
+    """A penalty as J(D) pays for it.
+
+    Attributes:
+        penalty: what is paid for.
+        weight: of the penalty, on average over the turns.
+        every: turns of the discriminator from one payment to the next, each of which has `every` times the gradient,
+            so that the expected one stays (lazy regularization: Karras et al. 2020, arXiv:1912.04958, section 3.1).
+    """
+
+    penalty: Penalty
+    weight: float = 1.0
+    every: int = 1
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a game is made of.
+
+    Attributes:
+        networks: by name.
+        loss: the pair of objectives.
+        penalty: what J(D) pays for besides, or what holds the discriminator's weights in bounds.
+        streams: where random numbers come from.
+        wiring: what the game asked of the networks.
+        dataset: what is real, for a game that looks at more of it than its batches.
+    """
+
+    networks: dict[str, nn.Module]
+    loss: AdversarialLoss
+    penalty: WeightedPenalty
+    streams: Streams
+    wiring: Wiring = PLAIN
+    dataset: Dataset | None = None
 
 
 @dataclass(frozen=True)
@@ -48,13 +128,30 @@ class Game(ABC):
 
     Attributes:
         networks: every network of the game, by name.
-        sampled: names of the networks that `sample` uses, of which a moving average may be kept.
+        sampled: names of the networks that samples need, the one that makes them first; a moving average of them may be
+            kept.
+        codes: what of a sample can be chosen, by name, in the order in which the generator is given it.
         memory: numbers that the rules carry from turn to turn besides the networks, changed in place.
     """
 
     networks: dict[str, nn.Module]
     sampled: tuple[str, ...] = ("generator",)
+    codes: Mapping[str, Code] = MappingProxyType({})
     memory: Mapping[str, Tensor] = MappingProxyType({})
+
+    @staticmethod
+    def wiring(options: Any, classes: int) -> Wiring:
+        """What the game asks of its networks.
+
+        Args:
+            options: its own.
+            classes: kinds of labels that the data have; 0: none.
+
+        Raises:
+            BadInput: it cannot be played on such data.
+        """
+        del options, classes
+        return PLAIN
 
     @abstractmethod
     def players(self) -> dict[str, Player]:
@@ -63,14 +160,44 @@ class Game(ABC):
     def begin_step(self, step: int) -> None:  # noqa: B027 - most games have nothing to do here
         """Called before the step number `step` (from 1): growth, fade-in, annealing."""
 
-    def probe(self, real: Tensor, noise: torch.Generator) -> dict[str, Tensor]:
-        """What a look at the gradients shows on real samples [N, *shape] and as many generated from `noise`.
+    def probe(self, batch: Batch, noise: torch.Generator) -> dict[str, Tensor]:
+        """What a look at the gradients shows on real samples and as many generated from `noise`.
 
         Returns: scalars by tag; empty where the game has nothing to show. Changes nothing that training depends on.
         """
-        del real, noise
+        del batch, noise
         return {}
 
-    @abstractmethod
+    def draw(self, count: int, noise: torch.Generator) -> Inputs:
+        """What `count` samples are generated from, the same for the same state of `noise`."""
+        raise NotImplementedError(f"{count} samples: a {type(self).__name__} makes none")
+
+    def generate(self, inputs: Inputs) -> Tensor:
+        """Samples [N, *shape], as in a turn."""
+        return self.networks[self.sampled[0]](*inputs.parts)
+
+    def make(self, inputs: Inputs) -> Tensor:
+        """Samples [N, *shape] in evaluation mode; changes nothing.
+
+        Batch norm then uses its running statistics, so that an image does not depend on its neighbours.
+        """
+        with evaluating(*(self.networks[name] for name in self.sampled)):
+            return self.generate(inputs)
+
     def sample(self, count: int, noise: torch.Generator) -> Tensor:
         """`count` generated samples [count, *shape], the same for the same state of `noise`; changes nothing."""
+        return self.make(self.draw(count, noise))
+
+
+@contextmanager
+def evaluating(*networks: nn.Module) -> Iterator[None]:
+    """Inside, the networks are in evaluation mode and no gradient is followed."""
+    training = [network.training for network in networks]
+    for network in networks:
+        network.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        for network, before in zip(networks, training, strict=True):
+            network.train(before)

@@ -2,7 +2,7 @@
 
 from ganctl.losses import divergences, energies, logistic, margins, relativistic
 from ganctl.losses.adversarial import AdversarialLoss
-from ganctl.losses.auxiliary import pulling_away
+from ganctl.losses.auxiliary import categorical_information, gaussian_information, pulling_away
 from ganctl.losses.penalties import PENALTIES, Penalty
 
 LOSSES: dict[str, AdversarialLoss] = {
@@ -13,4 +13,12 @@ LOSSES: dict[str, AdversarialLoss] = {
     **energies.ROWS,
 }
 
-__all__ = ["LOSSES", "PENALTIES", "AdversarialLoss", "Penalty", "pulling_away"]
+__all__ = [
+    "LOSSES",
+    "PENALTIES",
+    "AdversarialLoss",
+    "Penalty",
+    "categorical_information",
+    "gaussian_information",
+    "pulling_away",
+]

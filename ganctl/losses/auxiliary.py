@@ -1,7 +1,9 @@
 """Terms that a player may add to its adversarial objective."""
 
+import math
+
 from torch import Tensor
-from torch.nn.functional import normalize
+from torch.nn.functional import log_softmax, normalize
 
 
 def pulling_away(features: Tensor) -> Tensor:
@@ -15,3 +17,33 @@ def pulling_away(features: Tensor) -> Tensor:
     count, directions = len(features), normalize(features, dim=1)
     squares = (directions @ directions.T).square()
     return (squares.sum() - squares.diagonal().sum()) / (count * (count - 1))
+
+
+def categorical_information(logits: Tensor, codes: Tensor) -> Tensor:
+    """log Q(c | x) + H(c) of each sample in nats, for a code c of K values, all as likely: at most H(c) = ln K.
+
+    Its mean is a lower bound of the mutual information between c and x. Source: Chen et al. 2016 (InfoGAN,
+    arXiv:1606.03657), eq. 5.
+
+    Args:
+        logits: of Q, [N, K].
+        codes: the values that samples were made of, one-hot [N, K].
+
+    Returns: [N].
+    """
+    return (log_softmax(logits, dim=1) * codes).sum(dim=1) + math.log(logits.shape[1])
+
+
+def gaussian_information(means: Tensor, codes: Tensor) -> Tensor:
+    """log Q(c | x) + H(c) of each sample in nats, for c from U(-1, 1) and Q a Gaussian of standard deviation 1.
+
+    With its deviation fixed, as in the paper's code, it is at most ln 2 - ln(2 pi) / 2 = -0.226. Source: Chen et al.
+    2016 (InfoGAN, arXiv:1606.03657), eq. 5.
+
+    Args:
+        means: of Q, [N].
+        codes: what samples were made of, [N].
+
+    Returns: [N].
+    """
+    return -(codes - means).square() / 2 - math.log(2 * math.pi) / 2 + math.log(2)

@@ -1,15 +1,16 @@
 """Networks. A row makes the networks of a game for samples of one shape; a discriminator returns raw logits."""
 
 from collections.abc import Callable
-from typing import Any
 
 from torch import nn
 
 from ganctl.models import autoencoder, dcgan, mlp
+from ganctl.models.wiring import PLAIN, Wiring
 
-# (options, shape of a sample) -> {network name: factory}. The factories are called one by one, each inside
-# the random stream of its own initial weights.
-MODELS: dict[str, Callable[[Any, tuple[int, ...]], dict[str, Callable[[], nn.Module]]]] = {
+# (options, shape of a sample, what the game asks for) -> {network name: factory}. The factories are called one by one,
+# each inside the random stream of its own initial weights. A row without the third argument is for games that ask for
+# nothing but a generator and a discriminator.
+MODELS: dict[str, Callable[..., dict[str, Callable[[], nn.Module]]]] = {
     "mlp": mlp.networks,
     "mlp_small": mlp.networks,  # other defaults, in its yaml
     "dcgan": dcgan.networks,
@@ -17,4 +18,4 @@ MODELS: dict[str, Callable[[Any, tuple[int, ...]], dict[str, Callable[[], nn.Mod
     "autoencoder_small": autoencoder.networks,  # other defaults, in its yaml
 }
 
-__all__ = ["MODELS"]
+__all__ = ["MODELS", "PLAIN", "Wiring"]

@@ -10,10 +10,13 @@ from functools import partial
 from itertools import pairwise
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from ganctl.errors import BadInput
 from ganctl.models.layers import OUTPUT_RANGES, OUTPUTS, normalize_spectrum_
+from ganctl.models.mlp import MlpDiscriminator
+from ganctl.models.wiring import PLAIN, ConditionalBatchNorm, Conditioned, Projection, Wiring, head
 
 # What follows a convolution of the discriminator, by its channels. Layer norm is per sample, as penalties on the
 # gradient need it (Gulrajani et al. 2017, section 4, "No critic batch normalization").
@@ -35,7 +38,7 @@ def _block_widths(size: int, width: int) -> list[int]:
 def initialize_(network: nn.Module) -> None:
     """Weights from N(0, 0.02), those of batch norm from N(1, 0.02), biases 0 (Radford et al. 2015, section 4)."""
     for layer in network.modules():
-        if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear, nn.BatchNorm2d)):
+        if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear, nn.BatchNorm2d)) and layer.weight is not None:
             mean = 1.0 if isinstance(layer, nn.BatchNorm2d) else 0.0
             nn.init.normal_(layer.weight, mean, 0.02)
             if layer.bias is not None:
@@ -43,60 +46,133 @@ def initialize_(network: nn.Module) -> None:
 
 
 class DcganGenerator(nn.Module):
-    """Latent vectors [N, latent_dim] to images [N, channels, size, size]."""
+    """Latent vectors [N, latent_dim] and what else is given [N, given] to images [N, channels, size, size]."""
 
-    def __init__(self, channels: int, size: int, latent_dim: int, width: int, output: str) -> None:
+    def __init__(
+        self, channels: int, size: int, latent_dim: int, width: int, output: str, wiring: Wiring = PLAIN
+    ) -> None:
         super().__init__()
         self.latent_dim = latent_dim
         self.output_range = OUTPUT_RANGES[output]
+        self.takes_input = bool(wiring.given) and wiring.generator == "input"
+        first = latent_dim + (wiring.given if self.takes_input else 0)
         widths, side = _block_widths(size, width)[::-1], SMALLEST[size]
+
+        def norm(channels: int) -> nn.Module:
+            if wiring.given and wiring.generator == "norm":
+                return ConditionalBatchNorm(nn.BatchNorm2d(channels, affine=False), wiring.given)
+            return nn.BatchNorm2d(channels)
+
         layers: list[nn.Module] = [
-            nn.Unflatten(1, (latent_dim, 1, 1)),
+            nn.Unflatten(1, (first, 1, 1)),
             # A transposed convolution of a 1x1 map, whose every output pixel has its own weights.
-            nn.ConvTranspose2d(latent_dim, widths[0], side, bias=False),
-            nn.BatchNorm2d(widths[0]),
+            nn.ConvTranspose2d(first, widths[0], side, bias=False),
+            norm(widths[0]),
             nn.ReLU(),
         ]
         for before, after in pairwise(widths):
             layers += [
                 nn.ConvTranspose2d(before, after, 4, stride=2, padding=1, bias=False),
-                nn.BatchNorm2d(after),
+                norm(after),
                 nn.ReLU(),
             ]
         layers += [nn.ConvTranspose2d(widths[-1], channels, 4, stride=2, padding=1), OUTPUTS[output]()]
-        self.layers = nn.Sequential(*layers)
+        self.layers = Conditioned(*layers)
         initialize_(self)
 
-    def forward(self, latent: Tensor) -> Tensor:
-        return self.layers(latent)
+    def forward(self, latent: Tensor, given: Tensor | None = None) -> Tensor:
+        if self.takes_input and given is not None:
+            latent = torch.cat([latent, given], dim=1)
+        return self.layers(latent, given)
+
+
+def _trunk(channels: int, size: int, width: int, norm: str) -> list[nn.Module]:
+    """Strided convolutions down to the coarsest feature map."""
+    widths = _block_widths(size, width)
+    layers: list[nn.Module] = [nn.Conv2d(channels, widths[0], 4, stride=2, padding=1), nn.LeakyReLU(0.2)]
+    for before, after in pairwise(widths):
+        layers += [
+            nn.Conv2d(before, after, 4, stride=2, padding=1, bias=norm == "none"),
+            NORMS[norm](after),
+            nn.LeakyReLU(0.2),
+        ]
+    return layers
+
+
+def _num_features(size: int, width: int) -> int:
+    """Elements of the coarsest feature map."""
+    return _block_widths(size, width)[-1] * SMALLEST[size] ** 2
 
 
 class DcganDiscriminator(nn.Module):
-    """Images [N, channels, size, size] to raw logits [N]."""
+    """Images [N, channels, size, size], and what else is given [N, given], to raw logits [N].
 
-    def __init__(self, channels: int, size: int, width: int, norm: str = "batch", spectral_norm: bool = False) -> None:
+    What is given as an input becomes a constant plane each, beside the channels of the image.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        size: int,
+        width: int,
+        norm: str = "batch",
+        spectral_norm: bool = False,
+        wiring: Wiring = PLAIN,
+    ) -> None:
         super().__init__()
         self.mixes_batch = norm == "batch"  # a sample's logit then depends on its batch
-        widths = _block_widths(size, width)
-        layers: list[nn.Module] = [nn.Conv2d(channels, widths[0], 4, stride=2, padding=1), nn.LeakyReLU(0.2)]
-        for before, after in pairwise(widths):
-            layers += [
-                nn.Conv2d(before, after, 4, stride=2, padding=1, bias=norm == "none"),
-                NORMS[norm](after),
-                nn.LeakyReLU(0.2),
-            ]
-        layers += [nn.Conv2d(widths[-1], 1, SMALLEST[size]), nn.Flatten(0)]
-        self.layers = nn.Sequential(*layers)
+        self.takes_input = wiring.discriminator == "input"
+        first = channels + (wiring.given if self.takes_input else 0)
+        self.layers = nn.Sequential(
+            *_trunk(first, size, width, norm),
+            nn.Conv2d(_block_widths(size, width)[-1], 1, SMALLEST[size]),
+            nn.Flatten(0),
+        )
+        projects = wiring.discriminator == "projection"
+        self.projection = Projection(wiring.given, _num_features(size, width)) if projects else None
         initialize_(self)
         if spectral_norm:
             normalize_spectrum_(self)
+
+    def features(self, images: Tensor, given: Tensor | None = None) -> Tensor:
+        """The coarsest feature map of each image, [N, channels, side, side]."""
+        *hidden, _, _ = self.layers
+        x = images
+        if self.takes_input and given is not None:
+            x = torch.cat([x, given[:, :, None, None].expand(-1, -1, *x.shape[2:])], dim=1)
+        for layer in hidden:
+            x = layer(x)
+        return x
+
+    def logit(self, features: Tensor, given: Tensor | None = None) -> Tensor:
+        """The raw logit [N] of images with these features."""
+        *_, last, flatten = self.layers
+        logits = flatten(last(features))
+        return logits if self.projection is None else logits + self.projection(features.flatten(1), given)
+
+    def forward(self, images: Tensor, given: Tensor | None = None) -> Tensor:
+        return self.logit(self.features(images, given), given)
+
+
+class DcganEncoder(nn.Module):
+    """Images [N, channels, size, size] to `outputs` numbers [N, outputs]."""
+
+    def __init__(self, channels: int, size: int, width: int, outputs: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            *_trunk(channels, size, width, "batch"), nn.Flatten(), nn.Linear(_num_features(size, width), outputs)
+        )
+        initialize_(self)
 
     def forward(self, images: Tensor) -> Tensor:
         return self.layers(images)
 
 
-def networks(options: Any, shape: tuple[int, ...]) -> dict[str, Callable[[], nn.Module]]:
-    """A generator and a discriminator for images of `shape` [C, H, W]."""
+def networks(options: Any, shape: tuple[int, ...], wiring: Wiring = PLAIN) -> dict[str, Callable[[], nn.Module]]:
+    """A generator and a discriminator for images of `shape` [C, H, W], or an auto-encoder and its discriminators.
+
+    A discriminator of codes, which are no images, is fully connected.
+    """
     if len(shape) != 3:
         raise BadInput("model=dcgan: convolves images, and this data set holds points; use model=mlp")
     channels, height, width = shape
@@ -106,9 +182,26 @@ def networks(options: Any, shape: tuple[int, ...]) -> dict[str, Callable[[], nn.
             "use data.image_size=32 or 64 with data=folder, or model=mlp"
         )
     output = "tanh" if options.output == "auto" else options.output
-    return {
-        "generator": lambda: DcganGenerator(channels, height, options.latent_dim, options.width, output),
-        "discriminator": lambda: DcganDiscriminator(
-            channels, height, options.width, options.discriminator_norm, options.spectral_norm
-        ),
+
+    def generator() -> DcganGenerator:
+        return DcganGenerator(channels, height, options.latent_dim, options.width, output, wiring)
+
+    if not wiring.autoencoder:
+        made: dict[str, Callable[[], nn.Module]] = {
+            "generator": generator,
+            "discriminator": lambda: DcganDiscriminator(
+                channels, height, options.width, options.discriminator_norm, options.spectral_norm, wiring
+            ),
+        }
+        return made | head(wiring, _num_features(height, options.width))
+
+    def critic(size: int) -> MlpDiscriminator:
+        widths = [8 * options.width] * 2
+        return MlpDiscriminator((size,), widths, "leaky_relu", 0.0, options.spectral_norm)
+
+    made = {
+        "encoder": lambda: DcganEncoder(channels, height, options.width, options.latent_dim + wiring.given),
+        "decoder": generator,
+        "discriminator": lambda: critic(options.latent_dim),
     }
+    return made | ({"class_discriminator": lambda: critic(wiring.given)} if wiring.given else {})

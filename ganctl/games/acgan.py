@@ -1,0 +1,52 @@
+"""A discriminator that also names the class (Odena et al. 2017, arXiv:1610.09585)."""
+
+from typing import Any
+
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from ganctl.games.cgan import Cgan, labelled
+from ganctl.games.contest import Judged
+from ganctl.games.game import Batch, Inputs, Parts
+from ganctl.models import Wiring
+
+
+class Acgan(Cgan):
+    """The generator is told the class; the discriminator is not, and a head on its features has to find it.
+
+    L_C = E -log C(y | x) + E -log C(y | G(z, y)), section 3: the discriminator and its head minimize both terms, the
+    generator the second.
+
+    Args:
+        parts: with a "head" of one logit a class.
+        discriminator_turns: turns of the discriminator for each of the generator.
+        class_weight: of each term of L_C.
+    """
+
+    def __init__(self, parts: Parts, discriminator_turns: int = 1, class_weight: float = 1.0) -> None:
+        super().__init__(parts, discriminator_turns)
+        self.head = parts.networks["head"]
+        self.class_weight = class_weight
+
+    @staticmethod
+    def wiring(options: Any, classes: int) -> Wiring:
+        """The class beside the latent vector, and a head that finds it."""
+        del options
+        return Wiring(given=labelled("acgan", classes), generator="input", discriminator="none", head=classes)
+
+    def told(self, inputs: Inputs) -> None:  # type: ignore[override]
+        """Nothing: the discriminator does not know the class."""
+        del inputs
+
+    def discriminator_extras(self, batch: Batch, inputs: Inputs, real: Judged, fake: Judged) -> dict[str, Tensor]:
+        """L_C on real and on generated samples."""
+        del batch
+        return {"class_real": self._class_term(inputs, real), "class_fake": self._class_term(inputs, fake)}
+
+    def generator_extras(self, batch: Batch, inputs: Inputs, generated: Tensor, fake: Judged) -> dict[str, Tensor]:
+        """L_C on generated samples."""
+        del batch, generated
+        return {"class_fake": self._class_term(inputs, fake)}
+
+    def _class_term(self, inputs: Inputs, judged: Judged) -> Tensor:
+        return self.class_weight * cross_entropy(self.head(judged.features).float(), inputs.codes["label"])

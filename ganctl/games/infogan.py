@@ -1,0 +1,103 @@
+"""Codes that can be read off a sample again (Chen et al. 2016, arXiv:1606.03657)."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import one_hot
+
+from ganctl.errors import BadInput
+from ganctl.games.contest import Judged
+from ganctl.games.game import Batch, Code, Inputs, Parts
+from ganctl.games.gan import Gan
+from ganctl.losses import categorical_information, gaussian_information
+from ganctl.models import Wiring
+
+
+class InfoGan(Gan):
+    """The generator is given codes c beside its noise, and a head Q on the discriminator's features recovers them.
+
+    Both minimize -lambda L_I(G, Q), a lower bound of the mutual information between c and G(z, c) (eq. 5 and 6): Q and
+    the features in the discriminator's turn, G in its own. Codes are never asked of real samples.
+
+    Args:
+        parts: with a "head" of `categories` logits and `continuous` means.
+        discriminator_turns: turns of the discriminator for each of the generator.
+        categories: values of the categorical code c1, all as likely.
+        continuous: codes c2, c3, ... from U(-1, 1).
+        information_weight: lambda of the categorical code.
+        continuous_weight: lambda of each continuous one.
+    """
+
+    def __init__(
+        self,
+        parts: Parts,
+        discriminator_turns: int = 1,
+        categories: int = 10,
+        continuous: int = 2,
+        information_weight: float = 1.0,
+        continuous_weight: float = 0.1,
+    ) -> None:
+        super().__init__(parts, discriminator_turns)
+        self.head = parts.networks["head"]
+        self.categories = categories
+        self.information_weight, self.continuous_weight = information_weight, continuous_weight
+        classes = {"c1": Code(classes=categories)} if categories else {}
+        first = len(classes) + 1
+        self.codes = classes | {f"c{number}": Code() for number in range(first, first + continuous)}
+
+    @staticmethod
+    def wiring(options: Any, classes: int) -> Wiring:
+        """The codes beside the latent vector, and a head that recovers them."""
+        del classes
+        size = options.categories + options.continuous
+        if options.categories == 1 or not size:
+            raise BadInput(
+                f"game.categories={options.categories} game.continuous={options.continuous}: nothing is left to "
+                "choose; use 2 categories or more, or 1 continuous code or more"
+            )
+        return Wiring(given=size, generator="input", discriminator="none", head=size)
+
+    def draw(self, count: int, noise: torch.Generator) -> Inputs:
+        """Latent vectors from N(0, I), a category of each, and numbers from U(-1, 1)."""
+        inputs = super().draw(count, noise)
+        drawn: dict[str, Tensor] = {}
+        for name, code in self.codes.items():
+            if code.classes:
+                values = torch.randint(code.classes, (count,), generator=noise, device=noise.device)
+                drawn[name] = one_hot(values, code.classes).float()
+            else:
+                drawn[name] = 2 * torch.rand(count, 1, generator=noise, device=noise.device) - 1
+        return Inputs(inputs.latent, {name: value.to(inputs.latent.device) for name, value in drawn.items()})
+
+    def information(self, inputs: Inputs, features: Tensor) -> dict[str, Tensor]:
+        """The bound of each code, in nats, [N]: its mean is L_I(G, Q)."""
+        recovered = self.head(features).float()
+        found = {}
+        if self.categories:
+            found["c1"] = categorical_information(recovered[:, : self.categories], inputs.codes["c1"])
+        numbers = [name for name, code in self.codes.items() if not code.classes]
+        for place, name in enumerate(numbers, start=self.categories):
+            found[name] = gaussian_information(recovered[:, place], inputs.codes[name][:, 0])
+        return found
+
+    def discriminator_extras(self, batch: Batch, inputs: Inputs, real: Judged, fake: Judged) -> dict[str, Tensor]:
+        """-lambda L_I, which moves Q and the features that it looks at."""
+        del real
+        return self._information_term(batch, inputs, fake)
+
+    def generator_extras(self, batch: Batch, inputs: Inputs, generated: Tensor, fake: Judged) -> dict[str, Tensor]:
+        """-lambda L_I, which moves G."""
+        del generated
+        return self._information_term(batch, inputs, fake)
+
+    def _information_term(self, batch: Batch, inputs: Inputs, fake: Judged) -> dict[str, Tensor]:
+        assert fake.features is not None
+        bounds = {name: value.mean() for name, value in self.information(inputs, fake.features).items()}
+        if batch.observed is not None:
+            batch.observed |= {f"information/{name}": value.detach() for name, value in bounds.items()}
+        weighted = [
+            (self.information_weight if self.codes[name].classes else self.continuous_weight) * bound
+            for name, bound in bounds.items()
+        ]
+        return {"information": -torch.stack(weighted).sum()}
