@@ -95,6 +95,7 @@ def streamed(count):
 
     from ganctl.data import ImageSet
     from ganctl.evaluation import FEATURES, FeatureNetwork, ImageEvaluator
+    from ganctl.games import Made
 
     rows, probabilities = features(1000, 1)
 
@@ -111,7 +112,7 @@ def streamed(count):
     evaluator = ImageEvaluator(train, test, ["fid", "kid", "inception_score"], "benchmark", num=count)
     before = peak()
     began = time.perf_counter()
-    evaluator.evaluate(images, "none", errors=False)
+    evaluator.evaluate(lambda number, stream: Made(images(number, stream)), "none", errors=False)
     return {"all": round(time.perf_counter() - began, 1), "peak MB": round(peak()), "before MB": round(before)}
 
 

@@ -72,12 +72,52 @@ def train(
 def sample(
     run: Run = None,
     num: Annotated[
-        int | None, typer.Option(min=1, max=1_000_000, help="Samples to draw; 64 images or 2,000 points if left out.")
+        int | None,
+        typer.Option(
+            min=1,
+            max=1_000_000,
+            help="Samples to draw, each by itself; 64 images or 2,000 points if left out. With --labels and --sweep, "
+            "latent vectors; with --interpolate, pairs of them; with --reconstruct, images.",
+        ),
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the noise; the run's if left out.")] = None,
-    columns: Annotated[int, typer.Option(min=1, help="Columns of the grid.")] = 8,
-    out: Annotated[Path | None, typer.Option(help="File to write; in the run folder if left out.")] = None,
-    npz: Annotated[bool, typer.Option("--npz", help="Write arrays instead of a picture.")] = False,
+    columns: Annotated[
+        int | None,
+        typer.Option(min=1, help="Columns of the grid; with --sweep and --interpolate, steps from end to end."),
+    ] = None,
+    label: Annotated[
+        str | None,
+        typer.Option(metavar="K[,K...]", help="Samples of that class; with --interpolate, from one to another."),
+    ] = None,
+    labels: Annotated[
+        str | None, typer.Option(metavar="all", help="A row for each class, a column for each latent vector.")
+    ] = None,
+    sweep: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Go along a code: a row for each latent vector, a column for each category, or from -2 to 2.",
+        ),
+    ] = None,
+    interpolate: Annotated[
+        bool, typer.Option("--interpolate", help="From one latent vector to another, a row for each pair.")
+    ] = False,
+    reconstruct: Annotated[
+        bool, typer.Option("--reconstruct", help="Real images over what an auto-encoder makes of them.")
+    ] = False,
+    progress: Annotated[
+        bool, typer.Option("--progress", help="An animation of the run's own grids, as progress.gif.")
+    ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="File to write; in the run folder if left out. With --sweep and --interpolate, .gif or .webp make an "
+            "animation."
+        ),
+    ] = None,
+    npz: Annotated[
+        bool, typer.Option("--npz", help="Write arrays instead of a picture: samples, and what was chosen of each.")
+    ] = False,
     ema: Annotated[
         bool | None,
         typer.Option("--ema/--no-ema", help="Averaged weights or the last ones; averaged if the run has them."),
@@ -86,10 +126,12 @@ def sample(
         list[str] | None, typer.Option(help="Python module that the run's parts come from; repeatable.")
     ] = None,
 ) -> None:
-    """Draw samples from a run: a grid of images, or points over their density."""
+    """Draw samples from a run: a grid of images, points over their density, or an animation."""
+    from ganctl.commands.sample import Asked
     from ganctl.commands.sample import sample as draw
 
-    typer.echo(draw(run, num, seed, columns, out, npz, ema, plugin or []))
+    asked = Asked(label, labels, sweep, interpolate, reconstruct, progress)
+    typer.echo(draw(run, num, seed, columns, out, npz, ema, plugin or [], asked))
 
 
 @app.command()

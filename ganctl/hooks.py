@@ -60,7 +60,7 @@ class ScalarLog:
 
 
 class Grids:
-    """Draws samples from the same noise every time, as PNG and into TensorBoard."""
+    """Draws samples from the same noise every time, a class a column if there are any, as PNG and into TensorBoard."""
 
     def __init__(self, folder: RunFolder, writer: SummaryWriter, experiment: Experiment, every: int) -> None:
         self.folder = folder
@@ -75,8 +75,9 @@ class Grids:
 
     def draw(self, training: Training) -> None:
         """Draws one grid now."""
-        samples = self.experiment.draw_samples(self.experiment.picture_count, training.streams.fresh("sampling"))
-        picture = self.experiment.picture(samples, columns=8, title=f"step {training.step:,}")
+        samples, inputs = self.experiment.draw_shown(training.streams.fresh("sampling"))
+        columns = self.experiment.picture_columns
+        picture = self.experiment.picture(samples, columns, f"step {training.step:,}", inputs)
         write_atomically(self.folder.samples / f"step-{training.step:08d}.png", to_png(picture))
         self.writer.add_image("samples", picture, training.step, dataformats="HWC")
 

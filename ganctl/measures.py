@@ -118,7 +118,10 @@ class Evaluations(Measure):
     def measure(self, training: Training) -> dict[str, float]:
         """The metrics, without the errors that only a last look needs."""
         del training
-        found = self.evaluator.evaluate(self.experiment.draw_measured, self.experiment.weights, errors=False)
+        experiment = self.experiment
+        found = self.evaluator.evaluate(
+            experiment.draw_measured, experiment.weights, errors=False, own=experiment.own_figures
+        )
         return {f"metric/{name}": estimate.value for name, estimate in found.estimates.items()}
 
 

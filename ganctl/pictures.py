@@ -1,14 +1,18 @@
-"""Samples as pictures: a grid of images, or a scatter plot of points over the true density."""
+"""Samples as pictures: a grid of images, a scatter plot of points over the true density, or an animation of either."""
 
 import io
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageDraw
 from torch import Tensor
 
-GRID_COUNT = 64  # samples in the grids of a run
+GRID_COUNT = 64  # samples in the grids of a run; more where that fills the last row
 POINT_COUNT = 2000  # points in its scatter plots
+GREY = 64  # of the lines between images
+CAPTION = 16  # pixels, the height of a line of text
 
 
 def to_pixels(samples: Tensor, value_range: tuple[float, float]) -> np.ndarray:
@@ -23,17 +27,36 @@ def grid(pixels: np.ndarray, columns: int) -> np.ndarray:
     count, height, width, channels = pixels.shape
     columns = min(columns, count)
     rows = -(-count // columns)
-    cells = np.full((rows * columns, height + 2, width + 2, channels), 64, np.uint8)
+    cells = np.full((rows * columns, height + 2, width + 2, channels), GREY, np.uint8)
     cells[:count, 2:, 2:] = pixels
     sheet = cells.reshape(rows, columns, height + 2, width + 2, channels).swapaxes(1, 2)
     sheet = sheet.reshape(rows * (height + 2), columns * (width + 2), channels)
-    framed = np.pad(sheet, ((0, 2), (0, 2), (0, 0)), constant_values=64)
+    framed = np.pad(sheet, ((0, 2), (0, 2), (0, 0)), constant_values=GREY)
     return np.broadcast_to(framed, (*framed.shape[:2], 3))
 
 
-def scatter(generated: np.ndarray, real: np.ndarray, title: str) -> np.ndarray:
-    """Generated points [N, 2] over points of the true density [M, 2], uint8 [height, width, 3]."""
+def paired(above: np.ndarray, below: np.ndarray, columns: int) -> np.ndarray:
+    """A grid of rows of one set of images over rows of the other, both uint8 [N, H, W, C]."""
+    columns = min(columns, len(above))
+    missing = ((0, -len(above) % columns), (0, 0), (0, 0), (0, 0))  # of the last row, which stays grey
+    whole = [np.pad(each, missing, constant_values=GREY) for each in (above, below)]
+    rows = np.stack([each.reshape(-1, columns, *above.shape[1:]) for each in whole], axis=1)
+    return grid(rows.reshape(-1, *above.shape[1:]), columns)
+
+
+def scatter(
+    generated: np.ndarray, real: np.ndarray, title: str, shares: np.ndarray | None = None, code: str = ""
+) -> np.ndarray:
+    """Generated points [N, 2] over points of the true density [M, 2], uint8 [height, width, 3].
+
+    Args:
+        title: of the picture.
+        shares: the class of each generated point, one-hot [N, K], or its share of each: the colour is that of the
+            largest; None: all points have one colour.
+        code: what the classes are called.
+    """
     # Imported here: most runs draw no scatter plot, and this takes a second.
+    from matplotlib import colormaps
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -41,16 +64,63 @@ def scatter(generated: np.ndarray, real: np.ndarray, title: str) -> np.ndarray:
     canvas = FigureCanvasAgg(figure)
     axes = figure.add_subplot(aspect="equal", title=title)
     axes.scatter(real[:, 0], real[:, 1], s=12, color="0.75", linewidths=0, label="data")
-    axes.scatter(generated[:, 0], generated[:, 1], s=4, color="tab:blue", alpha=0.5, linewidths=0, label="generated")
+    dots: dict[str, Any] = {"s": 4, "alpha": 0.5, "linewidths": 0}
+    if shares is None:
+        axes.scatter(generated[:, 0], generated[:, 1], color="tab:blue", label="generated", **dots)
+    else:
+        kinds, classes = shares.argmax(axis=1), shares.shape[1]
+        ten = colormaps["tab10"](range(10))
+        ten[7] = 0, 0, 0, 1  # in place of grey, which is the data's
+        colours = ten if classes <= 10 else colormaps["turbo"](np.linspace(0, 1, classes))
+        # In the order of the points: class after class, the last would hide what lies below it.
+        axes.scatter(generated[:, 0], generated[:, 1], color=colours[kinds], **dots)
+        for kind in np.unique(kinds)[:20]:
+            axes.scatter([], [], color=colours[kind], label=f"{code} = {kind}", **dots)
     # The frame follows the data, so that pictures of one density compare; what falls outside is counted.
     reach = 1.3 * float(np.abs(real).max())
     outside = int((~(np.abs(generated) <= reach).all(axis=1)).sum())
     axes.set(xlim=(-reach, reach), ylim=(-reach, reach))
     if outside:
         axes.set_xlabel(f"{outside:,} of {len(generated):,} generated points lie outside")
-    axes.legend(loc="upper right", markerscale=2)
+    if shares is None:
+        axes.legend(loc="upper right", markerscale=2)
+    else:
+        figure.legend(loc="outside lower center", markerscale=3, ncols=5, fontsize="small")
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3]
+
+
+def captioned(picture: np.ndarray, text: str) -> np.ndarray:
+    """A picture uint8 [height, width, 3] with a line of text above it."""
+    sheet = Image.fromarray(np.pad(picture, ((CAPTION, 0), (0, 0), (0, 0)), constant_values=GREY))
+    ImageDraw.Draw(sheet).text((4, 2), text, fill=(255, 255, 255))
+    return np.asarray(sheet)
+
+
+def to_animation(frames: Sequence[np.ndarray], milliseconds: Sequence[int], ending: str) -> bytes:
+    """An endless animation.
+
+    Args:
+        frames: pictures uint8 [height, width, 3]; smaller ones get a grey margin.
+        milliseconds: how long each is seen.
+        ending: gif or webp.
+
+    Returns: the bytes of the file.
+    """
+    height, width = (max(frame.shape[axis] for frame in frames) for axis in (0, 1))
+    images = []
+    for frame in frames:
+        margin = ((0, height - frame.shape[0]), (0, width - frame.shape[1]), (0, 0))
+        whole = np.pad(frame, margin, constant_values=GREY)
+        # A GIF has 256 colours: shades of grey keep theirs when nothing has to choose among all of them.
+        grey = bool((whole == whole[..., :1]).all())
+        images.append(Image.fromarray(whole[..., 0] if grey else whole))
+    buffer = io.BytesIO()
+    exact = {"lossless": True} if ending == "webp" else {}
+    images[0].save(
+        buffer, ending, save_all=True, append_images=images[1:], duration=list(milliseconds), loop=0, **exact
+    )
+    return buffer.getvalue()
 
 
 def to_png(picture: np.ndarray) -> bytes:

@@ -78,6 +78,7 @@ class Dcgan:
     name: str = "dcgan"
     latent_dim: int = bounded(100, least=1, below=10**6)
     width: int = bounded(64, least=1, below=10**6)
+    hidden: int = bounded(0, least=0, below=10**6)
     output: str = chosen("auto", "auto", "tanh", "sigmoid")
     discriminator_norm: str = chosen("batch", "batch", "layer", "none")
     spectral_norm: bool = False
@@ -233,6 +234,15 @@ METRIC_NAMES = {
     "diversity": ("diversity within a class", "near 1"),
     "memorization": ("share nearer to training than to held-out images", "near 0.5"),
     "classifier_accuracy": ("accuracy of a classifier trained on samples", "higher"),
+    "label_agreement": ("share of samples that have the class asked for", "higher"),
+    "class_fid": ("mean Fréchet distance within a class", "lower"),
+    "code_match": ("share of samples whose code tells their class", "higher"),
+    "mutual_information": ("bound of the information in the code c1, in nats", "higher"),
+    "confidence": ("mean probability of the likeliest class", "higher"),
+    "reconstruction_error": ("mean squared error of reconstructed images", "lower"),
+    "prior_distance": ("energy distance of codes from their prior", "lower"),
+    "prior_p": ("chance of such a distance under the prior", "higher"),
+    "label_error": ("share of held-out images named wrongly", "lower"),
     "high_quality": ("share of high-quality samples", "higher"),
     "sliced_wasserstein": ("sliced Wasserstein distance", "lower"),
 }

@@ -170,7 +170,7 @@ def test_a_run_whose_numbers_break_down_is_a_failure_with_a_verdict(call, tmp_pa
 
 
 @pytest.mark.slow
-def test_no_false_alarm_on_ten_healthy_seeds(tmp_path):
+def test_no_false_alarm_on_five_healthy_seeds(tmp_path):
     # Health is told by the exact count of modes, which no rule but one looks at: six of eight at the last three counts.
     def one(seed):
         folder = tmp_path / str(seed)
@@ -182,8 +182,8 @@ def test_no_false_alarm_on_ten_healthy_seeds(tmp_path):
         return min(covered[-3:]) >= 6, info["verdict"], info["findings"]
 
     with ThreadPoolExecutor(2) as pool:
-        found = list(pool.map(one, range(12)))
+        found = list(pool.map(one, range(7)))
     healthy = [(verdict, findings) for well, verdict, findings in found if well]
-    print(f"{len(healthy)} of 12 seeds are healthy; the others: {[row[1] for row in found if not row[0]]}")
-    assert len(healthy) >= 10, found
+    print(f"{len(healthy)} of 7 seeds are healthy; the others: {[row[1] for row in found if not row[0]]}")
+    assert len(healthy) >= 5, found
     assert all(verdict == "healthy" for verdict, _ in healthy), healthy

@@ -3,14 +3,13 @@
 import json
 import operator
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from PIL import Image
-from torch import Tensor
 
 from ganctl.build import load_plugins, prepare_machine, reopen
 from ganctl.commands.screen import say
@@ -20,6 +19,7 @@ from ganctl.data.folders import ENDINGS, folder
 from ganctl.errors import BadInput, RunFailed
 from ganctl.evaluation import Evaluation, Evaluator, ImageEvaluator, PointEvaluator
 from ganctl.evaluation.extraction import shuffled
+from ganctl.games import Made
 from ganctl.pictures import nearest_neighbours, to_png
 from ganctl.report.scores import print_scores
 from ganctl.run import find, new_path, now, write_atomically
@@ -72,11 +72,13 @@ def evaluate_run(run: Path | None, wanted: Wanted, ema: bool | None) -> tuple[Pa
     home = find(checkpoint.resolve().parent.parent)
     shape = tuple(home.info().get("sample_shape") or experiment.dataset.shape)
     data, device = read(home.config).data, experiment.training.streams.device
-    evaluator = evaluator_for(data, shape, wanted, device, trained_on=home.info().get("data_fingerprint"))
+    offers = experiment.training.game.offers
+    seen = home.info().get("data_fingerprint")
+    evaluator = evaluator_for(data, shape, wanted, device, trained_on=seen, offers=offers)
     _refuse_missing(wanted, evaluator)
     _refuse_unwritable(home.metrics_file)
     say(f"evaluating {checkpoint}, {experiment.weights} weights, seed {wanted.seed}")
-    found = evaluator.evaluate(experiment.draw_measured, experiment.weights)
+    found = evaluator.evaluate(experiment.draw_measured, experiment.weights, own=experiment.own_figures)
     entry = {"step": experiment.training.step, "checkpoint": checkpoint.name, "created": now(), **found.to_dict()}
     keep(home.metrics_file, entry)
     show(found, entry, home.path, f"{home.path}, step {experiment.training.step:,}")
@@ -116,11 +118,11 @@ def evaluate_images(images: Path, wanted: Wanted) -> tuple[Path, dict[str, Any]]
     _refuse_missing(wanted, evaluator)
     rows, place = shuffled(given, "given"), 0
 
-    def draw(count: int, noise: torch.Generator) -> Tensor:
+    def draw(count: int, noise: torch.Generator) -> Made:
         nonlocal place
         del noise
         place += count
-        return given.pixels[rows[place - count : place]]
+        return Made(given.pixels[rows[place - count : place]])
 
     found = evaluator.evaluate(draw, "none")
     entry = {"images": str(images.resolve()), "images_sha256": given.fingerprint, "created": now(), **found.to_dict()}
@@ -137,6 +139,7 @@ def evaluator_for(
     device: torch.device,
     train: Dataset | None = None,
     trained_on: str | None = None,
+    offers: Collection[str] = (),
 ) -> Evaluator:
     """What measures the generators of a run against its own data, or against what is asked for.
 
@@ -147,6 +150,7 @@ def evaluator_for(
         device: where the feature network looks.
         train: the run's data, where they are in memory already.
         trained_on: fingerprint of what the generator was trained on; None: the data that are named.
+        offers: metrics that the run's game has besides.
 
     Raises:
         BadInput: there are no such data, or they are of another shape.
@@ -156,7 +160,7 @@ def evaluator_for(
         if len(shape) != 3:
             raise BadInput(f"--against {wanted.against}: the run makes points, which no folder has; leave it out")
         pictures = _pictures("--against", wanted.against, shape)
-        return _image_evaluator(pictures, None, wanted, device, trained_on in (None, pictures.fingerprint))
+        return _image_evaluator(pictures, None, wanted, device, trained_on in (None, pictures.fingerprint), offers)
     found, test = _data(wanted, options, train)
     if shape != found.shape:
         raise BadInput(
@@ -169,17 +173,22 @@ def evaluator_for(
         return PointEvaluator(found, wanted.metrics, wanted.num, wanted.seed)
     if not isinstance(found, ImageSet):
         raise BadInput(f"data={option(options, 'name')}: is neither images nor a density; only these are measured")
-    return _image_evaluator(found, test, wanted, device, trained_on in (None, found.fingerprint))
+    return _image_evaluator(found, test, wanted, device, trained_on in (None, found.fingerprint), offers)
 
 
 def _image_evaluator(
-    train: ImageSet, test: ImageSet | None, wanted: Wanted, device: torch.device, seen: bool = True
+    train: ImageSet,
+    test: ImageSet | None,
+    wanted: Wanted,
+    device: torch.device,
+    seen: bool = True,
+    offers: Collection[str] = (),
 ) -> ImageEvaluator:
     if train.pixels.device.type != "cpu":  # a run's data are where it trains
         train = ImageSet(train.pixels.cpu(), None if train.labels is None else train.labels.cpu())
     return ImageEvaluator(
         train, test, wanted.metrics, wanted.features, wanted.split, wanted.num, wanted.weights, wanted.seed, device,
-        seen,
+        seen, offers,
     )  # fmt: skip
 
 

@@ -16,28 +16,28 @@ from ganctl.schema import Config
 
 
 class CellEvaluators:
-    """What measures the cells of a study: one evaluator a data set, made before the first cell runs.
+    """What measures the cells of a study: one evaluator a data set and game, made before the first cell runs.
 
     So what cannot be measured is refused before anything is trained, and cells side by side find the classifier ready.
     """
 
     def __init__(self) -> None:
-        self.of_data: dict[str, Evaluator] = {}
+        self.made: dict[str, Evaluator] = {}
 
     def prepare(self, config: Config, experiment: Experiment) -> None:
-        """Makes the evaluator of an arm, where its data have none yet and metrics are asked for.
+        """Makes the evaluator of an arm, where its data and game have none yet and metrics are asked for.
 
         Raises:
             BadInput: a metric or features that such samples do not have.
         """
-        if config.metrics and _data(config) not in self.of_data:
-            self.of_data[_data(config)] = evaluator_of(config, experiment)
+        if config.metrics and _measured(config) not in self.made:
+            self.made[_measured(config)] = evaluator_of(config, experiment)
 
     def evaluate(self, cells: list[Cell]) -> None:
         """Measures the last checkpoint of every complete cell, where this protocol has not measured it already."""
         complete = [cell for cell in cells if cell.config.metrics and cell.folder.info().get("status") == "completed"]
         for place, cell in enumerate(complete, 1):
-            evaluator, config = self.of_data[_data(cell.config)], cell.config
+            evaluator, config = self.made[_measured(cell.config)], cell.config
             experiment, checkpoint = reopen(
                 cell.folder.path, cell.folder.path, config.plugins, config.device, None, config.threads
             )
@@ -45,7 +45,7 @@ class CellEvaluators:
             entry = _known(cell, checkpoint.name, digits)
             if entry is None:
                 try:
-                    found = evaluator.evaluate(experiment.draw_measured, experiment.weights)
+                    found = evaluator.evaluate(experiment.draw_measured, experiment.weights, own=experiment.own_figures)
                 except RunFailed as error:
                     say(f"{cell.title}: cannot be measured ({error})")
                     continue
@@ -56,8 +56,8 @@ class CellEvaluators:
             keep(cell.folder.metrics_file, entry)  # the newest entry is the one that is tabulated
 
 
-def _data(config: Config) -> str:
-    return json.dumps(config.to_dict()["data"], sort_keys=True)
+def _measured(config: Config) -> str:
+    return json.dumps([config.to_dict()[group] for group in ("data", "game")], sort_keys=True)
 
 
 def _known(cell: Cell, checkpoint: str, digits: str) -> dict[str, Any] | None:

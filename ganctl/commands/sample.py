@@ -1,13 +1,24 @@
-"""`ganctl sample`: a picture of what a run's generator makes."""
+"""`ganctl sample`: pictures and animations of what a run's generator makes."""
 
 import io
-import sys
+from dataclasses import dataclass
 from pathlib import Path
 
-from ganctl.build import reopen
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganctl.build import Experiment, reopen
+from ganctl.commands import traversals
+from ganctl.commands.animation import progress, there_and_back
+from ganctl.commands.asked import ANIMATED, Asked, refuse_both, refuse_ending
+from ganctl.commands.reconstructions import Reconstructions, reconstructions
+from ganctl.commands.screen import say
+from ganctl.commands.traversals import Table
+from ganctl.data import Density
 from ganctl.errors import BadInput
-from ganctl.pictures import to_pixels, to_png
-from ganctl.run import write_atomically
+from ganctl.pictures import GRID_COUNT, paired, to_pixels, to_png
+from ganctl.run import find, write_atomically
 from ganctl.streams import Streams
 
 
@@ -15,50 +26,174 @@ def sample(
     run: Path | None,
     num: int | None,
     seed: int | None,
-    columns: int,
+    columns: int | None,
     out: Path | None,
     npz: bool,
     ema: bool | None,
     plugins: list[str],
+    asked: Asked | None = None,
 ) -> Path:
-    """Draws `num` samples and writes them as a PNG (a grid, or a scatter plot of points) or as arrays.
+    """Makes samples and writes them as a PNG (a grid, or a scatter plot of points), as an animation or as arrays.
 
     Args:
         run: a run folder or one of its checkpoints; None: the latest run.
-        num: how many samples; None: 64 images, or 2,000 points.
-        seed: of the latent noise; None: the run's, which with its default number gives the samples of its own grids.
-        columns: of the grid; at least 1.
-        out: the file to write; None: in the run folder.
-        npz: write arrays instead: `images` uint8 [N, H, W, C], or `points` float32 [N, 2].
+        num: how many samples; of a table, latent vectors or pairs of them; of reconstructions, images. None: 64
+            samples or 2,000 points, 8 latent vectors, 32 images.
+        seed: of the noise; None: the run's. With its default number and nothing asked that gives its own grids.
+        columns: of the grid; of a table, steps along a continuous code or between latent vectors; at least 1.
+        out: the file to write, an animation if it ends in .gif or .webp; None: in the run folder.
+        npz: write arrays instead: `images` uint8 [N, H, W, C] or `points` float32 [N, 2], and what was chosen of each:
+            `labels`, or an array by the name of its code.
         ema: use the averaged weights; None: where there are any.
         plugins: modules of the user that the run needs.
+        asked: what to show; None: any samples.
 
     Returns: the file.
     """
-    import numpy as np
-
-    experiment, checkpoint_path = reopen(run, Path("outputs"), plugins, "auto", ema)
-    training = experiment.training
-    seed = training.streams.seed if seed is None else seed
-    num = experiment.picture_count if num is None else num
-    kind = "averaged" if training.average else "last"
-    print(f"sampling {checkpoint_path}, {kind} weights, seed {seed}", file=sys.stderr)
-    samples = experiment.draw_samples(num, Streams(seed).fresh("sampling"))
-    ending = "npz" if npz else "png"
-    weights = "" if training.average else "-no-ema" if ema is False else ""
-    name = f"sample-step-{training.step:08d}-seed-{seed}-num-{num}{weights}.{ending}"
-    path = out or checkpoint_path.resolve().parent.parent / name
-    if path.suffix != f".{ending}":
-        raise BadInput(f"--out {path}: the file is written as {ending}; give it a name that ends in .{ending}")
-    if npz:
-        buffer = io.BytesIO()
-        if samples.ndim == 2:
-            np.savez_compressed(buffer, points=samples.numpy())
-        else:
-            np.savez_compressed(buffer, images=to_pixels(samples, experiment.value_range))
-        content = buffer.getvalue()
+    asked = asked or Asked()
+    refuse_both(asked, {"--num": num, "--seed": seed, "--columns": columns, "--ema or --no-ema": ema}, npz)
+    refuse_ending(asked, out, npz)
+    if asked.progress:
+        return _write(*progress(run, out))
+    experiment, checkpoint = reopen(run, Path("outputs"), plugins, "auto", ema)
+    home = find(checkpoint.resolve().parent.parent)
+    seed = experiment.training.streams.seed if seed is None else seed
+    say(f"sampling {checkpoint}, {experiment.weights} weights, seed {seed}")
+    animated = out is not None and out.suffix[1:] in ANIMATED
+    if asked.reconstruct:
+        pairs = reconstructions(experiment, home, num, seed, plugins)
+        count, content = len(pairs.real), _of_pairs(experiment, pairs, columns or 8, npz)
     else:
-        content = to_png(experiment.picture(samples, columns, f"step {training.step:,}"))
+        drawn = _draw(experiment, asked, num, columns, Streams(seed).fresh("sampling"), animated)
+        count = len(drawn.samples)
+        content = _of_samples(experiment, asked, drawn, columns, npz, out if animated else None)
+    shown = "".join(f"-{flag[2:].replace(' ', '-').replace(',', '-')}" for flag in asked.flags)
+    if experiment.category and not asked.flags and num is columns is None:
+        shown = f"-by-{experiment.category}"
+    weights = "" if experiment.training.average else "-no-ema" if ema is False else ""
+    name = f"sample-step-{experiment.training.step:08d}-seed-{seed}-num-{count}{shown}{weights}"
+    return _write(out or home.path / f"{name}.{'npz' if npz else 'png'}", content)
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """Samples on the CPU, row by row, and the table that they were made from, if any."""
+
+    samples: Tensor
+    columns: int
+    table: Table | None = None
+
+
+def _draw(
+    experiment: Experiment, asked: Asked, num: int | None, columns: int | None, noise: torch.Generator, animated: bool
+) -> _Drawn:
+    if not asked.flags:
+        return _any_samples(experiment, num, columns, noise)
+    table = _table(experiment, asked, num, columns, noise, animated)
+    return _Drawn(experiment.make(table.inputs), table.columns, table)
+
+
+def _any_samples(experiment: Experiment, num: int | None, columns: int | None, noise: torch.Generator) -> _Drawn:
+    """What the run's own grids show, or as many independent samples as are asked for."""
+    if num is columns is None:
+        samples, inputs = experiment.draw_shown(noise)
+        columns = experiment.picture_columns
+    else:
+        num, columns, inputs = num or experiment.picture_count, columns or 8, None
+        if not experiment.training.game.codes:
+            return _Drawn(experiment.draw_samples(num, noise), columns)
+        inputs = experiment.draw_inputs(num, noise, torch.arange(num))
+        samples = experiment.make(inputs)
+    return _Drawn(samples, columns, Table(inputs, columns) if inputs else None)
+
+
+def _table(
+    experiment: Experiment, asked: Asked, num: int | None, columns: int | None, noise: torch.Generator, animated: bool
+) -> Table:
+    points = isinstance(experiment.dataset, Density)
+    classes = traversals.classes_of(asked.label, experiment) if asked.label is not None else []
+    steps = 25 if animated else columns or 9
+    rows = num or (experiment.picture_count if points else 32 if animated else 8)
+    if asked.interpolate:
+        _refuse_steps(steps)
+        return traversals.interpolation(experiment, classes, rows, steps, noise)
+    if asked.sweep is not None:
+        code = experiment.training.game.codes.get(asked.sweep)
+        if code and code.classes and not animated:
+            if columns is not None:
+                raise BadInput(f"--columns {columns}: --sweep {asked.sweep} has a column a category; leave it out")
+            rows = num or (-(-experiment.picture_count // code.classes) if points else 8)
+        elif code and not code.classes:
+            _refuse_steps(steps)
+            reach = traversals.REACH
+            say(f"{asked.sweep} goes from {-reach:g} to {reach:g}; in training it was within [-1, 1]")
+        return traversals.sweep(experiment, asked.sweep, rows, steps, noise)
+    if asked.labels is not None:
+        return traversals.all_classes(experiment, rows, noise)
+    wide = columns or 8
+    whole = len(classes) * wide  # a row of each class
+    return traversals.of_classes(experiment, classes, num or -(-GRID_COUNT // whole) * whole, wide, noise)
+
+
+def _refuse_steps(steps: int) -> None:
+    if steps < 2:
+        raise BadInput(f"--columns {steps}: has no room for both ends; use 2 or more")
+
+
+def _of_samples(
+    experiment: Experiment, asked: Asked, drawn: _Drawn, columns: int | None, npz: bool, animation: Path | None
+) -> bytes:
+    """The bytes of the file."""
+    table, title = drawn.table, f"step {experiment.training.step:,}"
+    if npz:
+        return _arrays(_pixels(experiment, drawn.samples) | (_chosen(experiment, table) if table else {}))
+    code = experiment.training.game.codes.get(asked.sweep or "")
+    smooth = code is None or not code.classes
+    if animation is None:
+        if asked.moves and smooth and isinstance(experiment.dataset, Density):
+            raise BadInput(f"{asked.flags[-1]}: points have no rows and columns, but can move; add --out FILE.gif")
+        inputs = table.inputs if table else None
+        return to_png(experiment.picture(drawn.samples, drawn.columns, title, inputs))
+    assert table is not None
+    frames = [
+        experiment.picture(drawn.samples[place :: table.columns], columns or 8, title, table.column(place))
+        for place in range(table.columns)
+    ]
+    return there_and_back(frames, table.captions, smooth, animation.suffix[1:])
+
+
+def _of_pairs(experiment: Experiment, pairs: Reconstructions, columns: int, npz: bool) -> bytes:
+    """The bytes of the file."""
+    real, made = (to_pixels(images, experiment.value_range) for images in (pairs.real, pairs.made))
+    return _arrays({"images": real, "reconstructions": made}) if npz else to_png(paired(real, made, columns))
+
+
+def _pixels(experiment: Experiment, samples: Tensor) -> dict[str, np.ndarray]:
+    if samples.ndim == 2:
+        return {"points": samples.numpy()}
+    return {"images": to_pixels(samples, experiment.value_range)}
+
+
+def _chosen(experiment: Experiment, table: Table) -> dict[str, np.ndarray]:
+    """What was chosen of each sample: a class int64 [N], its shares [N, K] on the way to another, a number [N]."""
+    found = {}
+    for name, value in table.inputs.codes.items():
+        if not experiment.training.game.codes[name].classes:
+            value = value[:, 0]
+        elif not table.mixed:
+            value = value.argmax(dim=1)
+        found["labels" if name == "label" else name] = value.cpu().numpy()
+    return found
+
+
+def _arrays(arrays: dict[str, np.ndarray]) -> bytes:
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
+    return buffer.getvalue()
+
+
+def _write(path: Path, content: bytes) -> Path:
+    """Writes the file, and its folder if that is not there."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, content)

@@ -165,7 +165,7 @@ def evaluator_of(config: Config, experiment: Experiment) -> Evaluator:
     """
     wanted = Wanted(config.metrics, config.features, num=config.evaluate_num)
     dataset, device = experiment.dataset, experiment.training.streams.device
-    return evaluator_for(config.data, dataset.shape, wanted, device, dataset)
+    return evaluator_for(config.data, dataset.shape, wanted, device, dataset, offers=experiment.training.game.offers)
 
 
 class _Record:

@@ -1,7 +1,7 @@
 """One protocol for many generators: everything real is looked at once, and each generator's samples in turn."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,17 +12,22 @@ from torch import Tensor
 from ganctl.data import Density, ImageSet
 from ganctl.errors import BadInput
 from ganctl.evaluation import cache
-from ganctl.evaluation.extraction import CHUNK, Extracted, extract, shuffled
+from ganctl.evaluation.controlled import OWN, class_table, prior_floor
+from ganctl.evaluation.extraction import CHUNK, Extracted, extract
 from ganctl.evaluation.features import FeatureNetwork, Request, feature_network
 from ganctl.evaluation.points import POINT_METRICS, point_estimates
 from ganctl.evaluation.protocol import fingerprint, measuring_versions
 from ganctl.evaluation.reference import reference_of, refuse_few
-from ganctl.evaluation.scores import BALL, MANIFOLD, METRICS, Estimate, Sides, blind, unknown
+from ganctl.evaluation.scores import METRICS, blind, unknown
+from ganctl.evaluation.sides import BALL, MANIFOLD, Estimate, Sides
+from ganctl.games import Made
 from ganctl.metrics import nearest
 from ganctl.streams import derive
 
 # (how many, random numbers) -> generated samples: images uint8 [n, C, H, W], or points float32 [n, 2]
-Draw = Callable[[int, torch.Generator], Tensor]
+Draw = Callable[[int, torch.Generator], Made]
+# (images uint8 [n, C, H, W], their classes or None, random numbers) -> what the game's own networks say of them
+Own = Callable[[Tensor, Tensor | None, torch.Generator], dict[str, Tensor]]
 
 CPU = torch.device("cpu")
 FORM = 1  # of the definitions of the metrics; a change of any of them makes other numbers under another fingerprint
@@ -38,6 +43,7 @@ class Evaluation:
         protocol: how it was measured.
         warnings: what weakens it.
         pictures: rows of images beside their nearest training and held-out ones, for those who look.
+        classes: values by metric, one a class, where classes were asked for.
     """
 
     estimates: dict[str, Estimate]
@@ -45,6 +51,7 @@ class Evaluation:
     protocol: dict[str, Any]
     warnings: list[str]
     pictures: dict[str, list[Tensor]] = field(default_factory=dict)
+    classes: dict[str, list[float]] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """As metrics.json holds it, in plain numbers; what is not known is null."""
@@ -59,12 +66,15 @@ class Evaluation:
                 "floor": _plain(self.floors.get(name, math.nan)),
                 "protocol": digits,
             }
-        return {
+        found = {
             "fingerprint": digits,
             "protocol": self.protocol,
             "metrics": metrics,
             "warnings": self.warnings,
         }
+        if self.classes:
+            found["classes"] = {name: [_plain(value) for value in values] for name, values in self.classes.items()}
+        return found
 
 
 def _refuse(name: str, reason: str | None) -> None:
@@ -97,7 +107,7 @@ class Evaluator(Protocol):
     def protocol(self, weights: str) -> dict[str, Any]:
         """How a generator with those weights (averaged, last, none) is measured."""
 
-    def evaluate(self, draw: Draw, weights: str, errors: bool = True) -> Evaluation:
+    def evaluate(self, draw: Draw, weights: str, errors: bool = True, own: Own | None = None) -> Evaluation:
         """Measures one generator; `errors` may be left out, where many moments of a run are measured."""
 
 
@@ -115,6 +125,7 @@ class ImageEvaluator:
         seed: of the noise that images are generated from.
         device: where the network looks.
         seen: whether the generators were trained on `train`; without that, nothing is known of what they copy.
+        offers: metrics that the generators' game has besides.
 
     Raises:
         BadInput: a metric or a network that cannot be had of these images.
@@ -132,21 +143,22 @@ class ImageEvaluator:
         seed: int = 0,
         device: torch.device = CPU,
         seen: bool = True,
+        offers: Collection[str] = (),
     ) -> None:
-        labelled = test is not None and test.labels is not None
+        knows, labelled = test is not None and seen, test is not None and test.labels is not None
         # What cannot be is refused before a network is trained for it.
         refuse_few(train, test, split, num)
         for name in metrics:
             if name not in METRICS:
                 raise BadInput(f"metrics={name}: no such metric of images; choose from {', '.join(METRICS)}")
-            _refuse(name, unknown(name, test is not None and seen, labelled))
+            _refuse(name, unknown(name, knows, labelled, offers))
         self.network: FeatureNetwork = feature_network(features, Request(train, test, weights, device))
         for name in metrics:
             _refuse(name, blind(name, self.network))
         self.metrics = [*metrics] or [
             name
             for name, metric in METRICS.items()
-            if not (metric.trains or unknown(name, test is not None and seen, labelled) or blind(name, self.network))
+            if not (metric.trains or unknown(name, knows, labelled, offers) or blind(name, self.network))
         ]
         self.reference = reference_of(train, test, self.network, split, num)
         self.num, self.seed, self.seen = self.reference.num, seed, seen
@@ -154,9 +166,6 @@ class ImageEvaluator:
         assert measured_on is not None
         self.fingerprint = measured_on.fingerprint
         self.other_fingerprint = (test if test is not None and measured_on is train else train).fingerprint
-        self.labels = None
-        if measured_on.labels is not None and self.reference.split == "test":
-            self.labels = measured_on.labels.cpu()[shuffled(measured_on, "reference")]
         self._floors: dict[str, float] | None = None
 
     def protocol(self, weights: str) -> dict[str, Any]:
@@ -181,18 +190,40 @@ class ImageEvaluator:
             "versions": measuring_versions(),
         }  # fmt: skip
 
-    def evaluate(self, draw: Draw, weights: str, errors: bool = True) -> Evaluation:
-        """Draws the images and measures them."""
+    def evaluate(self, draw: Draw, weights: str, errors: bool = True, own: Own | None = None) -> Evaluation:
+        """Draws the images and measures them.
+
+        Args:
+            draw: makes them.
+            weights: which they come from.
+            errors: whether standard errors, floors and pictures are wanted.
+            own: what the game's own networks say of held-out images, where a metric is of that.
+        """
         stream = torch.Generator().manual_seed(derive(self.seed, "evaluation", "samples"))
         fake = extract(self._chunks(draw, stream), self.num, self.network)
         sides = self._sides(fake, errors, self.seed)
+        if own is not None and {*self.metrics} & {*OWN}:
+            sides.own = self._own(own)
         estimates = {name: METRICS[name].compute(sides) for name in self.metrics}
-        found = Evaluation(estimates, self.floors() if errors else {}, self.protocol(weights), self._warnings())
+        found = Evaluation(estimates, {}, self.protocol(weights), self._warnings())
         if errors:
-            found.pictures = self._pictures(fake)
+            found.floors, found.pictures = {**self.floors()}, self._pictures(fake)
+            if "prior_distance" in self.metrics:
+                found.floors["prior_distance"] = prior_floor(sides)
+            if "class_fid" in self.metrics:
+                found.classes = class_table(sides)
         return found
 
-    def _chunks(self, draw: Draw, stream: torch.Generator) -> Iterator[Tensor]:
+    def _own(self, own: Own) -> dict[str, Tensor]:
+        """What the game's networks say of the images that the generator has not seen, or of those it is measured by."""
+        known = self.reference.trained_on is not None and self.seen
+        images = self.reference.held_out if known else self.reference.real
+        stream = torch.Generator().manual_seed(derive(self.seed, "evaluation", "own"))
+        places = torch.arange(len(images.pixels)).split(CHUNK)
+        parts = [own(images.pixels[p], None if images.kinds is None else images.kinds[p], stream) for p in places]
+        return {name: torch.cat([part[name] for part in parts]).cpu() for name in parts[0]}
+
+    def _chunks(self, draw: Draw, stream: torch.Generator) -> Iterator[Made]:
         for start in range(0, self.num, CHUNK):
             yield draw(min(CHUNK, self.num - start), stream)
 
@@ -200,7 +231,7 @@ class ImageEvaluator:
         known = self.reference.trained_on is not None
         train = self.reference.train if known else None
         held_out = self.reference.held_out if known else None
-        return Sides(fake, self.reference.real, train, held_out, self.network, self.labels, errors, seed)
+        return Sides(fake, self.reference.real, train, held_out, self.network, errors, seed)
 
     def floors(self) -> dict[str, float]:
         """What real images come to: those of the other split, as many as are generated."""
@@ -209,11 +240,12 @@ class ImageEvaluator:
 
             def make() -> dict[str, Tensor]:
                 return {
-                    name: torch.tensor(METRICS[name].compute(sides).value, dtype=torch.float64) for name in self.metrics
+                    name: torch.tensor(METRICS[name].compute(sides).value, dtype=torch.float64) for name in measured
                 }
 
+            measured = [name for name in self.metrics if name not in OWN]
             same = {key: value for key, value in self.protocol("none").items() if key != "seed"}
-            name = f"floor-{cache.key(same, self.metrics, cache.digest({'rows': self.reference.other.rows}))}"
+            name = f"floor-{cache.key(same, measured, cache.digest({'rows': self.reference.other.rows}))}"
             self._floors = {name: float(value) for name, value in cache.stored(name, make).items()}
         return self._floors
 
@@ -296,11 +328,12 @@ class PointEvaluator:
             "versions": measuring_versions(),
         }
 
-    def evaluate(self, draw: Draw, weights: str, errors: bool = True) -> Evaluation:
+    def evaluate(self, draw: Draw, weights: str, errors: bool = True, own: Own | None = None) -> Evaluation:
         """Draws the points and measures them."""
+        del own
         stream = torch.Generator().manual_seed(derive(self.seed, "evaluation", "samples"))
         sizes = [CHUNK] * (self.num // CHUNK) + [self.num % CHUNK]
-        points = torch.cat([draw(size, stream) for size in sizes if size])
+        points = torch.cat([draw(size, stream).samples for size in sizes if size])
         found = point_estimates(points, self.real, self.density, errors)
         estimates = {name: found[name] for name in self.metrics}
         floors = {name: self.exact[name] for name in self.metrics}

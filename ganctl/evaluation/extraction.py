@@ -11,6 +11,7 @@ from ganctl.data import ImageSet
 from ganctl.errors import RunFailed
 from ganctl.evaluation import cache
 from ganctl.evaluation.features import FeatureNetwork
+from ganctl.games import Made
 from ganctl.metrics import Gaussian, Moments
 from ganctl.streams import derive
 
@@ -28,6 +29,8 @@ class Extracted:
         rows: the features of the first 10,000, float32 [n, D].
         probabilities: of the classes, for every image, float32 [count, K]; None where the network has no classes.
         pixels: the first 10,000, uint8 [n, C, H, W].
+        kinds: the true class of each real image, the class or code that was asked for of each generated one, int64
+            [count]; None where nobody knows.
     """
 
     count: int
@@ -35,6 +38,7 @@ class Extracted:
     rows: Tensor
     probabilities: Tensor | None
     pixels: Tensor
+    kinds: Tensor | None = None
 
     @cached_property
     def gaussian(self) -> Gaussian:
@@ -47,16 +51,21 @@ class Extracted:
         assert self.probabilities is not None
         return self.probabilities.argmax(dim=1)
 
+    def rows_of(self, kind: int) -> Tensor:
+        """The features of the images that are known to have, or were asked to have, that class."""
+        assert self.kinds is not None
+        return self.rows[self.kinds[: len(self.rows)] == kind]
 
-def extract(chunks: Iterable[Tensor], total: int, network: FeatureNetwork, grouped: bool = True) -> Extracted:
-    """Looks at `total` images, which arrive in random order as chunks uint8 [n, C, H, W].
+
+def extract(chunks: Iterable[Made], total: int, network: FeatureNetwork, grouped: bool = True) -> Extracted:
+    """Looks at `total` images, which arrive in random order as chunks with samples uint8 [n, C, H, W].
 
     Raises:
         RunFailed: the features are not finite.
     """
     sums = Moments(network.dimensions, total, grouped)
-    rows, probabilities, kept = [], [], []
-    for pixels in chunks:
+    rows, probabilities, kept, kinds = [], [], [], []
+    for pixels, chosen in chunks:
         features, classes = network.look(pixels)
         features = features.float().cpu()
         if not bool(torch.isfinite(features).all()):
@@ -68,8 +77,15 @@ def extract(chunks: Iterable[Tensor], total: int, network: FeatureNetwork, group
             kept.append(pixels[:room].cpu())
         if classes is not None:
             probabilities.append(classes.float().cpu())
+        if chosen is not None:
+            kinds.append(chosen.cpu())
     return Extracted(
-        sums.seen, sums, torch.cat(rows), torch.cat(probabilities) if probabilities else None, torch.cat(kept)
+        sums.seen,
+        sums,
+        torch.cat(rows),
+        torch.cat(probabilities) if probabilities else None,
+        torch.cat(kept),
+        torch.cat(kinds) if kinds else None,
     )
 
 
@@ -84,7 +100,7 @@ def extract_kept(images: ImageSet, rows: Tensor, network: FeatureNetwork) -> Ext
     pixels = images.pixels.cpu()
 
     def make() -> dict[str, Tensor]:
-        seen = extract((pixels[part] for part in rows.split(CHUNK)), len(rows), network, grouped=False)
+        seen = extract((Made(pixels[part]) for part in rows.split(CHUNK)), len(rows), network, grouped=False)
         sums = seen.moments
         found = {"origin": sums.origin, "sums": sums.sums, "products": sums.products, "rows": seen.rows}
         return found if seen.probabilities is None else found | {"probabilities": seen.probabilities}
@@ -94,4 +110,5 @@ def extract_kept(images: ImageSet, rows: Tensor, network: FeatureNetwork) -> Ext
     sums = Moments(network.dimensions, len(rows), grouped=False)
     sums.origin, sums.sums, sums.products = tensors["origin"], tensors["sums"], tensors["products"]
     sums.counts, sums.seen = torch.tensor([float(len(rows))], dtype=torch.float64), len(rows)
-    return Extracted(len(rows), sums, tensors["rows"], tensors.get("probabilities"), pixels[rows[:KEPT]])
+    kinds = None if images.labels is None else images.labels.cpu()[rows]
+    return Extracted(len(rows), sums, tensors["rows"], tensors.get("probabilities"), pixels[rows[:KEPT]], kinds)

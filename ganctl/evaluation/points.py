@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from ganctl.data import Density
-from ganctl.evaluation.scores import HALVES, Estimate
+from ganctl.evaluation.scores import HALVES
+from ganctl.evaluation.sides import Estimate
 from ganctl.metrics import directions, mode_coverage, sliced_wasserstein
 from ganctl.streams import derive
 

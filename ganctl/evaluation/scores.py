@@ -1,17 +1,16 @@
 """Every metric of images: its value and its standard error, from what was seen of both sides."""
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable, Collection
 
 import torch
 from torch import Tensor
 
 from ganctl.data import ImageSet
+from ganctl.evaluation import controlled
 from ganctl.evaluation.classifier import accuracy, train_classifier
-from ganctl.evaluation.extraction import Extracted
 from ganctl.evaluation.features import FeatureNetwork
+from ganctl.evaluation.sides import Estimate, Metric, Sides, mean_of
 from ganctl.metrics import (
     class_divergence,
     class_diversity,
@@ -25,75 +24,9 @@ from ganctl.metrics import (
     memorization,
     modes_present,
     moments,
-    neighbourhoods,
 )
 
-MANIFOLD, BALL = 3, 5  # k of precision and recall, and of density and coverage
 HALVES = 100
-Z = 1.96  # standard errors on each side of a value, for 95 %
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A metric's value and its standard error over generated samples; nan where it has none."""
-
-    value: float
-    error: float = math.nan
-
-    @property
-    def interval(self) -> tuple[float, float] | None:
-        """95 % of the normal distribution; None where there is no error."""
-        return None if math.isnan(self.error) else (self.value - Z * self.error, self.value + Z * self.error)
-
-
-@dataclass
-class Sides:
-    """Generated images beside real ones.
-
-    Attributes:
-        fake: what is measured.
-        real: what it is measured against.
-        train: what the generator may have seen; None where that and `held_out` are not known apart.
-        held_out: what it has not.
-        network: what looked at them.
-        labels: the true classes of `real`'s images; None where nobody knows.
-        errors: whether standard errors are wanted.
-        seed: of the random halves.
-    """
-
-    fake: Extracted
-    real: Extracted
-    train: Extracted | None
-    held_out: Extracted | None
-    network: FeatureNetwork
-    labels: Tensor | None
-    errors: bool
-    seed: int
-
-    def stream(self) -> torch.Generator:
-        """Random numbers for halves, the same for every metric and every run."""
-        return torch.Generator().manual_seed(self.seed)
-
-    @cached_property
-    def near(self) -> dict[str, Tensor]:
-        """What neighbours tell, sample by sample."""
-        return neighbourhoods(self.real.rows, self.fake.rows, MANIFOLD, BALL)
-
-    @cached_property
-    def shares(self) -> tuple[Tensor, Tensor]:
-        """Of the classes, generated and real."""
-        assert self.real.probabilities is not None
-        count = self.real.probabilities.shape[1]
-        return class_shares(self.fake.classes, count), class_shares(self.real.classes, count)
-
-
-def _mean(values: Tensor) -> Estimate:
-    """Of one number a sample, with the error that a bootstrap of the samples tends to."""
-    known = values[values.isfinite()]
-    if not len(known):
-        return Estimate(math.nan)
-    error = float(known.std() / math.sqrt(len(known))) if len(known) > 1 else math.nan
-    return Estimate(float(known.mean()), error)
 
 
 def _fid(sides: Sides) -> Estimate:
@@ -126,7 +59,7 @@ def _inception_score(sides: Sides) -> Estimate:
 
 
 def _near(name: str) -> Callable[[Sides], Estimate]:
-    return lambda sides: _mean(sides.near[name])
+    return lambda sides: mean_of(sides.near[name])
 
 
 def _halves(sides: Sides, value: Callable[[Tensor], float]) -> Estimate:
@@ -150,7 +83,7 @@ def _class_kl(sides: Sides) -> Estimate:
 
 def _diversity(sides: Sides) -> Estimate:
     real, fake = (side.classes[: len(side.rows)] for side in (sides.real, sides.fake))
-    return _mean(class_diversity(sides.real.rows, real, sides.fake.rows, fake))
+    return mean_of(class_diversity(sides.real.rows, real, sides.fake.rows, fake))
 
 
 def _memorization(sides: Sides) -> Estimate:
@@ -161,37 +94,16 @@ def _memorization(sides: Sides) -> Estimate:
     ):  # these are their own nearest; fresh images stand in for the floor
         half = len(held_out) // 2
         held_out, fake = held_out[:half], held_out[half:]
-    return _mean(memorization(train, held_out, fake))
+    return mean_of(memorization(train, held_out, fake))
 
 
 def _classifier_accuracy(sides: Sides) -> Estimate:
     """Trained on generated images as the network labels them, tested on real ones."""
-    assert sides.labels is not None and sides.real.probabilities is not None
+    assert sides.real.kinds is not None and sides.real.probabilities is not None
     labels = sides.fake.classes[: len(sides.fake.pixels)]
     network = train_classifier(ImageSet(sides.fake.pixels, labels), sides.real.probabilities.shape[1])
-    right = accuracy(network, ImageSet(sides.real.pixels, sides.labels[: len(sides.real.pixels)]))
+    right = accuracy(network, ImageSet(sides.real.pixels, sides.real.kinds[: len(sides.real.pixels)]))
     return Estimate(right, math.sqrt(right * (1 - right) / len(sides.real.pixels)))
-
-
-@dataclass(frozen=True)
-class Metric:
-    """A row of the table of metrics.
-
-    Attributes:
-        compute: both sides -> estimate.
-        least: the smallest possible value, at which an interval is cut.
-        most: the greatest.
-        classes: whether it needs the classes of the data ("own"), of any network ("any") or none ("").
-        held_out: whether it needs to know what the generator has seen.
-        trains: whether it trains a network, so that it is measured only when it is named.
-    """
-
-    compute: Callable[[Sides], Estimate]
-    least: float = 0.0
-    most: float = math.inf
-    classes: str = ""
-    held_out: bool = False
-    trains: bool = False
 
 
 METRICS: dict[str, Metric] = {
@@ -208,12 +120,19 @@ METRICS: dict[str, Metric] = {
     "diversity": Metric(_diversity, classes="own"),
     "memorization": Metric(_memorization, most=1, held_out=True),
     "classifier_accuracy": Metric(_classifier_accuracy, most=1, classes="own", trains=True),
+    **controlled.ROWS,
 }
 
 
-def unknown(name: str, knows_held_out: bool, knows_labels: bool) -> str | None:
-    """Why a metric cannot be had of images without a test split or without its labels; None where it can."""
+def unknown(name: str, knows_held_out: bool, knows_labels: bool, offers: Collection[str]) -> str | None:
+    """Why a metric cannot be had of images without a test split or without its labels; None where it can.
+
+    Args:
+        offers: metrics that the generator's game has besides.
+    """
     metric = METRICS[name]
+    if metric.offered and name not in offers:
+        return f"{name} is of what a game controls, and this one has it not"
     if metric.held_out and not knows_held_out:
         return f"{name} needs a test split of the images that the generator was trained on, which is not known here"
     if metric.trains and not knows_labels:

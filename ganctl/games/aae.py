@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from ganctl.data import ImageSet
+from ganctl.data import Drawn, ImageSet
 from ganctl.errors import BadInput
 from ganctl.games.cgan import hot, labelled, with_labels
 from ganctl.games.contest import Contest
@@ -28,6 +28,7 @@ class Aae(Game):
     """
 
     sampled: tuple[str, ...] = ("decoder", "encoder")
+    offers: tuple[str, ...] = ("confidence", "reconstruction_error", "prior_distance", "prior_p")
 
     def __init__(self, parts: Parts, prior: str = "gaussian") -> None:
         self.networks = parts.networks
@@ -65,6 +66,15 @@ class Aae(Game):
         """What is left of samples [N, *shape] after encoder and decoder, in evaluation mode; changes nothing."""
         with evaluating(self.encoder, self.decoder):
             return self.generate(self.encode(samples))
+
+    def own_figures(self, real: Drawn, noise: torch.Generator) -> dict[str, Tensor]:
+        """`reconstruction_error`: squared, per element, with black at 0 and white at 1; `latents` and the `prior`'s."""
+        low, high = self.decoder.output_range or (0.0, 1.0)  # type: ignore[misc]
+        with evaluating(self.encoder, self.decoder):
+            inputs = self.encode(real.samples)
+            error = (self.generate(inputs) - real.samples).flatten(1).square().mean(dim=1) / (high - low) ** 2
+            prior = Aae.draw(self, len(real.samples), noise).latent
+        return {"reconstruction_error": error, "latents": inputs.latent, "prior": prior}
 
     def draw(self, count: int, noise: torch.Generator) -> Inputs:
         """Codes from the prior."""
@@ -107,6 +117,8 @@ class SemisupervisedAae(Aae):
         labelled: samples whose label is known.
     """
 
+    offers = (*Aae.offers, "label_agreement", "class_fid", "label_error")
+
     def __init__(self, parts: Parts, prior: str = "gaussian", labelled: int = 1000) -> None:
         super().__init__(parts, prior)
         self.classes = parts.wiring.given
@@ -130,6 +142,10 @@ class SemisupervisedAae(Aae):
         """The samples whose label is known."""
         assert isinstance(self.dataset, ImageSet)
         return self.dataset.balanced(self.num_labelled, self.streams.fresh("labelled"))
+
+    def check_data(self) -> None:
+        """Raises BadInput where a class has fewer samples than should have a label."""
+        _ = self.labelled
 
     def players(self) -> dict[str, Player]:
         """Those of the auto-encoder, then the encoder as a classifier of the samples with a label."""
@@ -158,6 +174,13 @@ class SemisupervisedAae(Aae):
         """The class of each sample, int64 [N]; changes nothing."""
         with evaluating(self.encoder):
             return self._encoded(samples)[1].argmax(dim=1)
+
+    def own_figures(self, real: Drawn, noise: torch.Generator) -> dict[str, Tensor]:
+        """The same, and `label_error`: whether the encoder gives a wrong class."""
+        found = super().own_figures(real, noise)
+        if real.labels is not None:
+            found["label_error"] = (self.classify(real.samples) != real.labels).double()
+        return found
 
     def draw(self, count: int, noise: torch.Generator) -> Inputs:
         """A style from the prior, and every class with the same probability."""

@@ -18,6 +18,8 @@ class Cgan(Gan):
     Real and generated samples of a turn have the same classes, those of the batch.
     """
 
+    offers = ("label_agreement", "class_fid")
+
     def __init__(self, parts: Parts, discriminator_turns: int = 1) -> None:
         super().__init__(parts, discriminator_turns)
         self.codes = {"label": Code(classes=parts.wiring.given)}

@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from ganctl.data import Dataset
+from ganctl.data import Dataset, Drawn
 from ganctl.losses import AdversarialLoss, Penalty
 from ganctl.models import PLAIN, Wiring
 from ganctl.streams import Streams
@@ -65,6 +65,19 @@ class Inputs:
     def parts(self) -> tuple[Tensor, ...]:
         """The arguments of a generator."""
         return (self.latent,) if self.beside is None else (self.latent, self.beside)
+
+
+class Made(NamedTuple):
+    """Generated samples.
+
+    Attributes:
+        samples: [N, *shape].
+        kinds: the class that each was to have, or the value of its first categorical code, int64 [N]; None where
+            nothing of the sort is chosen.
+    """
+
+    samples: Tensor
+    kinds: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -131,12 +144,14 @@ class Game(ABC):
         sampled: names of the networks that samples need, the one that makes them first; a moving average of them may be
             kept.
         codes: what of a sample can be chosen, by name, in the order in which the generator is given it.
+        offers: metrics of `evaluate` that other games do not have.
         memory: numbers that the rules carry from turn to turn besides the networks, changed in place.
     """
 
     networks: dict[str, nn.Module]
     sampled: tuple[str, ...] = ("generator",)
     codes: Mapping[str, Code] = MappingProxyType({})
+    offers: tuple[str, ...] = ()
     memory: Mapping[str, Tensor] = MappingProxyType({})
 
     @staticmethod
@@ -156,6 +171,13 @@ class Game(ABC):
     @abstractmethod
     def players(self) -> dict[str, Player]:
         """The players in playing order."""
+
+    def check_data(self) -> None:  # noqa: B027 - most games ask for nothing more
+        """Called before a training begins.
+
+        Raises:
+            BadInput: the data have not what the rules need.
+        """
 
     def begin_step(self, step: int) -> None:  # noqa: B027 - most games have nothing to do here
         """Called before the step number `step` (from 1): growth, fade-in, annealing."""
@@ -183,6 +205,18 @@ class Game(ABC):
         """
         with evaluating(*(self.networks[name] for name in self.sampled)):
             return self.generate(inputs)
+
+    def own_figures(self, real: Drawn, noise: torch.Generator) -> dict[str, Tensor]:
+        """What the game's own networks have to say for its metrics; changes nothing.
+
+        Args:
+            real: samples, held out from training where there are such.
+            noise: random numbers.
+
+        Returns: numbers by name, each [N] or [N, D], of which the metrics in `offers` are made.
+        """
+        del real, noise
+        return {}
 
     def sample(self, count: int, noise: torch.Generator) -> Tensor:
         """`count` generated samples [count, *shape], the same for the same state of `noise`; changes nothing."""

@@ -6,9 +6,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
+from ganctl.data import Drawn
 from ganctl.errors import BadInput
 from ganctl.games.contest import Judged
-from ganctl.games.game import Batch, Code, Inputs, Parts
+from ganctl.games.game import Batch, Code, Inputs, Parts, evaluating
 from ganctl.games.gan import Gan
 from ganctl.losses import categorical_information, gaussian_information
 from ganctl.models import Wiring
@@ -44,6 +45,7 @@ class InfoGan(Gan):
         self.information_weight, self.continuous_weight = information_weight, continuous_weight
         classes = {"c1": Code(classes=categories)} if categories else {}
         first = len(classes) + 1
+        self.offers = ("code_match", "mutual_information") if categories else ()
         self.codes = classes | {f"c{number}": Code() for number in range(first, first + continuous)}
 
     @staticmethod
@@ -80,6 +82,15 @@ class InfoGan(Gan):
         for place, name in enumerate(numbers, start=self.categories):
             found[name] = gaussian_information(recovered[:, place], inputs.codes[name][:, 0])
         return found
+
+    def own_figures(self, real: Drawn, noise: torch.Generator) -> dict[str, Tensor]:
+        """`mutual_information`: the bound of the categorical code, for as many generated samples as there are real."""
+        if not self.categories:
+            return {}
+        with evaluating(self.generator, self.discriminator, self.head):
+            inputs = self.draw(len(real.samples), noise)
+            features = self.discriminator.features(self.generate(inputs))  # type: ignore[operator]
+            return {"mutual_information": self.information(inputs, features)["c1"]}
 
     def discriminator_extras(self, batch: Batch, inputs: Inputs, real: Judged, fake: Judged) -> dict[str, Tensor]:
         """-lambda L_I, which moves Q and the features that it looks at."""

@@ -1,6 +1,13 @@
 """How good samples are: pure functions of samples, of their features or of their class probabilities."""
 
-from ganctl.metrics.classes import class_divergence, class_diversity, class_shares, inception_score, modes_present
+from ganctl.metrics.classes import (
+    class_divergence,
+    class_diversity,
+    class_shares,
+    inception_score,
+    matched,
+    modes_present,
+)
 from ganctl.metrics.distances import directions, diversity, projected, sliced_wasserstein, sorted_distance
 from ganctl.metrics.frechet import (
     Gaussian,
@@ -14,6 +21,7 @@ from ganctl.metrics.frechet import (
 from ganctl.metrics.kernel import kernel_distance, kernel_error
 from ganctl.metrics.modes import mode_coverage
 from ganctl.metrics.neighbours import density_coverage, memorization, nearest, neighbourhoods, precision_recall
+from ganctl.metrics.two_samples import energy_test
 
 __all__ = [
     "Gaussian",
@@ -25,12 +33,14 @@ __all__ = [
     "directions",
     "distance_error",
     "diversity",
+    "energy_test",
     "frechet_distance",
     "frechet_distance_of",
     "inception_score",
     "kernel_distance",
     "kernel_error",
     "limit",
+    "matched",
     "memorization",
     "mode_coverage",
     "modes_present",

@@ -48,6 +48,27 @@ def inception_score(probabilities: Any, splits: int | None = None) -> tuple[floa
     return float(np.mean(scores)), float(np.std(scores))
 
 
+def matched(codes: Tensor, classes: Tensor, count: int) -> Tensor:
+    """Whether each sample has the class that its code stands for, float64 [N].
+
+    Each code stands for one class and each class for one code, so that as many samples as possible agree (the
+    assignment of Kuhn 1955, doi:10.1002/nav.3800020109).
+
+    Args:
+        codes: int64 [N].
+        classes: int64 [N], in [0, count).
+        count: of classes.
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    rows = int(codes.max()) + 1
+    table = torch.bincount(codes * count + classes, minlength=rows * count).view(rows, count)
+    meant = torch.full((rows,), -1)
+    ours, theirs = linear_sum_assignment(table.numpy(), maximize=True)
+    meant[torch.from_numpy(ours)] = torch.from_numpy(theirs)
+    return (meant[codes] == classes).double()
+
+
 def class_shares(classes: Tensor, count: int) -> Tensor:
     """The share of each class among predictions int64 [N], float64 [count]."""
     return torch.bincount(classes, minlength=count).double() / max(1, len(classes))

@@ -49,7 +49,14 @@ class DcganGenerator(nn.Module):
     """Latent vectors [N, latent_dim] and what else is given [N, given] to images [N, channels, size, size]."""
 
     def __init__(
-        self, channels: int, size: int, latent_dim: int, width: int, output: str, wiring: Wiring = PLAIN
+        self,
+        channels: int,
+        size: int,
+        latent_dim: int,
+        width: int,
+        output: str,
+        wiring: Wiring = PLAIN,
+        hidden: int = 0,
     ) -> None:
         super().__init__()
         self.latent_dim = latent_dim
@@ -58,15 +65,18 @@ class DcganGenerator(nn.Module):
         first = latent_dim + (wiring.given if self.takes_input else 0)
         widths, side = _block_widths(size, width)[::-1], SMALLEST[size]
 
-        def norm(channels: int) -> nn.Module:
+        def norm(channels: int, kind: type[nn.BatchNorm1d] | type[nn.BatchNorm2d] = nn.BatchNorm2d) -> nn.Module:
             if wiring.given and wiring.generator == "norm":
-                return ConditionalBatchNorm(nn.BatchNorm2d(channels, affine=False), wiring.given)
-            return nn.BatchNorm2d(channels)
+                return ConditionalBatchNorm(kind(channels, affine=False), wiring.given)
+            return kind(channels)
 
-        layers: list[nn.Module] = [
-            nn.Unflatten(1, (first, 1, 1)),
+        layers: list[nn.Module] = []
+        if hidden:
+            layers += [nn.Linear(first, hidden, bias=False), norm(hidden, nn.BatchNorm1d), nn.ReLU()]
+        layers += [
+            nn.Unflatten(1, (hidden or first, 1, 1)),
             # A transposed convolution of a 1x1 map, whose every output pixel has its own weights.
-            nn.ConvTranspose2d(first, widths[0], side, bias=False),
+            nn.ConvTranspose2d(hidden or first, widths[0], side, bias=False),
             norm(widths[0]),
             nn.ReLU(),
         ]
@@ -99,9 +109,9 @@ def _trunk(channels: int, size: int, width: int, norm: str) -> list[nn.Module]:
     return layers
 
 
-def _num_features(size: int, width: int) -> int:
-    """Elements of the coarsest feature map."""
-    return _block_widths(size, width)[-1] * SMALLEST[size] ** 2
+def _num_features(size: int, width: int, hidden: int = 0) -> int:
+    """Units of the discriminator's last hidden layer: the coarsest feature map, or what is fully connected to it."""
+    return hidden or _block_widths(size, width)[-1] * SMALLEST[size] ** 2
 
 
 class DcganDiscriminator(nn.Module):
@@ -118,24 +128,32 @@ class DcganDiscriminator(nn.Module):
         norm: str = "batch",
         spectral_norm: bool = False,
         wiring: Wiring = PLAIN,
+        hidden: int = 0,
     ) -> None:
         super().__init__()
         self.mixes_batch = norm == "batch"  # a sample's logit then depends on its batch
         self.takes_input = wiring.discriminator == "input"
         first = channels + (wiring.given if self.takes_input else 0)
-        self.layers = nn.Sequential(
-            *_trunk(first, size, width, norm),
-            nn.Conv2d(_block_widths(size, width)[-1], 1, SMALLEST[size]),
-            nn.Flatten(0),
-        )
+        layers = _trunk(first, size, width, norm)
+        if hidden:
+            # A convolution that covers the whole map is a fully connected layer of it.
+            layers += [
+                nn.Conv2d(_block_widths(size, width)[-1], hidden, SMALLEST[size], bias=norm == "none"),
+                NORMS[norm](hidden),
+                nn.LeakyReLU(0.2),
+                nn.Conv2d(hidden, 1, 1),
+            ]
+        else:
+            layers.append(nn.Conv2d(_block_widths(size, width)[-1], 1, SMALLEST[size]))
+        self.layers = nn.Sequential(*layers, nn.Flatten(0))
         projects = wiring.discriminator == "projection"
-        self.projection = Projection(wiring.given, _num_features(size, width)) if projects else None
+        self.projection = Projection(wiring.given, _num_features(size, width, hidden)) if projects else None
         initialize_(self)
         if spectral_norm:
             normalize_spectrum_(self)
 
     def features(self, images: Tensor, given: Tensor | None = None) -> Tensor:
-        """The coarsest feature map of each image, [N, channels, side, side]."""
+        """What the last hidden layer makes of each image: [N, channels, side, side], or [N, hidden, 1, 1]."""
         *hidden, _, _ = self.layers
         x = images
         if self.takes_input and given is not None:
@@ -184,16 +202,22 @@ def networks(options: Any, shape: tuple[int, ...], wiring: Wiring = PLAIN) -> di
     output = "tanh" if options.output == "auto" else options.output
 
     def generator() -> DcganGenerator:
-        return DcganGenerator(channels, height, options.latent_dim, options.width, output, wiring)
+        return DcganGenerator(channels, height, options.latent_dim, options.width, output, wiring, options.hidden)
 
     if not wiring.autoencoder:
         made: dict[str, Callable[[], nn.Module]] = {
             "generator": generator,
             "discriminator": lambda: DcganDiscriminator(
-                channels, height, options.width, options.discriminator_norm, options.spectral_norm, wiring
+                channels,
+                height,
+                options.width,
+                options.discriminator_norm,
+                options.spectral_norm,
+                wiring,
+                options.hidden,
             ),
         }
-        return made | head(wiring, _num_features(height, options.width))
+        return made | head(wiring, _num_features(height, options.width, options.hidden))
 
     def critic(size: int) -> MlpDiscriminator:
         widths = [8 * options.width] * 2

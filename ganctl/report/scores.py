@@ -17,10 +17,23 @@ def print_scores(entry: dict[str, Any], title: str) -> None:
     table.add_column("metric", no_wrap=True)
     for heading in ("value", "95 % interval", "real samples"):
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("better")
+    table.add_column("better", no_wrap=True)
     for name, found in entry["metrics"].items():
         value, low, high, floor = (number(found[key], f"metric/{name}") for key in ("value", "low", "high", "floor"))
         direction = METRIC_NAMES[name][1] if name in METRIC_NAMES else ""
         table.add_row(name, value, low if found["low"] is None else f"{low} to {high}", floor, direction)
     console.print(table)
+    if entry.get("classes"):
+        console.print(_of_classes(entry["classes"]))
     console.print(protocol_line(entry), markup=False, highlight=False)
+
+
+def _of_classes(found: dict[str, list[float | None]]) -> Table:
+    """A row a class."""
+    table = Table(title="by class asked for", title_justify="left")
+    table.add_column("class", justify="right")
+    for name in found:
+        table.add_column(name, justify="right", no_wrap=True)
+    for kind, values in enumerate(zip(*found.values(), strict=True)):
+        table.add_row(str(kind), *(number(value, f"metric/{name}") for name, value in zip(found, values, strict=True)))
+    return table

@@ -194,7 +194,7 @@ def settled(path):
 @pytest.mark.slow
 def test_a_study_killed_three_times_ends_as_one_left_alone(tmp_path):
     words = [
-        *TINY, "loss=minimax,minimax_swapped,nonsaturating", "seed=0,1,2,3,4", "steps=600", "log_every=10",
+        *TINY, "loss=minimax,minimax_swapped,nonsaturating", "seed=0,1", "steps=600", "log_every=10",
         "sample_every=100", "checkpoint_every=50", "name=study",
     ]  # fmt: skip
     (tmp_path / "alone").mkdir()
@@ -205,8 +205,8 @@ def test_a_study_killed_three_times_ends_as_one_left_alone(tmp_path):
     chance = random.Random(4)
     for share in sorted(chance.uniform(0.05, 0.9) for _ in range(3)):
         process = start(tmp_path / "killed", *words)
-        # Two checkpoints of each cell stay, so 30 are there at the end.
-        while len(list(path.glob("cells/*/*/checkpoints/step-*/checkpoint.json"))) < share * 30:
+        # Two checkpoints of each cell stay, so 12 are there at the end.
+        while len(list(path.glob("cells/*/*/checkpoints/step-*/checkpoint.json"))) < share * 12:
             assert process.poll() is None, process.communicate()
             time.sleep(0.02)
         process.kill()
@@ -217,7 +217,7 @@ def test_a_study_killed_three_times_ends_as_one_left_alone(tmp_path):
     first, second = settled(tmp_path / "alone" / "outputs" / "comparisons" / "study"), settled(path)
     assert first == second
     entries = [seed for arm in first["arms"].values() for seed in arm["seeds"].values()]
-    assert len(entries) == 15 and all(entry["verdict"] for entry in entries)
+    assert len(entries) == 6 and all(entry["verdict"] for entry in entries)
 
 
 @pytest.mark.slow

@@ -205,8 +205,11 @@ def test_a_run_resumed_from_an_older_checkpoint_equals_the_whole_one(folder, dat
         [*TINY[:3], "penalty=lecam"],
         [*TINY[:3], "loss=wasserstein", "penalty=gradient", "penalty.every=2", "game.discriminator_turns=2"],
         [*TINY[:3], "loss=hinge", "model.spectral_norm=true", "optim=rmsprop", "optim.schedule=cosine"],
+        [*TINY[:3], "game=projection", "penalty=gradient"],
+        [*TINY[:3], "game=infogan"],
+        [*TINY[:3], "game=aae_semisupervised", "game.labelled=70", "penalty=lecam"],
     ],
-    ids=["began", "lecam", "wgan_gp", "spectral norm"],
+    ids=["began", "lecam", "wgan_gp", "spectral norm", "projection", "infogan", "aae_semisupervised"],
 )
 def test_memories_penalties_and_schedules_resume_bit_for_bit(folder, words):
     words = [*words, *TINY[3:], "steps=7", "ema_start=2"]
@@ -362,8 +365,8 @@ def test_the_first_signal_finishes_the_step_saves_and_says_how_to_go_on(folder, 
 
 
 @pytest.mark.slow
-def test_ten_kills_at_random_moments_change_nothing(tmp_path):
-    # The default networks and data; SIGKILL at ten moments spread over starting, stepping and saving.
+def test_five_kills_at_random_moments_change_nothing(tmp_path):
+    # The default networks and data; SIGKILL at five moments spread over starting, stepping and saving.
     words = ["steps=60", "checkpoint_every=5", "sample_every=30", "threads=1"]
     whole = tmp_path / "whole"
     whole.mkdir()
@@ -377,7 +380,7 @@ def test_ten_kills_at_random_moments_change_nothing(tmp_path):
         time.sleep(0.01)
     (run,) = tmp_path.glob("outputs/*/*")
     moments, killed = random.Random(0), 0
-    for _ in range(10):
+    for _ in range(5):
         time.sleep(moments.uniform(0, 0.6))
         killed += process.poll() is None
         process.kill()
@@ -390,7 +393,7 @@ def test_ten_kills_at_random_moments_change_nothing(tmp_path):
         while len(scalars_lines(run)) <= rows and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.02)
     assert process.wait(timeout=120) == 0
-    assert killed >= 5
+    assert killed >= 3
     assert_same_weights(expected, run)
 
 

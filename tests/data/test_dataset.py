@@ -20,7 +20,7 @@ def test_an_epoch_has_every_image_once_in_an_order_of_its_own():
     images = numbered(20)
     images.value_range = (0.0, 255.0)
     batches = Batches(images, 5, Streams(3))
-    epochs = [torch.cat([batches.draw() for _ in range(4)])[:, 0, 0, 0].tolist() for _ in range(2)]
+    epochs = [torch.cat([batches.draw().samples for _ in range(4)])[:, 0, 0, 0].tolist() for _ in range(2)]
     assert sorted(epochs[0]) == sorted(epochs[1]) == list(range(20))
     assert epochs[0] != epochs[1]
     assert batches.epoch == 2
@@ -28,17 +28,56 @@ def test_an_epoch_has_every_image_once_in_an_order_of_its_own():
 
 def test_any_batch_can_be_drawn_again_from_its_number():
     first, second = Batches(numbered(20), 5, Streams(3)), Batches(numbered(20), 5, Streams(3))
-    drawn = [first.draw() for _ in range(11)]
+    drawn = [first.draw().samples for _ in range(11)]
     second.drawn = 10
-    assert torch.equal(second.draw(), drawn[10])
-    assert not torch.equal(Batches(numbered(20), 5, Streams(4)).draw(), drawn[0])
+    assert torch.equal(second.draw().samples, drawn[10])
+    assert not torch.equal(Batches(numbered(20), 5, Streams(4)).draw().samples, drawn[0])
 
 
 @pytest.mark.parametrize("value_range", [(-1.0, 1.0), (0.0, 1.0)])
 def test_black_and_white_become_the_ends_of_the_range(value_range):
     images = ImageSet(torch.tensor([0, 255], dtype=torch.uint8).view(1, 1, 1, 2))
     images.value_range = value_range
-    assert images.batch(0, 1, Streams(0)).flatten().tolist() == pytest.approx(value_range, abs=1e-6)
+    assert images.batch(0, 1, Streams(0)).samples.flatten().tolist() == pytest.approx(value_range, abs=1e-6)
+
+
+def test_labels_stay_with_their_images_in_batches_and_in_references():
+    images = ImageSet(numbered(20).pixels, (torch.arange(20) * 7) % 5)
+    images.value_range = (0.0, 255.0)
+    batches = Batches(images, 5, Streams(3))
+    drawn = [*(batches.draw() for _ in range(8)), *images.reference(10)]
+    for samples, labels in drawn:
+        assert torch.equal(labels, (samples[:, 0, 0, 0].round().long() * 7) % 5)
+    assert images.classes == 5 and numbered(20).classes == 0
+    assert numbered(20).batch(0, 5, Streams(3)).labels is None
+    assert DATASETS["ring8"](DensityOptions("ring8")).batch(0, 5, Streams(3)).labels is None
+
+
+@pytest.mark.parametrize("count", [5, 7, 12, 20])
+def test_a_balanced_choice_has_as_many_of_each_class_each_image_once_and_follows_its_stream(count):
+    # 4 images of class 0, and 16, 8, 8 and 24 of the others.
+    labels = torch.arange(5).repeat_interleave(torch.tensor([4, 16, 8, 8, 24]))
+    images = ImageSet(numbered(60).pixels, labels[torch.randperm(60, generator=torch.Generator().manual_seed(0))])
+    images.value_range = (0.0, 1.0)
+    first, again, other = (images.balanced(count, torch.Generator().manual_seed(seed)) for seed in (0, 0, 1))
+    numbers = first.pixels[:, 0, 0, 0].long()
+    assert len(numbers.unique()) == count == first.epoch_size
+    assert torch.equal(first.labels, images.labels[numbers])
+    counts = torch.bincount(first.labels, minlength=5)
+    assert counts.max() - counts.min() == bool(count % 5)
+    assert first.value_range == images.value_range
+    assert torch.equal(first.pixels, again.pixels) and not torch.equal(first.pixels, other.pixels)
+    with pytest.raises(BadInput, match="21 images with a label: the rarest of 5 classes has 4; ask for at most 20"):
+        images.balanced(21, torch.Generator())
+
+
+def test_every_image_of_a_class_is_as_likely_to_be_chosen():
+    images = ImageSet(numbered(20).pixels, torch.arange(20) // 10)
+    chosen = torch.zeros(20)
+    for seed in range(400):
+        chosen[images.balanced(2, torch.Generator().manual_seed(seed)).pixels[:, 0, 0, 0].long()] += 1
+    # A binomial of 400 and 1/10 each: five deviations.
+    assert (chosen - 40).abs().max() < 5 * (400 * 0.1 * 0.9) ** 0.5
 
 
 def test_a_batch_larger_than_the_data_is_refused():
@@ -53,6 +92,7 @@ def test_mnist5k_holds_five_hundred_of_each_digit():
     scaled = images.pixels.float() / 255
     assert scaled.mean().item() == pytest.approx(0.1307, abs=0.005)
     assert scaled.std().item() == pytest.approx(0.3081, abs=0.005)
+    assert images.classes == 10 and torch.bincount(images.labels).tolist() == [500] * 10
 
 
 @pytest.mark.parametrize(("name", "modes", "deviation"), [("ring8", 8, 0.01), ("grid25", 25, 0.05)])
@@ -76,8 +116,8 @@ def test_a_density_is_the_published_mixture(name, modes, deviation):
 
 def test_batches_of_a_density_are_fresh_and_repeatable():
     density, streams = DATASETS["ring8"](DensityOptions("ring8")), Streams(0)
-    assert torch.equal(density.batch(7, 10, streams), density.batch(7, 10, Streams(0)))
-    assert not torch.equal(density.batch(7, 10, streams), density.batch(8, 10, streams))
+    assert torch.equal(density.batch(7, 10, streams).samples, density.batch(7, 10, Streams(0)).samples)
+    assert not torch.equal(density.batch(7, 10, streams).samples, density.batch(8, 10, streams).samples)
 
 
 def write_pictures(folder):

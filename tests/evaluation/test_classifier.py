@@ -57,13 +57,13 @@ def test_the_set_of_a_run_is_neither_changed_nor_does_its_range_matter(small):
     own = ImageSet(SIDES, LABELS)
     own.value_range = (0.0, 1.0)  # of a generator that ends in a sigmoid
     streams = Streams(1)
-    before = own.batch(0, 50, streams)
+    before = own.batch(0, 50, streams).samples
     first = cache.digest(train_classifier(small, 2).state_dict())
     assert cache.digest(train_classifier(own, 2).state_dict()) == first
-    assert torch.equal(own.batch(0, 50, streams), before) and own.value_range == (0.0, 1.0)
+    assert torch.equal(own.batch(0, 50, streams).samples, before) and own.value_range == (0.0, 1.0)
     fresh = ImageSet(SIDES, LABELS)
     fresh.value_range = (0.0, 1.0)
-    assert torch.equal(own.batch(1, 50, streams), fresh.batch(1, 50, Streams(1)))
+    assert torch.equal(own.batch(1, 50, streams).samples, fresh.batch(1, 50, Streams(1)).samples)
 
 
 def test_it_says_how_good_it_is(small, capsys):

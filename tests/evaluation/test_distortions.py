@@ -7,6 +7,7 @@ from torch.nn.functional import avg_pool2d
 from ganctl.data import DATASETS, ImageSet
 from ganctl.evaluation import ImageEvaluator
 from ganctl.evaluation.classifier import RECIPE
+from ganctl.games import Made
 from ganctl.schema import Mnist5k
 
 pytestmark = pytest.mark.slow
@@ -32,7 +33,7 @@ def scores(digits):
 
     def measured(images):
         given = iter(images.split(500))
-        found = evaluator.evaluate(lambda count, stream: next(given), "none", errors=False)
+        found = evaluator.evaluate(lambda count, stream: Made(next(given)), "none", errors=False)
         return {name: estimate.value for name, estimate in found.estimates.items()}
 
     return measured
@@ -120,7 +121,7 @@ def test_the_pixels_order_distortions_too(digits):
 
     def fid(images):
         given = iter(images.split(500))
-        return evaluator.evaluate(lambda count, stream: next(given), "none", errors=False).estimates["fid"].value
+        return evaluator.evaluate(lambda count, stream: Made(next(given)), "none", errors=False).estimates["fid"].value
 
     noise = torch.randn(fresh.pixels.shape, generator=torch.Generator().manual_seed(1))
     spoilt = [(fresh.pixels.float() + strength * noise).clamp(0, 255).to(torch.uint8) for strength in (20, 60, 120)]

@@ -11,6 +11,7 @@ from ganctl.errors import BadInput, RunFailed
 from ganctl.evaluation import FEATURES, FeatureNetwork, ImageEvaluator, PointEvaluator, fingerprint
 from ganctl.evaluation.evaluator import Evaluation
 from ganctl.evaluation.scores import Estimate
+from ganctl.games import Made
 
 
 def images(seed, count=120, shape=(1, 8, 8)):
@@ -28,7 +29,7 @@ def drawn(samples):
     def draw(count, stream):
         nonlocal place
         place += count
-        return samples[place - count : place]
+        return Made(samples[place - count : place])
 
     return draw
 

@@ -82,7 +82,7 @@ def test_peeking_leaves_streams_and_statistics_as_they_were(model):
     game = experiment(*model).training.game
     real = torch.randn(20, 1, 28, 28)
     before, streams = snapshot(game.discriminator), game.streams.state()
-    game.peek(real)
+    game.contest.peek(real)
     assert not changed(game.discriminator, before)
     assert all(torch.equal(state, streams[name]) for name, state in game.streams.state().items())
 
@@ -105,7 +105,7 @@ def test_sampling_changes_nothing_and_repeats(model):
 def test_one_shared_pass_judges_as_two_passes_do():
     game = experiment("model.dropout=0").training.game
     real, fake = torch.randn(7, 1, 28, 28), torch.randn(7, 1, 28, 28)
-    together = game.judge(real, fake)
+    together = tuple(judged.logits for judged in game.contest.judge(real, fake))
     torch.testing.assert_close(together, (game.discriminator(real), game.discriminator(fake)))
 
 
@@ -115,7 +115,7 @@ def test_observations_are_those_of_their_definitions():
     state = game.streams.state()
     game.discriminator_loss(Batch(real, observed))
     game.streams.restore(state)
-    fake = game.generate(50, game.streams.noise)
+    fake = game.generate(game.draw(50, game.streams.noise))
     d_real, d_fake = game.discriminator(real).sigmoid(), game.discriminator(fake).sigmoid()
     assert observed["score/real"].item() == pytest.approx(d_real.mean().item(), rel=1e-5)
     assert observed["score/fake"].item() == pytest.approx(d_fake.mean().item(), rel=1e-5)
@@ -199,7 +199,7 @@ def test_relativistic_losses_see_real_logits_in_the_generators_turn():
     real, state = torch.randn(50, 1, 28, 28), game.streams.state()
     found = game.generator_loss(Batch(real))["adversarial"]
     game.streams.restore(state)
-    fake = game.discriminator(game.generate(50, game.streams.noise))
+    fake = game.discriminator(game.generate(game.draw(50, game.streams.noise)))
     known = torch.nn.functional.softplus(game.discriminator(real) - fake).mean()
     assert found.item() == pytest.approx(known.item(), rel=1e-5)
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch_fidelity.metric_isc import KEY_METRIC_ISC_MEAN, KEY_METRIC_ISC_STD, isc_features_to_metric
 
-from ganctl.metrics import class_divergence, class_diversity, class_shares, inception_score, modes_present
+from ganctl.metrics import class_divergence, class_diversity, class_shares, inception_score, matched, modes_present
 from tests.metrics.test_frechet import memory_growth, needs_proc
 
 
@@ -204,3 +204,29 @@ def test_diversity_is_the_same_in_every_precision_and_for_tensors_that_learn():
 def test_ten_times_the_samples_take_no_more_memory(splits):
     # rows of equal shares sum to 1 exactly
     assert memory_growth("torch.full((n, 256), 1 / 256)", f"metrics.inception_score(x, {splits})") < 100
+
+
+def test_codes_are_matched_to_the_classes_that_agree_most():
+    # Code 0 is mostly class 2, code 1 mostly class 0; code 2 would like class 2 too and has to take class 1.
+    codes = torch.tensor([0, 0, 0, 0, 1, 1, 1, 2, 2, 2])
+    classes = torch.tensor([2, 2, 2, 1, 0, 0, 1, 2, 2, 1])
+    assert matched(codes, classes, 3).tolist() == [1, 1, 1, 0, 1, 1, 0, 0, 0, 1]
+
+
+def test_any_renaming_of_the_classes_is_a_perfect_match():
+    classes = torch.arange(50) % 10
+    for seed in range(5):
+        names = torch.randperm(10, generator=torch.Generator().manual_seed(seed))
+        assert matched(names[classes], classes, 10).mean() == 1
+
+
+def test_codes_that_say_nothing_match_about_one_in_as_many():
+    stream = torch.Generator().manual_seed(0)
+    codes, classes = (torch.randint(10, (20_000,), generator=stream) for _ in range(2))
+    assert 0.09 < float(matched(codes, classes, 10).mean()) < 0.12
+
+
+def test_fewer_codes_than_classes_leave_classes_out_and_more_codes_leave_codes_out():
+    few = matched(torch.tensor([0, 0, 1, 1, 1]), torch.tensor([3, 3, 2, 2, 0]), 4)
+    assert few.tolist() == [1, 1, 1, 1, 0]
+    assert matched(torch.tensor([0, 1, 2]), torch.tensor([0, 0, 1]), 2).sum() == 2

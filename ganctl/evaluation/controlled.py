@@ -1,0 +1,79 @@
+"""Metrics of what a game controls: classes, codes, and the codes of an auto-encoder."""
+
+import math
+from collections.abc import Callable
+
+from torch import Tensor
+
+from ganctl.evaluation.sides import Estimate, Metric, Sides, mean_of
+from ganctl.metrics import energy_test, matched
+
+COMPARED = 1000  # codes, and as many of the prior, that the two-sample test looks at
+
+
+def agrees(sides: Sides) -> Tensor:
+    """Whether the classifier finds in each generated image the class that was asked for, float64 [N]."""
+    assert sides.fake.kinds is not None
+    return (sides.fake.classes == sides.fake.kinds).double()
+
+
+def _class_fid(sides: Sides) -> Estimate:
+    """The mean over the classes, whose errors are independent."""
+    found = [each for each in sides.class_distances if not math.isnan(each.value)]
+    if not found:
+        return Estimate(math.nan)
+    return Estimate(sum(each.value for each in found) / len(found), math.hypot(*(e.error for e in found)) / len(found))
+
+
+def _code_match(sides: Sides) -> Estimate:
+    assert sides.fake.kinds is not None and sides.real.probabilities is not None
+    return mean_of(matched(sides.fake.kinds, sides.fake.classes, sides.real.probabilities.shape[1]))
+
+
+def _confidence(sides: Sides) -> Estimate:
+    """How sure the classifier is of what it sees."""
+    assert sides.fake.probabilities is not None
+    return mean_of(sides.fake.probabilities.amax(dim=1).double())
+
+
+def _own(name: str) -> Callable[[Sides], Estimate]:
+    return lambda sides: mean_of(sides.own[name].double()) if name in sides.own else Estimate(math.nan)
+
+
+def _test(sides: Sides) -> tuple[float, float]:
+    codes, prior = (sides.own[name][:COMPARED] for name in ("latents", "prior"))
+    return energy_test(codes, prior, sides.seed)
+
+
+def prior_floor(sides: Sides) -> float:
+    """The distance of the prior from itself: of as many of its vectors as are compared, from as many others."""
+    prior = sides.own["prior"]
+    count = min(COMPARED, len(prior) // 2)
+    return energy_test(prior[:count], prior[-count:], sides.seed)[0]
+
+
+ROWS: dict[str, Metric] = {
+    "label_agreement": Metric(lambda sides: mean_of(agrees(sides)), most=1, classes="own", offered=True),
+    "class_fid": Metric(_class_fid, classes="own", offered=True),
+    "code_match": Metric(_code_match, most=1, classes="own", offered=True),
+    "confidence": Metric(_confidence, most=1, classes="own", offered=True),
+    "mutual_information": Metric(_own("mutual_information"), least=-math.inf, offered=True),
+    "reconstruction_error": Metric(_own("reconstruction_error"), offered=True),
+    "prior_distance": Metric(lambda sides: Estimate(_test(sides)[0]), offered=True),
+    "prior_p": Metric(lambda sides: Estimate(_test(sides)[1]), most=1, offered=True),
+    "label_error": Metric(_own("label_error"), most=1, offered=True),
+}
+OWN = ("mutual_information", "reconstruction_error", "prior_distance", "prior_p", "label_error")  # of no image
+
+
+def class_table(sides: Sides) -> dict[str, list[float]]:
+    """What was found of each class: agreement, Fréchet distance, and diversity relative to real images."""
+    right, kinds = agrees(sides), range(len(sides.class_distances))
+    spreads = [
+        [float(side.rows_of(kind).double().var(dim=0).sum()) for kind in kinds] for side in (sides.fake, sides.real)
+    ]
+    return {
+        "label_agreement": [float(right[sides.fake.kinds == kind].mean()) for kind in kinds],
+        "class_fid": [each.value for each in sides.class_distances],
+        "diversity": [ours / theirs if theirs else math.nan for ours, theirs in zip(*spreads, strict=True)],
+    }

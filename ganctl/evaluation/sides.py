@@ -1,0 +1,122 @@
+"""What a metric is computed from, and what it gives."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from ganctl.evaluation.extraction import Extracted
+from ganctl.evaluation.features import FeatureNetwork
+from ganctl.metrics import class_shares, distance_error, frechet_distance_of, moments, neighbourhoods
+
+MANIFOLD, BALL = 3, 5  # k of precision and recall, and of density and coverage
+Z = 1.96  # standard errors on each side of a value, for 95 %
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A metric's value and its standard error over generated samples; nan where it has none."""
+
+    value: float
+    error: float = math.nan
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """95 % of the normal distribution; None where there is no error."""
+        return None if math.isnan(self.error) else (self.value - Z * self.error, self.value + Z * self.error)
+
+
+@dataclass
+class Sides:
+    """Generated images beside real ones.
+
+    Attributes:
+        fake: what is measured.
+        real: what it is measured against.
+        train: what the generator may have seen; None where that and `held_out` are not known apart.
+        held_out: what it has not.
+        network: what looked at them.
+        errors: whether standard errors are wanted.
+        seed: of the random halves.
+        own: what the game's own networks said of themselves, by name.
+    """
+
+    fake: Extracted
+    real: Extracted
+    train: Extracted | None
+    held_out: Extracted | None
+    network: FeatureNetwork
+    errors: bool
+    seed: int
+    own: dict[str, Tensor] = field(default_factory=dict)
+
+    def stream(self) -> torch.Generator:
+        """Random numbers for halves, the same for every metric and every run."""
+        return torch.Generator().manual_seed(self.seed)
+
+    @cached_property
+    def near(self) -> dict[str, Tensor]:
+        """What neighbours tell, sample by sample."""
+        return neighbourhoods(self.real.rows, self.fake.rows, MANIFOLD, BALL)
+
+    @cached_property
+    def shares(self) -> tuple[Tensor, Tensor]:
+        """Of the classes, generated and real."""
+        assert self.real.probabilities is not None
+        count = self.real.probabilities.shape[1]
+        return class_shares(self.fake.classes, count), class_shares(self.real.classes, count)
+
+    @cached_property
+    def class_distances(self) -> list[Estimate]:
+        """The Fréchet distance of the generated images that were to have a class from the real ones that have it.
+
+        An error is given where a class has ten groups of samples.
+        """
+        real, fake = self.real, self.fake
+        assert real.kinds is not None and fake.kinds is not None
+        found = []
+        for kind in range(int(real.kinds.max()) + 1):
+            theirs, ours = real.rows_of(kind), fake.rows_of(kind)
+            if min(len(theirs), len(ours)) < 2:
+                found.append(Estimate(math.nan))
+                continue
+            gaussian, sums = moments(theirs).gaussian(), moments(ours)
+            value = frechet_distance_of(gaussian, sums.gaussian())
+            enough = self.errors and sums.groups >= 10
+            found.append(Estimate(value, distance_error(gaussian, sums, self.stream()) if enough else math.nan))
+        return found
+
+
+def mean_of(values: Tensor) -> Estimate:
+    """Of one number a sample, with the error that a bootstrap of the samples tends to."""
+    known = values[values.isfinite()]
+    if not len(known):
+        return Estimate(math.nan)
+    error = float(known.std() / math.sqrt(len(known))) if len(known) > 1 else math.nan
+    return Estimate(float(known.mean()), error)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A row of the table of metrics.
+
+    Attributes:
+        compute: both sides -> estimate.
+        least: the smallest possible value, at which an interval is cut.
+        most: the greatest.
+        classes: whether it needs the classes of the data ("own"), of any network ("any") or none ("").
+        held_out: whether it needs to know what the generator has seen.
+        trains: whether it trains a network, so that it is measured only when it is named.
+        offered: whether only some games have it.
+    """
+
+    compute: Callable[[Sides], Estimate]
+    least: float = 0.0
+    most: float = math.inf
+    classes: str = ""
+    held_out: bool = False
+    trains: bool = False
+    offered: bool = False

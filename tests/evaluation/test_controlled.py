@@ -1,0 +1,126 @@
+"""Metrics of what a game controls, on images whose classes are known."""
+
+import math
+
+import pytest
+import torch
+
+from ganctl.data import ImageSet
+from ganctl.errors import BadInput
+from ganctl.evaluation import ImageEvaluator
+from ganctl.games import Made
+from tests.evaluation.test_evaluator import images
+
+TRAIN, TEST = images(0, 240), images(1, 240)
+LABELLED = ("label_agreement", "class_fid")
+
+
+@pytest.fixture(autouse=True)
+def quick(quick_classifier):
+    """Seconds instead of half a minute."""
+
+
+def made(samples, kinds):
+    """What gives these samples and what was asked for, chunk by chunk."""
+    place = 0
+
+    def draw(count, stream):
+        nonlocal place
+        place += count
+        return Made(samples[place - count : place], kinds[place - count : place])
+
+    return draw
+
+
+def measured(metrics, fake, kinds, offers=LABELLED, own=None, **more):
+    evaluator = ImageEvaluator(TRAIN, TEST, metrics, "classifier", offers=offers, **more)
+    return evaluator.evaluate(made(fake.pixels, kinds), "last", own=own)
+
+
+def test_agreement_is_the_share_of_samples_that_have_the_class_asked_for():
+    fake = images(2, 240)
+    right = measured(["label_agreement"], fake, fake.labels)
+    assert right.estimates["label_agreement"].value == 1 and right.floors["label_agreement"] == 1
+    asked = fake.labels.clone()
+    asked[:60] = 1 - asked[:60]
+    some = measured(["label_agreement"], fake, asked).estimates["label_agreement"]
+    assert some.value == pytest.approx(0.75)
+    assert some.error == pytest.approx(math.sqrt(0.75 * 0.25 / 239), rel=1e-6)
+
+
+def test_the_distance_within_a_class_sees_classes_exchanged_and_the_whole_distance_does_not():
+    fake = images(2, 240)
+    whole = ["fid", "class_fid"]
+    right, wrong = (measured(whole, fake, kinds).estimates for kinds in (fake.labels, 1 - fake.labels))
+    assert right["fid"].value == pytest.approx(wrong["fid"].value)
+    assert wrong["class_fid"].value > 10 * right["class_fid"].value
+
+
+def test_each_class_has_its_row():
+    fake = images(2, 240)
+    fake.pixels[fake.labels == 0] = fake.pixels[0].clone()  # one image of a class, over and over
+    found = measured(["label_agreement", "class_fid"], fake, fake.labels).to_dict()["classes"]
+    assert set(found) == {"label_agreement", "class_fid", "diversity"}
+    assert found["label_agreement"] == [1, 1]
+    assert found["diversity"][0] == pytest.approx(0, abs=1e-9) and 0.5 < found["diversity"][1] < 2
+    assert found["class_fid"][0] > found["class_fid"][1]
+
+
+def test_a_code_matches_whatever_class_it_stands_for():
+    fake = images(2, 240)
+    found = measured(["code_match"], fake, 1 - fake.labels, ("code_match",))
+    assert found.estimates["code_match"].value == 1 and found.floors["code_match"] == 1
+    half = measured(["code_match"], fake, torch.arange(240) // 120, ("code_match",))
+    assert half.estimates["code_match"].value == pytest.approx(0.5, abs=0.01)
+
+
+def test_what_a_game_does_not_offer_is_refused_and_left_out():
+    with pytest.raises(BadInput, match="label_agreement is of what a game controls"):
+        ImageEvaluator(TRAIN, TEST, ["label_agreement"], "classifier")
+    assert "label_agreement" not in ImageEvaluator(TRAIN, TEST, [], "classifier").metrics
+    assert {*LABELLED} <= {*ImageEvaluator(TRAIN, TEST, [], "classifier", offers=LABELLED).metrics}
+    with pytest.raises(BadInput, match="needs the classes of the data"):
+        ImageEvaluator(TRAIN, TEST, ["label_agreement"], "pixels", offers=LABELLED)
+
+
+def test_what_the_networks_say_of_themselves_is_of_held_out_images():
+    seen = []
+
+    def own(pixels, labels, stream):
+        seen.append((pixels, labels))
+        codes = torch.randn(len(pixels), 2, generator=stream)
+        return {"reconstruction_error": pixels.float().flatten(1).mean(dim=1), "latents": codes, "prior": -codes}
+
+    offers = ("reconstruction_error", "prior_distance", "prior_p")
+    fake = images(2, 240)
+    found = measured(offers, fake, fake.labels, offers, own)
+    pixels, labels = (torch.cat(parts) for parts in zip(*seen, strict=True))
+    assert sorted(pixels.flatten(1).float().mean(1).tolist()) == sorted(TEST.pixels.flatten(1).float().mean(1).tolist())
+    assert int(labels.sum()) == 120
+    assert found.estimates["reconstruction_error"].value == pytest.approx(float(TEST.pixels.float().mean()), rel=1e-6)
+    assert found.estimates["prior_p"].value > 0.01 and found.floors["prior_distance"] >= 0
+    # Codes far from their prior are told so.
+    far = measured(
+        offers,
+        fake,
+        fake.labels,
+        offers,
+        lambda *given: {**own(*given), "latents": torch.full((len(given[0]), 2), 3.0)},
+    )
+    assert far.estimates["prior_p"].value == pytest.approx(0.001)
+    assert far.estimates["prior_distance"].value > 10 * far.floors["prior_distance"]
+
+
+def test_networks_are_not_asked_where_no_metric_needs_them():
+    def own(*given):
+        raise AssertionError
+
+    fake = images(2, 240)
+    assert measured(["label_agreement"], fake, fake.labels, own=own).estimates["label_agreement"].value == 1
+
+
+def test_labels_of_the_data_travel_with_their_images():
+    # Of images without labels nothing can be asked by class.
+    bare = ImageSet(TEST.pixels)
+    with pytest.raises(BadInput):
+        ImageEvaluator(ImageSet(TRAIN.pixels), bare, ["class_fid"], "auto", offers=LABELLED)
