@@ -26,6 +26,7 @@ NORMS: dict[str, Callable[[int], nn.Module]] = {
     "none": nn.Identity,  # which takes the channels and ignores them
 }
 
+BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 SMALLEST = {28: 7, 32: 4, 64: 4}  # the side of the coarsest feature map; each block doubles it
 
 
@@ -38,8 +39,8 @@ def _block_widths(size: int, width: int) -> list[int]:
 def initialize_(network: nn.Module) -> None:
     """Weights from N(0, 0.02), those of batch norm from N(1, 0.02), biases 0 (Radford et al. 2015, section 4)."""
     for layer in network.modules():
-        if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear, nn.BatchNorm2d)) and layer.weight is not None:
-            mean = 1.0 if isinstance(layer, nn.BatchNorm2d) else 0.0
+        if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear, *BATCH_NORMS)) and layer.weight is not None:
+            mean = 1.0 if isinstance(layer, BATCH_NORMS) else 0.0
             nn.init.normal_(layer.weight, mean, 0.02)
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
@@ -175,11 +176,16 @@ class DcganDiscriminator(nn.Module):
 class DcganEncoder(nn.Module):
     """Images [N, channels, size, size] to `outputs` numbers [N, outputs]."""
 
-    def __init__(self, channels: int, size: int, width: int, outputs: int) -> None:
+    def __init__(self, channels: int, size: int, width: int, outputs: int, hidden: int = 0) -> None:
         super().__init__()
-        self.layers = nn.Sequential(
-            *_trunk(channels, size, width, "batch"), nn.Flatten(), nn.Linear(_num_features(size, width), outputs)
-        )
+        layers = [*_trunk(channels, size, width, "batch"), nn.Flatten()]
+        if hidden:
+            layers += [
+                nn.Linear(_num_features(size, width), hidden, bias=False),
+                nn.BatchNorm1d(hidden),
+                nn.LeakyReLU(0.2),
+            ]
+        self.layers = nn.Sequential(*layers, nn.Linear(_num_features(size, width, hidden), outputs))
         initialize_(self)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -224,7 +230,9 @@ def networks(options: Any, shape: tuple[int, ...], wiring: Wiring = PLAIN) -> di
         return MlpDiscriminator((size,), widths, "leaky_relu", 0.0, options.spectral_norm)
 
     made = {
-        "encoder": lambda: DcganEncoder(channels, height, options.width, options.latent_dim + wiring.given),
+        "encoder": lambda: DcganEncoder(
+            channels, height, options.width, options.latent_dim + wiring.given, options.hidden
+        ),
         "decoder": generator,
         "discriminator": lambda: critic(options.latent_dim),
     }

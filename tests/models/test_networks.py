@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from ganctl.errors import BadInput
-from ganctl.models import MODELS
+from ganctl.models import MODELS, PLAIN, Wiring
 from ganctl.schema import Dcgan, Mlp
 
 
@@ -90,3 +90,41 @@ def test_mixes_batch_is_true_exactly_where_a_sample_sees_its_neighbours():
 def test_dcgan_refuses_what_it_cannot_make(shape):
     with pytest.raises(BadInput, match="model=dcgan"):
         MODELS["dcgan"](Dcgan(), shape)
+
+
+@pytest.mark.parametrize("norm", ["batch", "layer", "none"])
+@pytest.mark.parametrize("wiring", [PLAIN, Wiring(10, "norm", "projection"), Wiring(12, "input", "input", head=5)])
+def test_hidden_adds_one_fully_connected_layer_to_each_network_of_dcgan(norm, wiring):
+    options = Dcgan(latent_dim=7, width=4, hidden=11, discriminator_norm=norm)
+    plain, deeper = (
+        {name: make() for name, make in MODELS["dcgan"](given, (1, 28, 28), wiring).items()}
+        for given in (Dcgan(latent_dim=7, width=4, discriminator_norm=norm), options)
+    )
+    inputs = 7 + (wiring.given if wiring.generator == "input" else 0)
+    first = deeper["generator"].layers[0]
+    assert (first.in_features, first.out_features) == (inputs, 11)
+    products = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
+    depths = [
+        {name: sum(isinstance(layer, products) for layer in network.layers) for name, network in networks.items()}
+        for networks in (plain, deeper)
+    ]
+    assert {name: depths[1][name] - depths[0][name] for name in depths[0] if name != "head"} == {
+        "generator": 1, "discriminator": 1,
+    }  # fmt: skip
+    given = torch.eye(wiring.given)[:3] if wiring.given else None
+    images = deeper["generator"](torch.randn(3, 7), given)
+    assert images.shape == (3, 1, 28, 28)
+    critic = deeper["discriminator"].eval()
+    features = critic.features(images, given)
+    assert features.shape == (3, 11, 1, 1)
+    assert torch.equal(critic(images, given), critic.logit(features, given))
+    if wiring.head:
+        assert deeper["head"](features).shape == (3, 5)
+
+
+def test_the_hidden_layer_of_an_encoder_is_one_too():
+    networks = MODELS["dcgan"](Dcgan(latent_dim=7, width=4, hidden=11), (1, 28, 28), Wiring(3, autoencoder=True))
+    encoder = networks["encoder"]()
+    assert encoder.layers[-1].in_features == 11 and encoder(torch.randn(4, 1, 28, 28)).shape == (4, 10)
+    assert networks["decoder"]().layers[0].out_features == 11
+    assert abs(encoder.layers[-3].weight.mean().item() - 1) < 0.05  # batch norm from N(1, 0.02)
