@@ -26,7 +26,6 @@ NORMS: dict[str, Callable[[int], nn.Module]] = {
     "none": nn.Identity,  # which takes the channels and ignores them
 }
 
-BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 SMALLEST = {28: 7, 32: 4, 64: 4}  # the side of the coarsest feature map; each block doubles it
 
 
@@ -39,8 +38,8 @@ def _block_widths(size: int, width: int) -> list[int]:
 def initialize_(network: nn.Module) -> None:
     """Weights from N(0, 0.02), those of batch norm from N(1, 0.02), biases 0 (Radford et al. 2015, section 4)."""
     for layer in network.modules():
-        if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear, *BATCH_NORMS)) and layer.weight is not None:
-            mean = 1.0 if isinstance(layer, BATCH_NORMS) else 0.0
+        if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear, nn.BatchNorm2d)) and layer.weight is not None:
+            mean = 1.0 if isinstance(layer, nn.BatchNorm2d) else 0.0
             nn.init.normal_(layer.weight, mean, 0.02)
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
