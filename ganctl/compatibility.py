@@ -1,5 +1,7 @@
 """Which losses, penalties, discriminators and data go together."""
 
+from collections.abc import Iterable
+
 from torch import nn
 
 from ganctl.data import Dataset
@@ -7,6 +9,15 @@ from ganctl.errors import BadInput
 from ganctl.losses import PENALTIES, AdversarialLoss, Penalty
 from ganctl.models import Wiring
 from ganctl.schema import Config, option
+
+
+def check_batch(config: Config, networks: Iterable[nn.Module]) -> None:
+    """Raises BadInput where batch norm would have to tell the variance of one number."""
+    layers = (layer for network in networks for layer in network.modules())
+    if config.batch_size < 2 and any(isinstance(layer, nn.BatchNorm1d) for layer in layers):
+        raise BadInput(
+            "batch_size=1: these networks have batch norm of vectors, which takes two; use batch_size=2 or more"
+        )
 
 
 def check_fit(

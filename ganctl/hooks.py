@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ganctl import checkpoint
-from ganctl.build import Experiment
 from ganctl.diagnosis import Diagnosis
+from ganctl.experiment import Experiment
 from ganctl.formats import clock
 from ganctl.loop import Training
 from ganctl.pictures import to_png

@@ -9,9 +9,9 @@ from abc import ABC, abstractmethod
 
 import torch
 
-from ganctl.build import Experiment
 from ganctl.data import Density
 from ganctl.evaluation import Evaluator
+from ganctl.experiment import Experiment
 from ganctl.games import Batch
 from ganctl.loop import Training
 from ganctl.metrics import directions, diversity, mode_coverage, projected, sorted_distance

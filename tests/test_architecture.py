@@ -17,6 +17,7 @@ RANKS = [
     {"commands"},
     {"hooks", "measures", "report"},
     {"build", "evaluation"},
+    {"experiment"},
     {"loop"},
     {"games", "metrics", "compatibility"},
     {"losses", "models", "data", "optimizers", "checkpoint", "pictures"},

@@ -5,7 +5,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from ganctl.build import Experiment, build
+from ganctl.build import build
 from ganctl.commands.cells import train_cells
 from ganctl.commands.cost import cost
 from ganctl.commands.evaluation import CellEvaluators
@@ -14,6 +14,7 @@ from ganctl.commands.screen import say
 from ganctl.commands.study import Cell, Study, refuse_other_study
 from ganctl.data import Density
 from ganctl.errors import BadInput, Interrupted, RunFailed
+from ganctl.experiment import Experiment
 from ganctl.report import read_cell, write_report
 from ganctl.report.table import print_table
 from ganctl.run import available_cores, command_line, now, unwritable, versions, write_atomically

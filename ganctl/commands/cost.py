@@ -5,7 +5,7 @@ from typing import Any
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-from ganctl.build import Experiment
+from ganctl.experiment import Experiment
 from ganctl.schema import Config, option
 
 
@@ -29,7 +29,7 @@ def cost(config: Config, experiment: Experiment) -> dict[str, Any]:
         "turns": turns,
         "penalty": _penalty(config),
         "real_images_per_step": fresh * config.batch_size,
-        "generated_images_per_step": sum(turns.values()) * config.batch_size,
+        "generated_images_per_step": sum(p.turns for p in training.players.values() if p.judged) * config.batch_size,
         "flops_per_step": _flops(experiment, option(config.penalty, "every", 1), fresh),
     }
 

@@ -102,7 +102,7 @@ def evaluate_images(images: Path, wanted: Wanted) -> tuple[Path, dict[str, Any]]
     if wanted.against is not None:
         train, test = _pictures("--against", wanted.against, _shape_of(wanted.against)), None
     else:
-        train, test = _data(wanted, None)
+        train, test = data_of(wanted, None)
     if not isinstance(train, ImageSet):
         raise BadInput(f"--data {wanted.data}: is a density, and --images are none; choose a data set of images")
     given = _pictures("--images", images, train.shape)
@@ -161,7 +161,7 @@ def evaluator_for(
             raise BadInput(f"--against {wanted.against}: the run makes points, which no folder has; leave it out")
         pictures = _pictures("--against", wanted.against, shape)
         return _image_evaluator(pictures, None, wanted, device, trained_on in (None, pictures.fingerprint), offers)
-    found, test = _data(wanted, options, train)
+    found, test = data_of(wanted, options, train)
     if shape != found.shape:
         raise BadInput(
             f"data={wanted.data or option(options, 'name')}: has samples of shape {list(found.shape)} and the run "
@@ -192,7 +192,7 @@ def _image_evaluator(
     )  # fmt: skip
 
 
-def _data(wanted: Wanted, options: Any, train: Dataset | None = None) -> tuple[Dataset, ImageSet | None]:
+def data_of(wanted: Wanted, options: Any, train: Dataset | None = None) -> tuple[Dataset, ImageSet | None]:
     """Training and test samples, of the run's `options` or of what is asked for."""
     if wanted.data is not None:
         if wanted.data == "folder":

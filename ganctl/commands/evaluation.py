@@ -3,13 +3,14 @@
 import json
 from typing import Any
 
-from ganctl.build import Experiment, reopen
+from ganctl.build import reopen
 from ganctl.commands.evaluate import evaluations_in, keep
 from ganctl.commands.screen import say
 from ganctl.commands.study import Cell
 from ganctl.commands.train import evaluator_of
 from ganctl.errors import RunFailed
 from ganctl.evaluation import Evaluator, fingerprint
+from ganctl.experiment import Experiment
 from ganctl.formats import number
 from ganctl.run import now
 from ganctl.schema import Config

@@ -4,12 +4,11 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from ganctl.build import Experiment
-from ganctl.commands.evaluate import Wanted, _data
-from ganctl.commands.screen import say
+from ganctl.commands.evaluate import Wanted, data_of
 from ganctl.config import read
 from ganctl.data import ImageSet
 from ganctl.errors import BadInput
+from ganctl.experiment import Experiment
 from ganctl.run import RunFolder
 from ganctl.schema import option
 from ganctl.streams import Streams
@@ -21,10 +20,12 @@ class Reconstructions(NamedTuple):
     Attributes:
         real: of the data set.
         made: what decoder and encoder make of each.
+        origin: where the real ones come from.
     """
 
     real: Tensor
     made: Tensor
+    origin: str
 
 
 def reconstructions(
@@ -43,7 +44,7 @@ def reconstructions(
     if not hasattr(experiment.training.game, "reconstruct"):
         raise BadInput("--reconstruct: this run has no auto-encoder; name a run of game=aae or aae_semisupervised")
     options = read(home.config).data
-    train, test = _data(Wanted(plugins=plugins), options)
+    train, test = data_of(Wanted(plugins=plugins), options)
     data = test or train
     if not isinstance(data, ImageSet):
         raise BadInput(f"--reconstruct: shows images, and data={option(options, 'name')} are points; leave it out")
@@ -51,6 +52,6 @@ def reconstructions(
     if num is not None and num > data.epoch_size:
         raise BadInput(f"--num {num}: there are {data.epoch_size} images; use at most that many")
     kind = "test images" if test else "images"
-    say(f"{kind} of {option(options, 'name')}{'' if test else ', on which it was trained'}")
+    origin = f"{kind} of {option(options, 'name')}{'' if test else ', on which it was trained'}"
     real = data.batch(0, num or min(32, data.epoch_size), Streams(seed)).samples
-    return Reconstructions(real, experiment.reconstruct(real))
+    return Reconstructions(real, experiment.reconstruct(real), origin)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganctl.build import Experiment, reopen
+from ganctl.build import reopen
 from ganctl.commands import traversals
 from ganctl.commands.animation import progress, there_and_back
 from ganctl.commands.asked import ANIMATED, Asked, refuse_both, refuse_ending
@@ -17,6 +17,7 @@ from ganctl.commands.screen import say
 from ganctl.commands.traversals import Table
 from ganctl.data import Density
 from ganctl.errors import BadInput
+from ganctl.experiment import Experiment
 from ganctl.pictures import GRID_COUNT, paired, to_pixels, to_png
 from ganctl.run import find, write_atomically
 from ganctl.streams import Streams
@@ -58,15 +59,17 @@ def sample(
     experiment, checkpoint = reopen(run, Path("outputs"), plugins, "auto", ema)
     home = find(checkpoint.resolve().parent.parent)
     seed = experiment.training.streams.seed if seed is None else seed
-    say(f"sampling {checkpoint}, {experiment.weights} weights, seed {seed}")
     animated = out is not None and out.suffix[1:] in ANIMATED
     if asked.reconstruct:
         pairs = reconstructions(experiment, home, num, seed, plugins)
-        count, content = len(pairs.real), _of_pairs(experiment, pairs, columns or 8, npz)
+        count, content, note = len(pairs.real), _of_pairs(experiment, pairs, columns or 8, npz), pairs.origin
     else:
+        _refuse_still(experiment, asked, moves=animated or npz)
         drawn = _draw(experiment, asked, num, columns, Streams(seed).fresh("sampling"), animated)
-        count = len(drawn.samples)
+        count, note = len(drawn.samples), _reach(experiment, asked)
         content = _of_samples(experiment, asked, drawn, columns, npz, out if animated else None)
+    for line in filter(None, [f"sampled {checkpoint}, {experiment.weights} weights, seed {seed}", note]):
+        say(line)  # only now, for until here it may have been refused
     shown = "".join(f"-{flag[2:].replace(' ', '-').replace(',', '-')}" for flag in asked.flags)
     if experiment.category and not asked.flags and num is columns is None:
         shown = f"-by-{experiment.category}"
@@ -125,14 +128,31 @@ def _table(
             rows = num or (-(-experiment.picture_count // code.classes) if points else 8)
         elif code and not code.classes:
             _refuse_steps(steps)
-            reach = traversals.REACH
-            say(f"{asked.sweep} goes from {-reach:g} to {reach:g}; in training it was within [-1, 1]")
         return traversals.sweep(experiment, asked.sweep, rows, steps, noise)
     if asked.labels is not None:
         return traversals.all_classes(experiment, rows, noise)
     wide = columns or 8
     whole = len(classes) * wide  # a row of each class
     return traversals.of_classes(experiment, classes, num or -(-GRID_COUNT // whole) * whole, wide, noise)
+
+
+def _smooth(experiment: Experiment, asked: Asked) -> bool:
+    """Whether what moves does so in steps of any size, not from class to class."""
+    code = experiment.training.game.codes.get(asked.sweep or "")
+    return asked.moves and (code is None or not code.classes)
+
+
+def _refuse_still(experiment: Experiment, asked: Asked, moves: bool) -> None:
+    if not moves and _smooth(experiment, asked) and isinstance(experiment.dataset, Density):
+        raise BadInput(f"{asked.flags[-1]}: points have no rows and columns, but can move; add --out FILE.gif")
+
+
+def _reach(experiment: Experiment, asked: Asked) -> str:
+    """A word on a continuous code that goes further than in training."""
+    if asked.sweep is None or not _smooth(experiment, asked):
+        return ""
+    reach = traversals.REACH
+    return f"{asked.sweep} goes from {-reach:g} to {reach:g}; in training it was within [-1, 1]"
 
 
 def _refuse_steps(steps: int) -> None:
@@ -147,11 +167,7 @@ def _of_samples(
     table, title = drawn.table, f"step {experiment.training.step:,}"
     if npz:
         return _arrays(_pixels(experiment, drawn.samples) | (_chosen(experiment, table) if table else {}))
-    code = experiment.training.game.codes.get(asked.sweep or "")
-    smooth = code is None or not code.classes
     if animation is None:
-        if asked.moves and smooth and isinstance(experiment.dataset, Density):
-            raise BadInput(f"{asked.flags[-1]}: points have no rows and columns, but can move; add --out FILE.gif")
         inputs = table.inputs if table else None
         return to_png(experiment.picture(drawn.samples, drawn.columns, title, inputs))
     assert table is not None
@@ -159,7 +175,7 @@ def _of_samples(
         experiment.picture(drawn.samples[place :: table.columns], columns or 8, title, table.column(place))
         for place in range(table.columns)
     ]
-    return there_and_back(frames, table.captions, smooth, animation.suffix[1:])
+    return there_and_back(frames, table.captions, _smooth(experiment, asked), animation.suffix[1:])
 
 
 def _of_pairs(experiment: Experiment, pairs: Reconstructions, columns: int, npz: bool) -> bytes:

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from ganctl.build import Experiment, build, resume
+from ganctl.build import build, resume
 from ganctl.commands.evaluate import Wanted, evaluator_for
 from ganctl.commands.screen import say
 from ganctl.config import dump, load, parse, read
@@ -20,6 +20,7 @@ from ganctl.data import Density
 from ganctl.diagnosis import Diagnosis
 from ganctl.errors import BadInput, Interrupted, NotFinite, RunFailed
 from ganctl.evaluation import Evaluator
+from ganctl.experiment import Experiment
 from ganctl.hooks import Checkpoints, Grids, ProgressDisplay, Reports, ScalarLog, SummaryWriter, Watch
 from ganctl.loop import Hook
 from ganctl.loop import train as play

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ganctl.build import Experiment
 from ganctl.errors import BadInput
+from ganctl.experiment import Experiment
 from ganctl.games import Inputs
 from ganctl.games.priors import PRIORS
 

@@ -47,9 +47,8 @@ def _test(sides: Sides) -> tuple[float, float]:
 
 def prior_floor(sides: Sides) -> float:
     """The distance of the prior from itself: of as many of its vectors as are compared, from as many others."""
-    prior = sides.own["prior"]
-    count = min(COMPARED, len(prior) // 2)
-    return energy_test(prior[:count], prior[-count:], sides.seed)[0]
+    prior, other = (sides.own[name][:COMPARED] for name in ("prior", "other_prior"))
+    return energy_test(prior, other, sides.seed)[0]
 
 
 ROWS: dict[str, Metric] = {
@@ -61,9 +60,10 @@ ROWS: dict[str, Metric] = {
     "reconstruction_error": Metric(_own("reconstruction_error"), offered=True),
     "prior_distance": Metric(lambda sides: Estimate(_test(sides)[0]), offered=True),
     "prior_p": Metric(lambda sides: Estimate(_test(sides)[1]), most=1, offered=True),
-    "label_error": Metric(_own("label_error"), most=1, offered=True),
+    "label_error": Metric(_own("label_error"), most=1, held_out=True, offered=True),
 }
 OWN = ("mutual_information", "reconstruction_error", "prior_distance", "prior_p", "label_error")  # of no image
+TESTED = ("prior_distance", "prior_p")
 
 
 def class_table(sides: Sides) -> dict[str, list[float]]:

@@ -12,7 +12,7 @@ from torch import Tensor
 from ganctl.data import Density, ImageSet
 from ganctl.errors import BadInput
 from ganctl.evaluation import cache
-from ganctl.evaluation.controlled import OWN, class_table, prior_floor
+from ganctl.evaluation.controlled import COMPARED, OWN, TESTED, class_table, prior_floor
 from ganctl.evaluation.extraction import CHUNK, Extracted, extract
 from ganctl.evaluation.features import FeatureNetwork, Request, feature_network
 from ganctl.evaluation.points import POINT_METRICS, point_estimates
@@ -188,6 +188,7 @@ class ImageEvaluator:
             "seed": self.seed,
             "form": FORM,
             "versions": measuring_versions(),
+            **({"num_codes": min(COMPARED, self.reference.real.count)} if {*TESTED} & {*self.metrics} else {}),
         }  # fmt: skip
 
     def evaluate(self, draw: Draw, weights: str, errors: bool = True, own: Own | None = None) -> Evaluation:
@@ -208,6 +209,10 @@ class ImageEvaluator:
         found = Evaluation(estimates, {}, self.protocol(weights), self._warnings())
         if errors:
             found.floors, found.pictures = {**self.floors()}, self._pictures(fake)
+            if self.reference.split == "half":  # the classifier has learnt these very images: no floor but a ceiling
+                found.floors |= dict.fromkeys(
+                    {"label_agreement", "code_match", "confidence"} & {*self.metrics}, math.nan
+                )
             if "prior_distance" in self.metrics:
                 found.floors["prior_distance"] = prior_floor(sides)
             if "class_fid" in self.metrics:
@@ -258,6 +263,15 @@ class ImageEvaluator:
                 f"{self.num:,} generated and {real:,} real images are too few for {dimensions} features: fid takes "
                 f"more than {dimensions} of each, and deserves trust from ten times as many on; look at kid"
             )
+        if "class_fid" in self.metrics and self.reference.real.kinds is not None:
+            shown = self.reference.real.kinds[: len(self.reference.real.rows)]
+            kinds = int(shown.max()) + 1
+            fewest = min(int(shown.bincount().min()), min(self.num, len(shown)) // kinds)
+            if fewest <= dimensions:
+                found.append(
+                    f"a class has about {fewest:,} images, too few for {dimensions} features: class_fid deserves trust "
+                    "from ten times as many on"
+                )
         if self.reference.split == "half":
             what = "what the generator was trained on" if self.seen else "them"
             found.append(

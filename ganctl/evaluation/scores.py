@@ -11,6 +11,7 @@ from ganctl.evaluation import controlled
 from ganctl.evaluation.classifier import accuracy, train_classifier
 from ganctl.evaluation.features import FeatureNetwork
 from ganctl.evaluation.sides import Estimate, Metric, Sides, mean_of
+from ganctl.games import GAMES
 from ganctl.metrics import (
     class_divergence,
     class_diversity,
@@ -132,7 +133,8 @@ def unknown(name: str, knows_held_out: bool, knows_labels: bool, offers: Collect
     """
     metric = METRICS[name]
     if metric.offered and name not in offers:
-        return f"{name} is of what a game controls, and this one has it not"
+        having = ", ".join(title for title, game in GAMES.items() if name in game.offers)
+        return f"{name} is only of what game={having} controls"
     if metric.held_out and not knows_held_out:
         return f"{name} needs a test split of the images that the generator was trained on, which is not known here"
     if metric.trains and not knows_labels:

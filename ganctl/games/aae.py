@@ -53,7 +53,7 @@ class Aae(Game):
     def players(self) -> dict[str, Player]:
         """First the auto-encoder, which draws fresh data, then the discriminator, then the encoder as generator."""
         return {
-            "autoencoder": Player(("encoder", "decoder"), self.reconstruction_loss, fresh_batch=True),
+            "autoencoder": Player(("encoder", "decoder"), self.reconstruction_loss, fresh_batch=True, judged=False),
             "discriminator": Player(("discriminator",), self.discriminator_loss, after_turn=self.contest.after_turn),
             "generator": Player(("encoder",), self.generator_loss),
         }
@@ -68,13 +68,13 @@ class Aae(Game):
             return self.generate(self.encode(samples))
 
     def own_figures(self, real: Drawn, noise: torch.Generator) -> dict[str, Tensor]:
-        """`reconstruction_error`: squared, per element, with black at 0 and white at 1; `latents` and the `prior`'s."""
+        """`reconstruction_error`: squared, per element, black at 0, white at 1; `latents`, and the `prior`'s twice."""
         low, high = self.decoder.output_range or (0.0, 1.0)  # type: ignore[misc]
         with evaluating(self.encoder, self.decoder):
             inputs = self.encode(real.samples)
             error = (self.generate(inputs) - real.samples).flatten(1).square().mean(dim=1) / (high - low) ** 2
-            prior = Aae.draw(self, len(real.samples), noise).latent
-        return {"reconstruction_error": error, "latents": inputs.latent, "prior": prior}
+            prior, other = (Aae.draw(self, len(real.samples), noise).latent for _ in range(2))
+        return {"reconstruction_error": error, "latents": inputs.latent, "prior": prior, "other_prior": other}
 
     def draw(self, count: int, noise: torch.Generator) -> Inputs:
         """Codes from the prior."""
@@ -153,7 +153,7 @@ class SemisupervisedAae(Aae):
         players["discriminator"] = Player(
             ("discriminator", "class_discriminator"), self.discriminator_loss, after_turn=self._after_turn
         )
-        return players | {"classifier": Player(("encoder",), self.classification_loss)}
+        return players | {"classifier": Player(("encoder",), self.classification_loss, judged=False)}
 
     def _after_turn(self) -> None:
         for contest in (self.contest, self.class_contest):

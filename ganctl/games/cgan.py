@@ -34,10 +34,10 @@ class Cgan(Gan):
         """Latent vectors from N(0, I), and every class with the same probability."""
         return with_labels(super().draw(count, noise), self.codes["label"].classes, noise)
 
-    def matched(self, inputs: Inputs, batch: Batch) -> Inputs:
-        """The inputs with the classes of the batch."""
+    def draw_beside(self, batch: Batch, noise: torch.Generator) -> Inputs:
+        """Latent vectors, the same that a game without classes would draw, and the classes of the batch."""
         assert batch.labels is not None
-        return Inputs(inputs.latent, {"label": hot(batch.labels, self.codes["label"].classes)})
+        return Inputs(self.latents(len(batch.real), noise), {"label": hot(batch.labels, self.codes["label"].classes)})
 
     def told(self, inputs: Inputs) -> Tensor:
         """The class."""

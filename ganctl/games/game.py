@@ -127,6 +127,7 @@ class Player:
         turns: how often it moves in a step.
         fresh_batch: whether its turn draws new data or is played on the latest batch.
         after_turn: called when its networks have moved.
+        judged: whether its turn shows generated samples to a discriminator.
     """
 
     networks: tuple[str, ...]
@@ -134,6 +135,7 @@ class Player:
     turns: int = 1
     fresh_batch: bool = False
     after_turn: Callable[[], None] | None = None
+    judged: bool = True
 
 
 class Game(ABC):

@@ -42,15 +42,18 @@ class Gan(Game):
             "generator": Player(("generator",), self.generator_loss),
         }
 
-    def draw(self, count: int, noise: torch.Generator) -> Inputs:
+    def latents(self, count: int, noise: torch.Generator) -> Tensor:
         """Latent vectors [count, latent_dim] from N(0, I)."""
         latent = torch.randn(count, self.generator.latent_dim, generator=noise, device=noise.device)  # type: ignore[call-overload]
-        return Inputs(latent.to(self.streams.device))
+        return latent.to(self.streams.device)
 
-    def matched(self, inputs: Inputs, batch: Batch) -> Inputs:
-        """The inputs with the classes of the batch, where the game has any."""
-        del batch
-        return inputs
+    def draw(self, count: int, noise: torch.Generator) -> Inputs:
+        """Latent vectors from N(0, I)."""
+        return Inputs(self.latents(count, noise))
+
+    def draw_beside(self, batch: Batch, noise: torch.Generator) -> Inputs:
+        """What a turn's samples are generated from, one beside each real sample."""
+        return self.draw(len(batch.real), noise)
 
     def told(self, inputs: Inputs) -> Tensor | None:
         """What the discriminator is told of samples, real and generated, [N, K]; None: nothing."""
@@ -59,7 +62,7 @@ class Gan(Game):
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
         """J(D) on the batch and as many generated samples, and what it pays for the penalty."""
-        inputs = self.matched(self.draw(len(batch.real), self.streams.noise), batch)
+        inputs = self.draw_beside(batch, self.streams.noise)
         generated, told = self.generate(inputs), self.told(inputs)
         real, fake = self.contest.judge(batch.real, generated, told)
         terms = self.contest.discriminator_terms(batch, (batch.real, generated), (real.logits, fake.logits), told)
@@ -72,7 +75,7 @@ class Gan(Game):
 
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
         """J(G) on as many generated samples as the batch has."""
-        inputs = self.matched(self.draw(len(batch.real), self.streams.noise), batch)
+        inputs = self.draw_beside(batch, self.streams.noise)
         generated, told = self.generate(inputs), self.told(inputs)
         fake = self.contest.look(generated, told)
         terms = {"adversarial": self.contest.generator_term(batch, fake.logits, batch.real, told)}
@@ -91,7 +94,7 @@ class Gan(Game):
         """The evidence of `gradient_evidence`, as the generator's turn sees it; of log-odds only."""
         if not self.contest.loss.log_odds:
             return {}
-        inputs = self.matched(self.draw(len(batch.real), noise), batch)
+        inputs = self.draw_beside(batch, noise)
         told = self.told(inputs)
         parameters = [*self.generator.parameters()]
         for network, moves in ((self.generator, True), (self.discriminator, False)):

@@ -13,6 +13,7 @@ from ganctl.games.game import Batch, Code, Inputs, Parts, evaluating
 from ganctl.games.gan import Gan
 from ganctl.losses import categorical_information, gaussian_information
 from ganctl.models import Wiring
+from ganctl.schema import option
 
 
 class InfoGan(Gan):
@@ -30,6 +31,8 @@ class InfoGan(Gan):
         continuous_weight: lambda of each continuous one.
     """
 
+    offers: tuple[str, ...] = ("code_match", "mutual_information")
+
     def __init__(
         self,
         parts: Parts,
@@ -45,17 +48,18 @@ class InfoGan(Gan):
         self.information_weight, self.continuous_weight = information_weight, continuous_weight
         classes = {"c1": Code(classes=categories)} if categories else {}
         first = len(classes) + 1
-        self.offers = ("code_match", "mutual_information") if categories else ()
+        self.offers = type(self).offers if categories else ()
         self.codes = classes | {f"c{number}": Code() for number in range(first, first + continuous)}
 
     @staticmethod
     def wiring(options: Any, classes: int) -> Wiring:
         """The codes beside the latent vector, and a head that recovers them."""
         del classes
-        size = options.categories + options.continuous
-        if options.categories == 1 or not size:
+        categories, continuous = option(options, "categories", 10), option(options, "continuous", 2)
+        size = categories + continuous
+        if categories == 1 or not size:
             raise BadInput(
-                f"game.categories={options.categories} game.continuous={options.continuous}: nothing is left to "
+                f"game.categories={categories} game.continuous={continuous}: nothing is left to "
                 "choose; use 2 categories or more, or 1 continuous code or more"
             )
         return Wiring(given=size, generator="input", discriminator="none", head=size)

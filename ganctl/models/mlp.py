@@ -139,6 +139,11 @@ def networks(options: Any, shape: tuple[int, ...], wiring: Wiring = PLAIN) -> di
             size, options.discriminator_widths, options.activation, options.dropout, options.spectral_norm, wiring
         )
 
+    if wiring.generator == "norm" and not options.generator_widths:
+        raise BadInput(
+            "model.generator_widths=[]: the class comes in by the batch norm of hidden layers, and there is none; give "
+            "one, as in model.generator_widths=[256], or use game=cgan"
+        )
     if wiring.autoencoder:
         outputs, widths = options.latent_dim + wiring.given, options.generator_widths[::-1]
         made: dict[str, Callable[[], nn.Module]] = {
