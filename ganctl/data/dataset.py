@@ -101,7 +101,7 @@ class ImageSet:
         rows = [shuffled[self.labels[shuffled] == kind][:each] for kind in range(self.classes)]
         if min(map(len, rows)) < each:
             raise BadInput(
-                f"game.labelled={count}: the rarest of {self.classes} classes has {min(map(len, rows))}; ask for "
+                f"{count} images with a label: the rarest of {self.classes} classes has {min(map(len, rows))}; ask for "
                 f"at most {self.classes * min(map(len, rows))}"
             )
         # One class after the other, so that leaving out the last few leaves classes within one of each other.

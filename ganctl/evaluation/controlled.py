@@ -63,6 +63,7 @@ ROWS: dict[str, Metric] = {
     "label_error": Metric(_own("label_error"), most=1, held_out=True, offered=True),
 }
 OWN = ("mutual_information", "reconstruction_error", "prior_distance", "prior_p", "label_error")  # of no image
+NAMED = ("label_agreement", "code_match", "confidence")  # of what the classifier finds, and how surely
 TESTED = ("prior_distance", "prior_p")
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from ganctl.data import Density, ImageSet
 from ganctl.errors import BadInput
 from ganctl.evaluation import cache
-from ganctl.evaluation.controlled import COMPARED, OWN, TESTED, class_table, prior_floor
+from ganctl.evaluation.controlled import COMPARED, NAMED, OWN, TESTED, class_table, prior_floor
 from ganctl.evaluation.extraction import CHUNK, Extracted, extract
 from ganctl.evaluation.features import FeatureNetwork, Request, feature_network
 from ganctl.evaluation.points import POINT_METRICS, point_estimates
@@ -210,9 +210,7 @@ class ImageEvaluator:
         if errors:
             found.floors, found.pictures = {**self.floors()}, self._pictures(fake)
             if self.reference.split == "half":  # the classifier has learnt these very images: no floor but a ceiling
-                found.floors |= dict.fromkeys(
-                    {"label_agreement", "code_match", "confidence"} & {*self.metrics}, math.nan
-                )
+                found.floors |= dict.fromkeys({*NAMED} & {*self.metrics}, math.nan)
             if "prior_distance" in self.metrics:
                 found.floors["prior_distance"] = prior_floor(sides)
             if "class_fid" in self.metrics:

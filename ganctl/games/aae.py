@@ -141,7 +141,10 @@ class SemisupervisedAae(Aae):
     def labelled(self) -> ImageSet:
         """The samples whose label is known."""
         assert isinstance(self.dataset, ImageSet)
-        return self.dataset.balanced(self.num_labelled, self.streams.fresh("labelled"))
+        try:
+            return self.dataset.balanced(self.num_labelled, self.streams.fresh("labelled"))
+        except BadInput as error:
+            raise BadInput(f"game.labelled: {error}") from None
 
     def check_data(self) -> None:
         """Raises BadInput where a class has fewer samples than should have a label."""
