@@ -56,3 +56,21 @@ def test_every_metric_is_explained():
 
     page = (DOCS / "evaluation.md").read_text()
     assert [name for name in METRIC_NAMES if f"**{name}**" not in page] == []
+
+
+def test_the_tables_of_the_games_are_those_of_the_measured_runs():
+    printed = subprocess.run(
+        [sys.executable, DOCS / "games.py"], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    page = (DOCS / "games.md").read_text().splitlines()
+    assert len(printed) >= 12 and [line for line in printed if line not in page] == []
+
+
+def test_every_game_has_its_chapter_and_its_recipes():
+    from ganctl.config import choices
+
+    page = (DOCS / "games.md").read_text()
+    for game in choices("game"):
+        if game != "gan":
+            assert f"ganctl train experiment={game}_mnist data.root=DIR" in page
+            assert {f"{game}_mnist", f"{game}_fashion_mnist"} <= {*choices("experiment")}

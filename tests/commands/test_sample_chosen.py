@@ -283,8 +283,16 @@ REFUSED = {
     "some labels": ("cgan", {"labels": "3"}, "for some classes use --label"),
     "too few": ("cgan", {"label": "1,2,3", "num": 2}, "less than one of each of 3 classes"),
     "three ends": ("cgan", {"label": "1,2,3", "interpolate": True}, "from one class to one other"),
-    "two pictures": ("infogan", {"sweep": "c1", "interpolate": True}, "--sweep c1: and --interpolate ask for two"),
-    "label and labels": ("cgan", {"label": "1", "labels": "all"}, "--label 1: and --labels all ask for two"),
+    "two pictures": (
+        "infogan",
+        {"sweep": "c1", "interpolate": True},
+        "--sweep c1 --interpolate: are two pictures; choose one",
+    ),
+    "label and labels": (
+        "cgan",
+        {"label": "1", "labels": "all"},
+        "--label 1 --labels all: are two pictures; choose one",
+    ),
     "no auto-encoder": ("gan", {"reconstruct": True}, "has no auto-encoder; name a run of game=aae"),
     "progress has its own": ("gan", {"progress": True, "num": 3}, "leave out --num"),
     "progress as arrays": ("gan", {"progress": True, "npz": True}, "leave out --npz"),

@@ -75,7 +75,9 @@ def test_a_code_matches_whatever_class_it_stands_for():
 
 
 def test_what_a_game_does_not_offer_is_refused_and_left_out():
-    with pytest.raises(BadInput, match="label_agreement is of what a game controls"):
+    with pytest.raises(
+        BadInput, match="label_agreement is only of what game=cgan, projection, acgan, aae_semisupervised controls"
+    ):
         ImageEvaluator(TRAIN, TEST, ["label_agreement"], "classifier")
     assert "label_agreement" not in ImageEvaluator(TRAIN, TEST, [], "classifier").metrics
     assert {*LABELLED} <= {*ImageEvaluator(TRAIN, TEST, [], "classifier", offers=LABELLED).metrics}
@@ -89,7 +91,12 @@ def test_what_the_networks_say_of_themselves_is_of_held_out_images():
     def own(pixels, labels, stream):
         seen.append((pixels, labels))
         codes = torch.randn(len(pixels), 2, generator=stream)
-        return {"reconstruction_error": pixels.float().flatten(1).mean(dim=1), "latents": codes, "prior": -codes}
+        return {
+            "reconstruction_error": pixels.float().flatten(1).mean(dim=1),
+            "latents": codes,
+            "prior": -codes,
+            "other_prior": codes.flip(0),
+        }
 
     offers = ("reconstruction_error", "prior_distance", "prior_p")
     fake = images(2, 240)
