@@ -3,7 +3,6 @@
 import csv
 import json
 import os
-import random
 import shutil
 import signal
 import subprocess
@@ -202,8 +201,7 @@ def test_a_study_killed_three_times_ends_as_one_left_alone(tmp_path):
     alone = ganctl("compare-losses", *words, cwd=tmp_path / "alone", timeout=600)
     assert alone.returncode == 0, alone.stderr
     path = tmp_path / "killed" / "outputs" / "comparisons" / "study"
-    chance = random.Random(4)
-    for share in sorted(chance.uniform(0.05, 0.9) for _ in range(3)):
+    for share in (0.1, 0.55, 0.8):  # at the first none of the cells is done, at the last some are
         process = start(tmp_path / "killed", *words)
         # Two checkpoints of each cell stay, so 12 are there at the end.
         while len(list(path.glob("cells/*/*/checkpoints/step-*/checkpoint.json"))) < share * 12:
