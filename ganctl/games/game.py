@@ -193,7 +193,11 @@ class Game(ABC):
         return {}
 
     def draw(self, count: int, noise: torch.Generator) -> Inputs:
-        """What `count` samples are generated from, the same for the same state of `noise`."""
+        """What `count` samples are generated from, the same for the same state of `noise`.
+
+        Raises:
+            NotImplementedError: the game makes no samples, as that of the classifier.
+        """
         raise NotImplementedError(f"{count} samples: a {type(self).__name__} makes none")
 
     def generate(self, inputs: Inputs) -> Tensor:
