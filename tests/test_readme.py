@@ -64,8 +64,8 @@ def place(tmp_path_factory):
 
 
 def marked(command):
-    """A comparison with arguments takes half a minute even at this budget, and another data set its time to read."""
-    long = "compare-losses " in command or "--data" in command
+    """A comparison takes up to half a minute even at this budget, and so does reading and measuring another data set."""
+    long = "compare-losses" in command or "ganctl evaluate" in command
     return pytest.param(command, marks=[pytest.mark.slow] if long else [])
 
 

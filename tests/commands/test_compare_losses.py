@@ -159,6 +159,7 @@ def test_a_killed_cell_is_recorded_and_taken_up_again(tmp_path):
     assert (info["status"], info["step"]) == ("completed", 400)
 
 
+@pytest.mark.slow
 def test_ctrl_c_saves_every_cell_and_the_same_command_goes_on(tmp_path):
     words = [*TINY, "steps=100000", "sample_every=100000", "name=stopped", "seed=0"]
     process = start(tmp_path, *words)
