@@ -147,7 +147,8 @@ class DcganDiscriminator(nn.Module):
             layers.append(nn.Conv2d(_block_widths(size, width)[-1], 1, SMALLEST[size]))
         self.layers = nn.Sequential(*layers, nn.Flatten(0))
         projects = wiring.discriminator == "projection"
-        self.projection = Projection(wiring.given, _num_features(size, width, hidden)) if projects else None
+        features = _num_features(size, width, hidden)
+        self.projection = Projection(wiring.given, features, spectral_norm) if projects else None
         initialize_(self)
         if spectral_norm:
             normalize_spectrum_(self)

@@ -80,7 +80,7 @@ class MlpDiscriminator(nn.Module):
         layers.append(nn.Linear(self.num_features, 1))
         self.layers = nn.Sequential(*layers)
         projects = wiring.discriminator == "projection"
-        self.projection = Projection(wiring.given, self.num_features) if projects else None
+        self.projection = Projection(wiring.given, self.num_features, spectral_norm) if projects else None
         if spectral_norm:
             normalize_spectrum_(self)
 

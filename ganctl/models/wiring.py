@@ -52,23 +52,30 @@ def head(wiring: Wiring, features: int) -> dict[str, Callable[[], nn.Module]]:
 class Projection(nn.Module):
     """The inner product of features [N, F] with the vector of a class: y^T V phi(x), [N].
 
-    Source: Miyato and Koyama 2018 (arXiv:1802.05637), eq. 3.
+    Source: Miyato and Koyama 2018 (arXiv:1802.05637), eq. 3. The paper's V has spectral norm 1, and so its vectors have
+    elements of about 1 / sqrt(F). Without spectral normalization that factor stands outside of V: Adam moves each
+    element as far whatever F is, and D knew the classes long before G could (docs/log.md).
 
     Args:
         given: classes.
-        features: how many.
+        features: how many, F.
+        spectral_norm: whether V will be divided by its spectral norm.
     """
 
-    def __init__(self, given: int, features: int) -> None:
+    def __init__(self, given: int, features: int, spectral_norm: bool = False) -> None:
         super().__init__()
         self.embedding = nn.Linear(given, features, bias=False)
+        self.scale = 1.0 if spectral_norm else features**-0.5
 
     def forward(self, features: Tensor, given: Tensor) -> Tensor:
-        return (self.embedding(given) * features).sum(dim=1)
+        return self.scale * (self.embedding(given) * features).sum(dim=1)
 
 
 class ConditionalBatchNorm(nn.Module):
     """Batch norm whose scale and shift belong to the class (Dumoulin et al. 2017, arXiv:1610.07629, eq. 5).
+
+    Scales begin at 1 and shifts at N(0, 0.5^2): what comes after can tell the classes apart from the first step. With
+    shifts of 0 it takes a thousand steps of Adam until there is anything to tell (docs/log.md).
 
     Args:
         norm: batch norm without weights of its own, of as many channels.
@@ -79,7 +86,7 @@ class ConditionalBatchNorm(nn.Module):
         super().__init__()
         self.norm = norm
         self.scale = nn.Parameter(torch.ones(given, norm.num_features))
-        self.shift = nn.Parameter(torch.zeros(given, norm.num_features))
+        self.shift = nn.Parameter(0.5 * torch.randn(given, norm.num_features))
 
     def forward(self, x: Tensor, given: Tensor) -> Tensor:
         scale, shift = ((given @ table).view(len(x), -1, *[1] * (x.ndim - 2)) for table in (self.scale, self.shift))

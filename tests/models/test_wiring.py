@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn.functional import batch_norm
 
 from ganctl.models import MODELS, Wiring
-from ganctl.models.wiring import ConditionalBatchNorm
+from ganctl.models.wiring import ConditionalBatchNorm, Projection
 from ganctl.schema import Dcgan, Mlp
 
 SHAPES = {1: (12, 3), 2: (12, 3, 4, 4)}
@@ -65,9 +65,21 @@ def test_classes_share_the_running_statistics(dimensions):
     assert torch.equal(mean, layer.norm.running_mean)
 
 
-def test_a_new_class_begins_as_plain_batch_norm():
-    layer, x = ConditionalBatchNorm(nn.BatchNorm1d(3, affine=False), 4), torch.randn(6, 3)
-    assert torch.equal(layer(x, torch.eye(4)[[0, 1, 2, 3, 0, 1]]), nn.BatchNorm1d(3)(x))
+def test_classes_begin_as_plain_batch_norm_with_a_shift_that_tells_them_apart():
+    layer, x = ConditionalBatchNorm(nn.BatchNorm1d(300, affine=False), 4), torch.randn(6, 300)
+    classes = [0, 1, 2, 3, 0, 1]
+    moved = layer(x, torch.eye(4)[classes]) - nn.BatchNorm1d(300)(x)
+    torch.testing.assert_close(moved, layer.shift[classes].detach())
+    assert layer.shift.std(dim=1).tolist() == pytest.approx([0.5] * 4, rel=0.15)
+
+
+@pytest.mark.parametrize(("spectral_norm", "scale"), [(False, 1 / 8), (True, 1.0)])
+def test_the_projection_is_the_inner_product_with_the_vector_of_the_class(spectral_norm, scale):
+    layer, features = Projection(4, 64, spectral_norm), torch.randn(6, 64)
+    classes = [0, 1, 2, 3, 0, 1]
+    vectors = layer.embedding.weight.T[classes]
+    known = torch.stack([scale * torch.dot(row, vector) for row, vector in zip(features, vectors, strict=True)])
+    torch.testing.assert_close(layer(features, torch.eye(4)[classes]), known)
 
 
 @every_model
