@@ -64,7 +64,7 @@ def place(tmp_path_factory):
 
 
 def marked(command):
-    """A comparison takes up to half a minute even at this budget, and so does reading and measuring another data set."""
+    """A comparison takes up to half a minute even at this budget, and measuring half of that."""
     long = "compare-losses" in command or "ganctl evaluate" in command
     return pytest.param(command, marks=[pytest.mark.slow] if long else [])
 
