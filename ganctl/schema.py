@@ -112,6 +112,7 @@ class InfoGan(Cgan):
     continuous: int = bounded(2, least=0, below=101)
     information_weight: float = bounded(1.0, least=0)
     continuous_weight: float = bounded(0.1, least=0)
+    noise_deviation: float = bounded(1.0, above=0)
 
 
 @dataclass

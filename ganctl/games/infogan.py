@@ -29,6 +29,9 @@ class InfoGan(Gan):
         continuous: codes c2, c3, ... from U(-1, 1).
         information_weight: lambda of the categorical code.
         continuous_weight: lambda of each continuous one.
+        noise_deviation: of each element of the latent vector, above 0. Below 1 the codes begin as the larger part of
+            what the generator is given, and a category takes over more of what a sample is (Mukherjee et al. 2019,
+            ClusterGAN, arXiv:1809.03627, section 3.1, has 0.1).
     """
 
     offers: tuple[str, ...] = ("code_match", "mutual_information")
@@ -41,11 +44,13 @@ class InfoGan(Gan):
         continuous: int = 2,
         information_weight: float = 1.0,
         continuous_weight: float = 0.1,
+        noise_deviation: float = 1.0,
     ) -> None:
         super().__init__(parts, discriminator_turns)
         self.head = parts.networks["head"]
         self.categories = categories
         self.information_weight, self.continuous_weight = information_weight, continuous_weight
+        self.noise_deviation = noise_deviation
         classes = {"c1": Code(classes=categories)} if categories else {}
         first = len(classes) + 1
         self.offers = type(self).offers if categories else ()
@@ -65,8 +70,8 @@ class InfoGan(Gan):
         return Wiring(given=size, generator="input", discriminator="none", head=size)
 
     def draw(self, count: int, noise: torch.Generator) -> Inputs:
-        """Latent vectors from N(0, I), a category of each, and numbers from U(-1, 1)."""
-        inputs = super().draw(count, noise)
+        """Latent vectors from N(0, s^2 I), a category of each, and numbers from U(-1, 1)."""
+        latent = self.noise_deviation * self.latents(count, noise)
         drawn: dict[str, Tensor] = {}
         for name, code in self.codes.items():
             if code.classes:
@@ -74,7 +79,7 @@ class InfoGan(Gan):
                 drawn[name] = one_hot(values, code.classes).float()
             else:
                 drawn[name] = 2 * torch.rand(count, 1, generator=noise, device=noise.device) - 1
-        return Inputs(inputs.latent, {name: value.to(inputs.latent.device) for name, value in drawn.items()})
+        return Inputs(latent, {name: value.to(latent.device) for name, value in drawn.items()})
 
     def information(self, inputs: Inputs, features: Tensor) -> dict[str, Tensor]:
         """The bound of each code, in nats, [N]: its mean is L_I(G, Q)."""

@@ -45,6 +45,15 @@ def test_codes_are_drawn_and_given_to_the_generator_in_their_order(categories, c
     assert torch.equal(seen[0], inputs.latent) and torch.equal(seen[1], torch.cat([*inputs.codes.values()], dim=1))
 
 
+def test_noise_is_as_wide_as_asked_and_codes_stay_as_they_are():
+    wide, narrow = (
+        playing("infogan", f"game.noise_deviation={deviation}").game.draw(9, torch.Generator().manual_seed(0))
+        for deviation in (1.0, 0.25)
+    )
+    assert torch.equal(0.25 * wide.latent, narrow.latent)
+    assert all(torch.equal(code, narrow.codes[name]) for name, code in wide.codes.items())
+
+
 @pytest.mark.parametrize("turn", ["discriminator_loss", "generator_loss"])
 def test_the_information_term_is_minus_the_weighted_bounds_by_hand(turn):
     game, seen = playing("infogan", *CODES).game, batch()
