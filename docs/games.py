@@ -1,11 +1,13 @@
-"""The tables of docs/games.md.
+"""The tables and pictures of docs/games.md.
 
-python docs/games.py                    prints them from docs/games.csv
-python docs/games.py DATA_ROOT RUN...   writes that file anew from the newest evaluation of each run folder first
+python docs/games.py                    prints the tables from docs/games.csv
+python docs/games.py DATA_ROOT RUN...   writes that file anew from the newest evaluation of each run folder first, and
+                                        the pictures from the runs of seed 0
 """
 
 import csv
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -19,6 +21,16 @@ TABLES = {
         ("aae", "aae_semisupervised"),
         ("reconstruction_error", "principal components", "prior_distance", "prior_p", "confidence", "label_error"),
     ),
+}
+# What `ganctl sample` is asked to show of each game.
+CLASSES = ["--labels", "all", "--num", "16"]
+PICTURES = {
+    "cgan": {"": CLASSES},
+    "projection": {"": CLASSES},
+    "acgan": {"": CLASSES},
+    "infogan": {"": ["--sweep", "c1", "--num", "8"], "-c2": ["--sweep", "c2", "--num", "8", "--columns", "10"]},
+    "aae": {"": ["--reconstruct", "--num", "16"]},
+    "aae_semisupervised": {"": CLASSES},
 }
 
 
@@ -39,10 +51,19 @@ def take_over(root: str, runs: list[Path]) -> None:
             found["principal components"] = (principal_error(config, root), None, None)
         about = [game, config["data"]["name"], config["seed"], entry["step"], round(info["seconds"])]
         rows += [[*about, name, *("" if n is None else f"{n:.6g}" for n in values)] for name, values in found.items()]
+        if (config["data"]["name"], config["seed"]) == ("mnist", 0):
+            draw(game, run)
     with FILE.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["game", "data", "seed", "steps", "seconds", "metric", "value", "low", "high"])
         writer.writerows(rows)
+
+
+def draw(game: str, run: Path) -> None:
+    """The pictures of a game, from a run."""
+    for name, words in PICTURES[game].items():
+        file = FILE.with_name(f"games-{game}{name}.png")
+        subprocess.run([sys.executable, "-m", "ganctl", "sample", run, *words, "--out", file], check=True)
 
 
 def followed(run: Path) -> dict[str, float]:
