@@ -272,12 +272,12 @@ def reopen(
 
 def _stand_in(folder: RunFolder) -> Dataset | None:
     """Two black images of the run's size: a generator needs no data, which may be gone. None where it makes points."""
-    shape, classes = (folder.info().get(key) for key in ("sample_shape", "classes"))
-    sizes = shape if isinstance(shape, list) else []
-    if len(sizes) == 3 and all(isinstance(size, int) and 0 < size <= 4096 for size in sizes):
-        labels = torch.tensor([0, classes - 1]) if isinstance(classes, int) and classes > 0 else None
-        return ImageSet(torch.zeros(2, *sizes, dtype=torch.uint8), labels)
-    return None
+    shape, classes = folder.sample_shape, folder.info().get("classes")
+    if shape is None or len(shape) != 3:
+        return None
+    if classes is not None and not (type(classes) is int and 0 <= classes <= 100_000):
+        raise BadInput(f"{folder.info_file}: classes is {classes!r}; it must be how many kinds of labels there were")
+    return ImageSet(torch.zeros(2, *shape, dtype=torch.uint8), torch.tensor([0, classes - 1]) if classes else None)
 
 
 def _locate(path: Path | None, output_dir: Path) -> tuple[RunFolder, Path]:

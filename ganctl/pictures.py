@@ -9,9 +9,12 @@ import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
+from ganctl.errors import BadInput
+
 GRID_COUNT = 64  # samples in the grids of a run; more where that fills the last row
 POINT_COUNT = 2000  # points in its scatter plots
 GREY = 64  # of the lines between images
+LONGEST = {"gif": 65_535, "webp": 16_383}  # pixels a side that the formats have room for
 CAPTION = 16  # pixels, the height of a line of text
 
 
@@ -108,6 +111,11 @@ def to_animation(frames: Sequence[np.ndarray], milliseconds: Sequence[int], endi
     Returns: the bytes of the file.
     """
     height, width = (max(frame.shape[axis] for frame in frames) for axis in (0, 1))
+    if max(height, width) > LONGEST[ending]:
+        raise BadInput(
+            f"--out *.{ending}: its frames would have {width} x {height} pixels, and such a file takes at most "
+            f"{LONGEST[ending]:,} a side; ask for fewer with --num and --columns"
+        )
     images = []
     for frame in frames:
         margin = ((0, height - frame.shape[0]), (0, width - frame.shape[1]), (0, 0))

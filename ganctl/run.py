@@ -19,11 +19,16 @@ PACKAGES = ("ganctl", "torch", "torchvision", "numpy", "hydra-core", "safetensor
 def write_atomically(path: Path, content: str | bytes) -> None:
     """Writes the file aside, flushes it to the disk and renames it: it is there whole, or as it was before."""
     aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with aside.open("wb") as file:
-        file.write(content.encode() if isinstance(content, str) else content)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(path)
+    try:
+        with aside.open("wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            aside.unlink()
+        raise
 
 
 def now() -> str:
@@ -101,9 +106,17 @@ class RunFolder:
         """What run.json says; empty where it cannot be read."""
         try:
             values = json.loads(self.info_file.read_text())
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return {}
         return values if isinstance(values, dict) else {}
+
+    @property
+    def sample_shape(self) -> tuple[int, ...] | None:
+        """[C, H, W] of the run's images, [2] of its points; None where run.json does not say."""
+        sizes = self.info().get("sample_shape")
+        if isinstance(sizes, list) and all(type(size) is int and 0 < size <= 4096 for size in sizes):
+            return tuple(sizes) or None
+        return None
 
     def update(self, **changes: Any) -> None:
         """Changes some of run.json."""

@@ -56,7 +56,7 @@ def progress(run: Path | None, out: Path | None) -> tuple[Path, bytes]:
         say(f"{home.path}: {MOST} of its {len(grids)} grids, evenly over the run")
         grids = [grids[place] for place in np.linspace(0, len(grids) - 1, MOST).round().astype(int)]
     # A scatter plot's title says the step already.
-    titled = len(home.info().get("sample_shape") or ()) == 1
+    titled = len(home.sample_shape or ()) == 1
     frames = []
     for path in grids:
         try:

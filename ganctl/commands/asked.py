@@ -47,7 +47,7 @@ def refuse_both(asked: Asked, options: dict[str, object], npz: bool) -> None:
     """Raises BadInput where two things are asked that exclude each other."""
     flags = asked.flags
     if len(flags) > 1 and not (len(flags) == 2 and asked.label is not None and asked.interpolate):
-        raise BadInput(f"{flags[0]} {flags[1]}: are two pictures; choose one (--label goes with --interpolate)")
+        raise BadInput(f"{flags[0]} and {flags[1]}: ask for two pictures; choose one (--label goes with --interpolate)")
     if asked.labels not in (None, "all"):
         raise BadInput(f"--labels {asked.labels}: only all is known; for some classes use --label, as in --label 3,7")
     if asked.progress:

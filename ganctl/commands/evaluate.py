@@ -70,7 +70,7 @@ def evaluate_run(run: Path | None, wanted: Wanted, ema: bool | None) -> tuple[Pa
     """
     experiment, checkpoint = reopen(run, Path("outputs"), [*wanted.plugins], "auto", ema)
     home = find(checkpoint.resolve().parent.parent)
-    shape = tuple(home.info().get("sample_shape") or experiment.dataset.shape)
+    shape = home.sample_shape or experiment.dataset.shape
     data, device = read(home.config).data, experiment.training.streams.device
     offers = experiment.training.game.offers
     seen = home.info().get("data_fingerprint")
@@ -281,7 +281,7 @@ def evaluations_in(file: Path) -> list[dict[str, Any]]:
     """The evaluations in a metrics.json, oldest first; none where it is not there or cannot be read."""
     try:
         found = json.loads(file.read_text())["evaluations"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return []
     return [entry for entry in found if isinstance(entry, dict)] if isinstance(found, list) else []
 

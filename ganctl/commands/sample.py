@@ -68,14 +68,19 @@ def sample(
         drawn = _draw(experiment, asked, num, columns, Streams(seed).fresh("sampling"), animated)
         count, note = len(drawn.samples), _reach(experiment, asked)
         content = _of_samples(experiment, asked, drawn, columns, npz, out if animated else None)
-    for line in filter(None, [f"sampled {checkpoint}, {experiment.weights} weights, seed {seed}", note]):
-        say(line)  # only now, for until here it may have been refused
     shown = "".join(f"-{flag[2:].replace(' ', '-').replace(',', '-')}" for flag in asked.flags)
     if experiment.category and not asked.flags and num is columns is None:
         shown = f"-by-{experiment.category}"
+    shown = shown[:100] + ("" if columns is None else f"-columns-{columns}")
     weights = "" if experiment.training.average else "-no-ema" if ema is False else ""
     name = f"sample-step-{experiment.training.step:08d}-seed-{seed}-num-{count}{shown}{weights}"
-    return _write(out or home.path / f"{name}.{'npz' if npz else 'png'}", content)
+    path = _write(out or home.path / f"{name}.{'npz' if npz else 'png'}", content)
+    for line in filter(None, [f"sampled {checkpoint}, {experiment.weights} weights, seed {seed}", note]):
+        say(line)  # only now, for until here it may have been refused
+    return path
+
+
+MOST = 100_000  # samples that are chosen, not just any: they are made at once
 
 
 @dataclass(frozen=True)
@@ -119,6 +124,7 @@ def _table(
     rows = num or (experiment.picture_count if points else 32 if animated else 8)
     if asked.interpolate:
         _refuse_steps(steps)
+        _refuse_many(rows, steps)
         return traversals.interpolation(experiment, classes, rows, steps, noise)
     if asked.sweep is not None:
         code = experiment.training.game.codes.get(asked.sweep)
@@ -128,12 +134,17 @@ def _table(
             rows = num or (-(-experiment.picture_count // code.classes) if points else 8)
         elif code and not code.classes:
             _refuse_steps(steps)
+        if code:
+            _refuse_many(rows, code.classes or steps)
         return traversals.sweep(experiment, asked.sweep, rows, steps, noise)
     if asked.labels is not None:
+        _refuse_many(rows, experiment.dataset.classes)
         return traversals.all_classes(experiment, rows, noise)
     wide = columns or 8
     whole = len(classes) * wide  # a row of each class
-    return traversals.of_classes(experiment, classes, num or -(-GRID_COUNT // whole) * whole, wide, noise)
+    count = num or -(-GRID_COUNT // whole) * whole
+    _refuse_many(count, 1)
+    return traversals.of_classes(experiment, classes, count, wide, noise)
 
 
 def _smooth(experiment: Experiment, asked: Asked) -> bool:
@@ -158,6 +169,14 @@ def _reach(experiment: Experiment, asked: Asked) -> str:
 def _refuse_steps(steps: int) -> None:
     if steps < 2:
         raise BadInput(f"--columns {steps}: has no room for both ends; use 2 or more")
+
+
+def _refuse_many(rows: int, columns: int) -> None:
+    if rows * columns > MOST:
+        raise BadInput(
+            f"this would be {rows * columns:,} samples in one picture or file, and {MOST:,} is the most; ask for fewer "
+            "with --num and --columns"
+        )
 
 
 def _of_samples(

@@ -44,7 +44,7 @@ def classes_of(text: str, experiment: Experiment) -> list[int]:
     """
     count = _labels(f"--label {text}", experiment)
     words = text.replace(" ", "").split(",")
-    if not all(word.isascii() and word.isdigit() and int(word) < count for word in words):
+    if not all(word.isascii() and word.isdigit() and len(word) < 10 and int(word) < count for word in words):
         raise BadInput(f"--label {text}: the classes are 0 to {count - 1}; name one, or several as in 0,{count - 1}")
     return [int(word) for word in words]
 

@@ -1,5 +1,7 @@
 """`ganctl sample` where something of a sample can be chosen: pictures and arrays of what was asked for."""
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -286,12 +288,12 @@ REFUSED = {
     "two pictures": (
         "infogan",
         {"sweep": "c1", "interpolate": True},
-        "--sweep c1 --interpolate: are two pictures; choose one",
+        "--sweep c1 and --interpolate: ask for two pictures; choose one",
     ),
     "label and labels": (
         "cgan",
         {"label": "1", "labels": "all"},
-        "--label 1 --labels all: are two pictures; choose one",
+        "--label 1 and --labels all: ask for two pictures; choose one",
     ),
     "no auto-encoder": ("gan", {"reconstruct": True}, "has no auto-encoder; name a run of game=aae"),
     "progress has its own": ("gan", {"progress": True, "num": 3}, "leave out --num"),
@@ -300,6 +302,15 @@ REFUSED = {
     "columns of all labels": ("cgan", {"labels": "all", "columns": 3}, "say how many with --num"),
     "columns of categories": ("infogan", {"sweep": "c1", "columns": 3}, "has a column a category; leave it out"),
     "one step": ("gan", {"interpolate": True, "columns": 1}, "use 2 or more"),
+    "a class of many digits": ("cgan", {"label": "1" * 5000}, "the classes are 0 to 9"),
+    "too many of all": (
+        "cgan",
+        {"labels": "all", "num": 10_001},
+        "100,010 samples in one picture or file, and 100,000",
+    ),
+    "too many steps": ("gan", {"interpolate": True, "columns": 10**26}, "ask for fewer with --num and --columns"),
+    "too long a sweep": ("infogan", {"sweep": "c2", "columns": 10**10}, "is the most"),
+    "too many of each": ("cgan", {"label": "0,1,2", "columns": 10**8}, "is the most"),
     "points in a table": ("ring", {"sweep": "c2"}, "points have no rows and columns"),
 }
 
@@ -309,6 +320,39 @@ def test_what_cannot_be_shown_is_refused_in_a_line(runs, name, options, message)
     with pytest.raises(BadInput) as refused:
         draw(runs[name], **options)
     assert message in str(refused.value) and "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(("ending", "rows"), [("webp", 600), ("gif", 2300)])
+def test_an_animation_larger_than_its_format_is_refused_and_nothing_is_left(runs, folder, ending, rows):
+    with pytest.raises(BadInput, match="such a file takes at most"):
+        draw(runs["infogan"], sweep="c1", num=rows, columns=1, out=folder / f"a.{ending}")
+    assert not [*folder.iterdir()]
+
+
+def test_a_file_that_cannot_be_written_leaves_nothing_beside_it(runs, call, folder):
+    (folder / "taken.png").mkdir()
+    done = call("sample", runs["cgan"], "--num", 4, "--out", "taken.png")
+    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1 and "cannot be written" in done.stderr
+    assert [path.name for path in folder.iterdir()] == ["taken.png"]
+
+
+def test_a_long_list_of_classes_still_has_a_name(runs):
+    assert draw(runs["cgan"], label=",".join("0123456789" * 12)).exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [("[" * 200_000, ""), ('{"sample_shape": 784}', ""), ('{"sample_shape": [1, 28, 28], "classes": -1}', "run.json")],
+)
+def test_what_another_hand_wrote_into_run_json_is_no_crash(runs, folder, words, message):
+    damaged = shutil.copytree(runs["cgan"], folder / "damaged")
+    (damaged / "run.json").write_text(words)
+    assert draw(damaged, progress=True).exists()
+    if message:
+        with pytest.raises(BadInput, match=message):
+            draw(damaged, num=2)
+    else:  # the size is then read from the data
+        assert draw(damaged, num=2).exists()
 
 
 def test_a_file_of_another_kind_than_its_name_says_is_refused(runs, folder):
@@ -324,7 +368,7 @@ def test_a_file_of_another_kind_than_its_name_says_is_refused(runs, folder):
 
 def test_the_command_line_passes_on_what_was_asked(runs, call, folder):
     done = call("sample", runs["cgan"], "--label", "3,7", "--interpolate", "--columns", "4", "--num", "2")
-    assert done.returncode == 0 and done.stdout.strip().endswith("num-8-label-3-7-interpolate.png")
+    assert done.returncode == 0 and done.stdout.strip().endswith("num-8-label-3-7-interpolate-columns-4.png")
     for words in (["--labels", "all"], ["--sweep", "label"], ["--progress"]):
         assert call("sample", runs["cgan"], *words).returncode == 0
     assert call("sample", runs["aae"], "--reconstruct").stdout.strip().endswith("num-32-reconstruct.png")
