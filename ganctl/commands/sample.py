@@ -22,6 +22,8 @@ from ganctl.pictures import GRID_COUNT, paired, to_pixels, to_png
 from ganctl.run import find, write_atomically
 from ganctl.streams import Streams
 
+MOST = 100_000  # samples that are chosen, not just any: they are made at once
+
 
 def sample(
     run: Path | None,
@@ -78,9 +80,6 @@ def sample(
     for line in filter(None, [f"sampled {checkpoint}, {experiment.weights} weights, seed {seed}", note]):
         say(line)  # only now, for until here it may have been refused
     return path
-
-
-MOST = 100_000  # samples that are chosen, not just any: they are made at once
 
 
 @dataclass(frozen=True)
