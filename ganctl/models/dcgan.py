@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import linear
 
 from ganctl.errors import BadInput
 from ganctl.models.layers import OUTPUT_RANGES, OUTPUTS, normalize_spectrum_
@@ -45,6 +46,24 @@ def initialize_(network: nn.Module) -> None:
                 nn.init.zeros_(layer.bias)
 
 
+class FromPoint(nn.ConvTranspose2d):
+    """A transposed convolution of vectors [N, C, 1, 1] to maps [N, out, side, side], each of whose places has its own
+    weights: a matrix product, and computed as one, which takes a quarter of the time (docs/performance.md)."""
+
+    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
+        weight = self.weight.permute(0, 2, 3, 1)  # as it lies in memory, with the channels last
+        maps = x.flatten(1) @ weight.flatten(1)
+        return maps.view(-1, *weight.shape[1:]).permute(0, 3, 1, 2)
+
+
+class ToPoint(nn.Conv2d):
+    """A convolution of maps [N, C, side, side] by a kernel as large as they are, to [N, out, 1, 1]: a matrix product."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight = self.weight.permute(0, 2, 3, 1).flatten(1)
+        return linear(x.permute(0, 2, 3, 1).flatten(1), weight, self.bias)[:, :, None, None]
+
+
 class DcganGenerator(nn.Module):
     """Latent vectors [N, latent_dim] and what else is given [N, given] to images [N, channels, size, size]."""
 
@@ -75,8 +94,7 @@ class DcganGenerator(nn.Module):
             layers += [nn.Linear(first, hidden, bias=False), norm(hidden, nn.BatchNorm1d), nn.ReLU()]
         layers += [
             nn.Unflatten(1, (hidden or first, 1, 1)),
-            # A transposed convolution of a 1x1 map, whose every output pixel has its own weights.
-            nn.ConvTranspose2d(hidden or first, widths[0], side, bias=False),
+            FromPoint(hidden or first, widths[0], side, bias=False),
             norm(widths[0]),
             nn.ReLU(),
         ]
@@ -136,15 +154,14 @@ class DcganDiscriminator(nn.Module):
         first = channels + (wiring.given if self.takes_input else 0)
         layers = _trunk(first, size, width, norm)
         if hidden:
-            # A convolution that covers the whole map is a fully connected layer of it.
             layers += [
-                nn.Conv2d(_block_widths(size, width)[-1], hidden, SMALLEST[size], bias=norm == "none"),
+                ToPoint(_block_widths(size, width)[-1], hidden, SMALLEST[size], bias=norm == "none"),
                 NORMS[norm](hidden),
                 nn.LeakyReLU(0.2),
-                nn.Conv2d(hidden, 1, 1),
+                ToPoint(hidden, 1, 1),
             ]
         else:
-            layers.append(nn.Conv2d(_block_widths(size, width)[-1], 1, SMALLEST[size]))
+            layers.append(ToPoint(_block_widths(size, width)[-1], 1, SMALLEST[size]))
         self.layers = nn.Sequential(*layers, nn.Flatten(0))
         projects = wiring.discriminator == "projection"
         features = _num_features(size, width, hidden)
