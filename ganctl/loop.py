@@ -205,6 +205,7 @@ class Training:
             indices = sorted({int(key.split(".")[0]) for key in slots})
             groups = optimizer.state_dict()["param_groups"]
             optimizer.load_state_dict({"state": {i: _below(str(i), slots) for i in indices}, "param_groups": groups})
+            _align(optimizer)
         self.step, self.batches.drawn = counts["step"], counts["batches_drawn"]
 
 
@@ -223,6 +224,14 @@ def restore_networks(game: Game, average: Average | None, tensors: dict[str, Ten
 
 def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {key.removeprefix(f"{prefix}."): value for key, value in tensors.items() if key.startswith(f"{prefix}.")}
+
+
+def _align(optimizer: Optimizer) -> None:
+    """Lays the optimizer's state out in memory as its parameters are; fused kernels take for granted that it is."""
+    for parameter, state in optimizer.state.items():
+        for slot, value in state.items():
+            if value.shape == parameter.shape:
+                state[slot] = torch.empty_like(parameter).copy_(value)
 
 
 class Hook(Protocol):

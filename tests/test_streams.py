@@ -1,8 +1,9 @@
 """Streams: the same for the same seed and name, different otherwise, independent of each other."""
 
+import pytest
 import torch
 
-from ganctl.streams import Streams, derive
+from ganctl.streams import Masks, Streams, derive
 
 
 def test_a_stream_depends_on_its_seed_and_its_name_alone():
@@ -37,5 +38,27 @@ def test_preserved_puts_every_stream_back():
     before = streams.state()
     with streams.preserved():
         torch.randn(3)
-        torch.randn(3, generator=streams.layer_noise)
+        streams.layer_noise.draw(3, 100)
     assert all(torch.equal(before[name], state) for name, state in streams.state().items())
+
+
+def test_masks_go_on_from_where_their_state_was_taken():
+    masks = Masks(derive(0, "layer_noise"))
+    masks.draw(7, 30_000)
+    state = masks.get_state()
+    following = masks.draw(100_001, 30_000)
+    again = Masks(5)
+    again.set_state(state)
+    assert torch.equal(again.draw(100_001, 30_000), following)
+    masks.restart(derive(0, "layer_noise"))
+    assert torch.equal(masks.draw(9, 30_000), Masks(derive(0, "layer_noise")).draw(9, 30_000))
+
+
+def test_a_mask_is_as_long_as_asked_and_all_zero_at_zero():
+    assert [len(Masks(0).draw(count, 65535)) for count in (0, 1, 3, 4, 5, 1000)] == [0, 1, 3, 4, 5, 1000]
+    assert not Masks(0).draw(10_000, 0).any()
+
+
+def test_the_state_of_another_kind_of_stream_is_refused():
+    with pytest.raises(ValueError, match="32 bytes"):
+        Masks(0).set_state(torch.Generator().get_state())

@@ -7,6 +7,7 @@ from ganctl.games.contest import Contest, Judged, untouched
 from ganctl.games.evidence import gradient_evidence
 from ganctl.games.game import Batch, Game, Inputs, Parts, Player
 from ganctl.losses import pulling_away
+from ganctl.streams import derive
 
 
 class Gan(Game):
@@ -100,7 +101,7 @@ class Gan(Game):
         for network, moves in ((self.generator, True), (self.discriminator, False)):
             network.requires_grad_(moves)  # as in the generator's turn; the loop says so anew at every turn
         with self.streams.preserved(), torch.enable_grad():
-            self.streams.layer_noise.set_state(self.streams.fresh("probe", device=self.streams.device).get_state())
+            self.streams.layer_noise.restart(derive(self.streams.seed, "probe"))
             generated = untouched(self.generator, *inputs.parts)
             fake = untouched(self.discriminator, generated, told)
             with torch.no_grad():

@@ -57,7 +57,7 @@ class FromPoint(nn.ConvTranspose2d):
 
 
 class ToPoint(nn.Conv2d):
-    """A convolution of maps [N, C, side, side] by a kernel as large as they are, to [N, out, 1, 1]: a matrix product."""
+    """A convolution of maps [N, C, side, side] by a kernel of their size, to [N, out, 1, 1]: a matrix product."""
 
     def forward(self, x: Tensor) -> Tensor:
         weight = self.weight.permute(0, 2, 3, 1).flatten(1)
@@ -91,18 +91,18 @@ class DcganGenerator(nn.Module):
 
         layers: list[nn.Module] = []
         if hidden:
-            layers += [nn.Linear(first, hidden, bias=False), norm(hidden, nn.BatchNorm1d), nn.ReLU()]
+            layers += [nn.Linear(first, hidden, bias=False), norm(hidden, nn.BatchNorm1d), nn.ReLU(inplace=True)]
         layers += [
             nn.Unflatten(1, (hidden or first, 1, 1)),
             FromPoint(hidden or first, widths[0], side, bias=False),
             norm(widths[0]),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
         ]
         for before, after in pairwise(widths):
             layers += [
                 nn.ConvTranspose2d(before, after, 4, stride=2, padding=1, bias=False),
                 norm(after),
-                nn.ReLU(),
+                nn.ReLU(inplace=True),
             ]
         layers += [nn.ConvTranspose2d(widths[-1], channels, 4, stride=2, padding=1), OUTPUTS[output]()]
         self.layers = Conditioned(*layers)
@@ -117,12 +117,12 @@ class DcganGenerator(nn.Module):
 def _trunk(channels: int, size: int, width: int, norm: str) -> list[nn.Module]:
     """Strided convolutions down to the coarsest feature map."""
     widths = _block_widths(size, width)
-    layers: list[nn.Module] = [nn.Conv2d(channels, widths[0], 4, stride=2, padding=1), nn.LeakyReLU(0.2)]
+    layers: list[nn.Module] = [nn.Conv2d(channels, widths[0], 4, stride=2, padding=1), nn.LeakyReLU(0.2, inplace=True)]
     for before, after in pairwise(widths):
         layers += [
             nn.Conv2d(before, after, 4, stride=2, padding=1, bias=norm == "none"),
             NORMS[norm](after),
-            nn.LeakyReLU(0.2),
+            nn.LeakyReLU(0.2, inplace=True),
         ]
     return layers
 
@@ -157,7 +157,7 @@ class DcganDiscriminator(nn.Module):
             layers += [
                 ToPoint(_block_widths(size, width)[-1], hidden, SMALLEST[size], bias=norm == "none"),
                 NORMS[norm](hidden),
-                nn.LeakyReLU(0.2),
+                nn.LeakyReLU(0.2, inplace=True),
                 ToPoint(hidden, 1, 1),
             ]
         else:
@@ -200,7 +200,7 @@ class DcganEncoder(nn.Module):
             layers += [
                 nn.Linear(_num_features(size, width), hidden, bias=False),
                 nn.BatchNorm1d(hidden),
-                nn.LeakyReLU(0.2),
+                nn.LeakyReLU(0.2, inplace=True),
             ]
         self.layers = nn.Sequential(*layers, nn.Linear(_num_features(size, width, hidden), outputs))
         initialize_(self)

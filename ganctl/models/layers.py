@@ -1,8 +1,9 @@
 """Layers that the networks share."""
 
-import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
+
+from ganctl.streams import Masks
 
 OUTPUTS: dict[str, type[nn.Module]] = {"tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "none": nn.Identity}
 # What a generator makes of black and white; real images are scaled to match. Points have no such range.
@@ -17,7 +18,7 @@ class Dropout(nn.Module):
     """Dropout (Srivastava et al. 2014, JMLR 15) whose mask comes from a stream of the run, not from torch's own.
 
     Each element is kept with probability `kept / 65536`, the multiple of 1/65536 nearest to 1 - rate, and scaled by
-    its inverse, so that the expectation is exact. 16 random bits an element cost a quarter of torch's bernoulli draws.
+    its inverse, so that the expectation is exact.
 
     Args:
         rate: share of elements set to zero in training, in [0, 1).
@@ -27,21 +28,20 @@ class Dropout(nn.Module):
         super().__init__()
         self.rate = rate
         self.kept = round((1 - rate) * 65536)
-        self.stream: torch.Generator | None = None
+        self.stream: Masks | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or self.kept == 65536:
             return x
-        words = torch.empty((x.numel() + 3) // 4, dtype=torch.int64, device=x.device)
-        words.random_(-(2**63), None, generator=self.stream)
-        bits = words.view(torch.int16)[: x.numel()].view(x.shape)
-        return x * (bits < self.kept - 32768).to(x.dtype).mul_(65536 / self.kept)
+        assert self.stream, "attach_noise_ says where the masks come from"
+        mask = self.stream.draw(x.numel(), self.kept).view(x.shape)
+        return x * mask.to(x.dtype).mul_(65536 / self.kept)
 
     def extra_repr(self) -> str:
         return f"rate={self.rate}"
 
 
-def attach_noise_(network: nn.Module, stream: torch.Generator) -> None:
+def attach_noise_(network: nn.Module, stream: Masks) -> None:
     """Lets every layer of `network` that draws random numbers draw them from `stream`."""
     for layer in network.modules():
         if isinstance(layer, Dropout):

@@ -4,11 +4,12 @@ import pytest
 import torch
 
 from ganctl.models.layers import Dropout, attach_noise_
+from ganctl.streams import Masks
 
 
 def layer(rate, seed=0):
     dropout = Dropout(rate)
-    attach_noise_(dropout, torch.Generator().manual_seed(seed))
+    attach_noise_(dropout, Masks(seed))
     return dropout
 
 
