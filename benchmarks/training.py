@@ -1,0 +1,249 @@
+"""How fast a training step is, beside the loop of a textbook and beside its matrix products and convolutions alone.
+
+    python benchmarks/training.py [--repeats 5] [--json FILE] [CASE...]
+
+For each case three ways take turns in one process, and the medians of their times are divided:
+
+- `ganctl`: the loop as `ganctl train` runs it, scalars every tenth step, hooks left out;
+- `textbook`: the same networks and the same steps written as tutorials write them: a DataLoader that turns one image
+  after the other into a tensor, a backward pass for real and one for generated samples, two `.item()` a step, Adam as
+  torch has it by default, subnormal numbers kept;
+- `floor`: the matrix products and convolutions of a ganctl step alone, of the same shapes, on random numbers, their
+  results thrown away.
+
+Nothing else should run meanwhile. Only the ratios mean something on another machine.
+"""
+
+import argparse
+import copy
+import json
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.data import DataLoader, Dataset
+from torchvision.transforms import Compose, Normalize, ToTensor
+
+from ganctl.build import build
+from ganctl.config import load
+from ganctl.data import ImageSet
+from ganctl.experiment import Experiment
+from ganctl.loop import train
+from ganctl.models.dcgan import FromPoint, ToPoint
+from ganctl.models.layers import Dropout
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is timed.
+
+    Attributes:
+        words: of `ganctl train`.
+        steps: timed at once.
+        saturated: whether D has won before the clock starts, so that gradients of a saturating loss are subnormal.
+        side: of the images; above 28 real ones are enlarged.
+    """
+
+    words: tuple[str, ...]
+    steps: int
+    saturated: bool = False
+    side: int = 28
+
+
+MLP, DCGAN = ("data=mnist5k", "model=mlp"), ("data=mnist5k", "model=dcgan", "batch_size=64", "optim.lr=0.0002")
+CASES = {
+    "mlp": Case((*MLP, "loss=nonsaturating"), 50),
+    "mlp, one thread": Case((*MLP, "loss=nonsaturating", "threads=1"), 50),
+    "mlp, minimax, saturated": Case((*MLP, "loss=minimax"), 10, saturated=True),
+    "mlp, minimax, saturated, one thread": Case((*MLP, "loss=minimax", "threads=1"), 10, saturated=True),
+    "dcgan": Case(DCGAN, 10),
+    "dcgan, one thread": Case((*DCGAN, "threads=1"), 10),
+    "dcgan, 64 pixels": Case((*DCGAN, "model.width=32"), 3, side=64),
+}
+PRODUCTS = ("mm", "addmm", "bmm", "convolution", "convolution_backward")
+
+
+class Pictures(Dataset[tuple[Tensor, int]]):
+    """Images that become tensors one after the other, as torchvision's own data sets hand them out."""
+
+    def __init__(self, pixels: Tensor) -> None:
+        self.pixels = pixels
+        self.transform = Compose([ToTensor(), Normalize((0.5,), (0.5,))])
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        return self.transform(Image.fromarray(self.pixels[index, 0].numpy())), 0
+
+
+class Textbook:
+    """The loop that tutorials show, on copies of the networks of an experiment."""
+
+    def __init__(self, experiment: Experiment, batch_size: int, rate: float, saturating: bool) -> None:
+        self.generator, self.discriminator = (
+            plain(experiment.training.game.networks[name]) for name in ("generator", "discriminator")
+        )
+        self.loader = DataLoader(Pictures(experiment.dataset.pixels), batch_size, shuffle=True, drop_last=True)  # type: ignore[attr-defined]
+        self.latent_dim = experiment.training.game.networks["generator"].latent_dim
+        self.optimizers = [
+            torch.optim.Adam(network.parameters(), lr=rate, betas=(0.5, 0.999))
+            for network in (self.discriminator, self.generator)
+        ]
+        self.saturating = saturating
+        self.batches = iter(self.loader)
+        self.seen: list[tuple[float, float]] = []
+
+    def step(self) -> None:
+        """D on real, D on generated, G: three forward passes of D and three backward passes."""
+        real = self._next()
+        ones, zeros = torch.ones(len(real)), torch.zeros(len(real))
+        d_optimizer, g_optimizer = self.optimizers
+        d_optimizer.zero_grad()
+        on_real = binary_cross_entropy_with_logits(self.discriminator(real), ones)
+        on_real.backward()
+        fake = self.generator(torch.randn(len(real), self.latent_dim))
+        on_fake = binary_cross_entropy_with_logits(self.discriminator(fake.detach()), zeros)
+        on_fake.backward()
+        d_optimizer.step()
+        g_optimizer.zero_grad()
+        logits = self.discriminator(self.generator(torch.randn(len(real), self.latent_dim)))
+        loss = -binary_cross_entropy_with_logits(logits, zeros) if self.saturating else (
+            binary_cross_entropy_with_logits(logits, ones)
+        )  # fmt: skip
+        loss.backward()
+        g_optimizer.step()
+        self.seen.append(((on_real + on_fake).item(), loss.item()))
+
+    def _next(self) -> Tensor:
+        try:
+            return next(self.batches)[0]
+        except StopIteration:
+            self.batches = iter(self.loader)
+            return next(self.batches)[0]
+
+
+def plain(network: nn.Module) -> nn.Module:
+    """A copy of torch's own layers, in torch's own memory format, every weight trained."""
+    found = copy.deepcopy(network).to(memory_format=torch.contiguous_format).requires_grad_(True)  # type: ignore[call-overload]
+    for parent in found.modules():
+        for name, child in parent.named_children():
+            if isinstance(child, Dropout):
+                setattr(parent, name, nn.Dropout(child.rate))
+            elif isinstance(child, (FromPoint, ToPoint)):
+                child.__class__ = type(child).__base__
+    return found
+
+
+class Recorder(TorchDispatchMode):
+    """Notes every matrix product and convolution inside, with tensors of the same strides to repeat it on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[Callable[[], Any]] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        del types
+        kwargs = kwargs or {}
+        if func._schema.name.removeprefix("aten::") in PRODUCTS:
+            self.calls.append(lambda: func(*args, **kwargs))
+        return func(*args, **kwargs)
+
+
+def saturate(experiment: Experiment) -> None:
+    """Makes D sure of every generated sample: logits of -95, whose gradient of a saturating loss is subnormal.
+
+    A minimax arm that has died gets there after epochs; larger weights of D's last layer take it there at once.
+    """
+    train(experiment.training, experiment.training.step + 300, 100, [], lambda: False)
+    found = float(experiment.training.play_step(log=True)["logit/fake"])
+    *_, weight, bias = experiment.training.game.networks["discriminator"].parameters()
+    with torch.no_grad():
+        bias.fill_(-95)
+        weight.mul_(5 / abs(found))
+
+
+def ways(case: Case) -> dict[str, Callable[[], None]]:
+    """What is timed of a case: each plays `case.steps` steps."""
+    config = load(["steps=1000000", *case.words])
+    experiment = build(config)
+    if case.side != 28:
+        dataset = experiment.dataset
+        large = nn.functional.interpolate(dataset.pixels[:1000].float(), case.side).to(torch.uint8)  # type: ignore[attr-defined]
+        experiment = build(config, ImageSet(large))
+    if case.saturated:
+        saturate(experiment)
+    textbook = Textbook(experiment, config.batch_size, config.optim.lr, "minimax" in " ".join(case.words))
+    with Recorder() as recorder:
+        experiment.training.play_step(log=False)
+
+    def ours() -> None:
+        torch.set_flush_denormal(True)
+        train(experiment.training, experiment.training.step + case.steps, 10, [], lambda: False)
+
+    def theirs() -> None:
+        torch.set_flush_denormal(False)
+        for _ in range(case.steps):
+            textbook.step()
+
+    def floor() -> None:
+        torch.set_flush_denormal(True)
+        with torch.no_grad():
+            for _ in range(case.steps):
+                for call in recorder.calls:
+                    call()
+
+    return {"ganctl": ours, "textbook": theirs, "floor": floor}
+
+
+def measured(case: Case, repeats: int) -> dict[str, float]:
+    """Images of the data set a second, by way, and the two ratios."""
+    times: dict[str, list[float]] = {}
+    batch = load(list(case.words)).batch_size
+    played = ways(case)
+    for repeat in range(repeats + 1):
+        for name, play in played.items():
+            began = time.perf_counter()
+            play()
+            if repeat:  # the first time is a warm-up
+                times.setdefault(name, []).append(time.perf_counter() - began)
+    medians = {name: statistics.median(values) for name, values in times.items()}
+    return {name: case.steps * batch / median for name, median in medians.items()} | {
+        "times the textbook": medians["textbook"] / medians["ganctl"],
+        "times the floor": medians["ganctl"] / medians["floor"],
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("cases", nargs="*", metavar="CASE", help=f"of {', '.join(CASES)}; all if left out")
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--json", type=Path)
+    given = parser.parse_args()
+    results = {}
+    print(f"{'case':38s}{'ganctl':>10s}{'textbook':>10s}{'floor':>10s}   images/s")
+    for name in given.cases or CASES:
+        found = results[name] = measured(CASES[name], given.repeats)
+        rates = "".join(f"{found[way]:10.0f}" for way in ("ganctl", "textbook", "floor"))
+        print(
+            f"{name:38s}{rates}   {found['times the textbook']:.2f} times the textbook, "
+            f"{found['times the floor']:.2f} times the time of the floor",
+            flush=True,
+        )
+    if given.json:
+        about = {"torch": torch.__version__, "machine": platform.machine(), "threads": torch.get_num_threads()}
+        given.json.write_text(json.dumps({"about": about, "cases": results}, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
