@@ -17,6 +17,7 @@ UsageError: Any = typer.BadParameter.__base__
 app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # what formats help with rich takes as long to import as all the rest
     help="Controlled experiments with GANs: change one thing, hold everything else equal, look at the answer.",
 )
 
@@ -126,7 +127,10 @@ def sample(
         list[str] | None, typer.Option(help="Python module that the run's parts come from; repeatable.")
     ] = None,
 ) -> None:
-    """Draw samples from a run: a grid of images, points over their density, or an animation."""
+    """Draw samples from a run.
+
+    A grid of images, points over their density, or an animation.
+    """
     from ganctl.commands.sample import Asked
     from ganctl.commands.sample import sample as draw
 
@@ -198,7 +202,10 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON on stdout.")] = False,
     plugin: Annotated[list[str] | None, typer.Option(help="Python module that a part comes from; repeatable.")] = None,
 ) -> None:
-    """Measure how good a run's samples are, or any folder of images: every number with an interval and a floor."""
+    """Measure how good samples are.
+
+    Of a run or of any folder of images; every number with an interval and a floor.
+    """
     if images is not None and (run is not None or ema is not None):
         raise BadInput(f"--images {images}: is measured instead of a run; leave out RUN, --ema and --no-ema")
     import json
@@ -220,7 +227,10 @@ def list_(
         str | None, typer.Argument(metavar="[GROUP]", help="loss, penalty, model, ...; all groups if left out.")
     ] = None,
 ) -> None:
-    """List every loss, penalty, model, data set and experiment, with its paper."""
+    """List every choice, with its paper.
+
+    Losses, penalties, models, games, data sets and experiments.
+    """
     from ganctl.commands.choices import list_choices
 
     typer.echo(list_choices(group, width=shutil.get_terminal_size().columns))
@@ -228,7 +238,10 @@ def list_(
 
 @app.command()
 def doctor() -> None:
-    """Check known answers on this machine: every loss, every gradient, penalties, repeatability."""
+    """Check known answers on this machine.
+
+    Every loss, every gradient, penalties, repeatability.
+    """
     from ganctl.commands.doctor import doctor as check
 
     check()

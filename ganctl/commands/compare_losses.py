@@ -15,7 +15,8 @@ from ganctl.commands.study import Cell, Study, refuse_other_study
 from ganctl.data import Density
 from ganctl.errors import BadInput, Interrupted, RunFailed
 from ganctl.experiment import Experiment
-from ganctl.report import read_cell, write_report
+from ganctl.report.collect import read_cell
+from ganctl.report.comparison import write_report
 from ganctl.report.table import print_table
 from ganctl.run import available_cores, command_line, now, unwritable, versions, write_atomically
 

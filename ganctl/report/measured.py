@@ -78,20 +78,3 @@ def reach(comparison: dict[str, Any], cells: list[CellRecord]) -> None:
         good = there & ((values <= threshold) if OUTCOMES[tag] else (values >= threshold))
         steps[cell.arm][str(cell.seed)] = int(cell.step[good][0]) if good.any() else None
     comparison["reach"] = {"tag": tag, "threshold": threshold, "steps": steps}
-
-
-def protocol_line(entry: dict[str, Any]) -> str:
-    """How it was measured, in one sentence."""
-    protocol = entry["protocol"]
-    features = protocol["features"]
-    known = f", {features['accuracy']:.1%} right" if features.get("accuracy") else ""
-    made = f"{protocol['weights']} weights, seed {protocol['seed']}; "
-    weights = "" if protocol["weights"] == "none" else made
-    against = {
-        "test": "images of the test split", "train": "training images", "half": "images, one half of all there are",
-        "exact": "exact samples",
-    }[protocol["split"]]  # fmt: skip
-    return (
-        f"{protocol['num_fake']:,} generated against {protocol['num_real']:,} {against}; features: {features['name']} "
-        f"({features['dimensions']}{known}); {weights}protocol {entry['fingerprint']}"
-    )

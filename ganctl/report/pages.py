@@ -12,7 +12,7 @@ from ganctl.formats import clock, number
 from ganctl.report.collect import CellRecord, ended
 from ganctl.report.fairness import fairness, settings
 from ganctl.report.judgement import LABELS, rate, unhealthy
-from ganctl.report.measured import protocol_line
+from ganctl.report.scores import protocol_line
 from ganctl.report.stories import reason, story
 from ganctl.schema import METRIC_NAMES, OUTCOMES
 

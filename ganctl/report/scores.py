@@ -6,7 +6,6 @@ from rich.console import Console
 from rich.table import Table
 
 from ganctl.formats import number
-from ganctl.report.measured import protocol_line
 from ganctl.schema import METRIC_NAMES
 
 
@@ -37,3 +36,20 @@ def _of_classes(found: dict[str, list[float | None]]) -> Table:
     for kind, values in enumerate(zip(*found.values(), strict=True)):
         table.add_row(str(kind), *(number(value, f"metric/{name}") for name, value in zip(found, values, strict=True)))
     return table
+
+
+def protocol_line(entry: dict[str, Any]) -> str:
+    """How it was measured, in one sentence."""
+    protocol = entry["protocol"]
+    features = protocol["features"]
+    known = f", {features['accuracy']:.1%} right" if features.get("accuracy") else ""
+    made = f"{protocol['weights']} weights, seed {protocol['seed']}; "
+    weights = "" if protocol["weights"] == "none" else made
+    against = {
+        "test": "images of the test split", "train": "training images", "half": "images, one half of all there are",
+        "exact": "exact samples",
+    }[protocol["split"]]  # fmt: skip
+    return (
+        f"{protocol['num_fake']:,} generated against {protocol['num_real']:,} {against}; features: {features['name']} "
+        f"({features['dimensions']}{known}); {weights}protocol {entry['fingerprint']}"
+    )

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from ganctl.report import write_report
+from ganctl.report.comparison import write_report
 from tests.conftest import TINY, ganctl
 
 WORDS = [*TINY, "steps=8", "loss=minimax,nonsaturating", "seed=0,1", "name=c", "features=pixels", "evaluate_num=60"]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ganctl.report import write_report
+from ganctl.report.comparison import write_report
 from ganctl.report.pages import _paired
 from ganctl.run import RunFolder
 
