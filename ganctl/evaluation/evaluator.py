@@ -9,9 +9,9 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from ganctl import cache
 from ganctl.data import Density, ImageSet
 from ganctl.errors import BadInput
-from ganctl.evaluation import cache
 from ganctl.evaluation.controlled import COMPARED, NAMED, OWN, TESTED, class_table, prior_floor
 from ganctl.evaluation.extraction import CHUNK, Extracted, extract
 from ganctl.evaluation.features import FeatureNetwork, Request, feature_network

@@ -7,9 +7,9 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from ganctl import cache
 from ganctl.data import ImageSet
 from ganctl.errors import RunFailed
-from ganctl.evaluation import cache
 from ganctl.evaluation.features import FeatureNetwork
 from ganctl.games import Made
 from ganctl.metrics import Gaussian, Moments
@@ -106,7 +106,9 @@ def extract_kept(images: ImageSet, rows: Tensor, network: FeatureNetwork) -> Ext
         return found if seen.probabilities is None else found | {"probabilities": seen.probabilities}
 
     chosen = cache.digest({"rows": rows})
-    tensors = cache.stored(f"features-{cache.key(images.fingerprint, chosen, network.name, network.digest)}", make)
+    tensors = cache.stored(
+        f"evaluation/features-{cache.key(images.fingerprint, chosen, network.name, network.digest)}", make
+    )
     sums = Moments(network.dimensions, len(rows), grouped=False)
     sums.origin, sums.sums, sums.products = tensors["origin"], tensors["sums"], tensors["products"]
     sums.counts, sums.seen = torch.tensor([float(len(rows))], dtype=torch.float64), len(rows)

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
+from ganctl import cache
 from ganctl.data import ImageSet
 from ganctl.errors import BadInput
-from ganctl.evaluation import cache
 from ganctl.evaluation.classifier import asked, classifier_of
 
 MOST_PIXELS = 1024  # numbers of an image that are features as they are; larger images are averaged down

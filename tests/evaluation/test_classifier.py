@@ -6,8 +6,8 @@ import sys
 import pytest
 import torch
 
+from ganctl import cache
 from ganctl.data import ImageSet
-from ganctl.evaluation import cache
 from ganctl.evaluation.classifier import RECIPE, accuracy, classifier_of, train_classifier
 from ganctl.streams import Streams
 from tests.conftest import FULL_DATA

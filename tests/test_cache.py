@@ -1,16 +1,18 @@
 """What takes long is made once, and nothing damaged is believed."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
-from ganctl.evaluation import cache
+from ganctl import cache
 
 
 @pytest.fixture(autouse=True)
 def place(tmp_path, monkeypatch):
     """An empty cache."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    return tmp_path / "ganctl" / "evaluation"
+    return tmp_path / "ganctl"
 
 
 def made(calls):
@@ -81,3 +83,12 @@ def test_a_key_changes_with_every_part():
     assert len({cache.key("a", 1), cache.key("a", 2), cache.key("a", "1"), cache.key(["a", 1]), cache.key("a")}) == 5
     assert cache.key({"x": 1, "y": 2}) == cache.key({"y": 2, "x": 1})
     assert len(cache.key("a")) == 32
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="only Linux says what is mapped")
+def test_what_was_kept_is_mapped_and_not_copied(place):
+    big = {"pixels": torch.zeros(3_000_000, dtype=torch.uint8)}
+    cache.stored("images/big", lambda: big)
+    again = cache.stored("images/big", lambda: pytest.fail("it is there"))
+    assert torch.equal(again["pixels"], big["pixels"])
+    assert str(place / "images" / "big.safetensors") in Path("/proc/self/maps").read_text()

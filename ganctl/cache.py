@@ -1,4 +1,7 @@
-"""Tensors that take long to make, kept under a name that says everything they depend on."""
+"""Tensors that take long to make, kept under a name that says everything they depend on.
+
+They are read by mapping their file into memory, so that processes beside each other share one copy.
+"""
 
 import hashlib
 import json
@@ -35,7 +38,7 @@ def stored(name: str, make: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor
 
     A damaged file is said, and made anew; where nothing can be kept, that is said and does no other harm.
     """
-    path = cache_dir() / "evaluation" / f"{name}.safetensors"
+    path = cache_dir() / f"{name}.safetensors"
     known = _whole(path)
     if known is not None:
         return known
