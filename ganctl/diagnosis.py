@@ -54,23 +54,27 @@ class Finding:
 class _Signal:
     """One measured quantity, and since when it has been beyond a threshold over the whole window."""
 
-    window: deque[tuple[int, float]] = field(default_factory=deque)
-    median: float = float("nan")
+    window: deque[tuple[int, float, bool]] = field(default_factory=deque)
     since: int | None = None
     full: bool = False
+    count: int = 0  # of the window's values that are beyond; kept, since a window may hold 500 at every step
+
+    @property
+    def median(self) -> float:
+        """Of the window's values."""
+        return statistics.median(value for _, value, _ in self.window) if self.window else float("nan")
 
     def add(self, step: int, value: float, beyond: Callable[[float], bool], first: int) -> None:
         """Takes in the value of a step; `first` is the first step of the run."""
-        self.window.append((step, value))
+        self.window.append((step, value, beyond(value)))
+        self.count += self.window[-1][2]
         while len(self.window) > FEWEST and self.window[0][0] < step - LASTING:
-            self.window.popleft()
-        self.median = statistics.median(value for _, value in self.window)
+            self.count -= self.window.popleft()[2]
         self.full = len(self.window) >= FEWEST and step - first >= LASTING
-        share = sum(beyond(value) for _, value in self.window) / len(self.window)
-        if not self.full or share < SHARE:
+        if not self.full or self.count / len(self.window) < SHARE:
             self.since = None
         elif self.since is None:
-            self.since = next(step for step, value in self.window if beyond(value))
+            self.since = next(step for step, _, is_beyond in self.window if is_beyond)
 
 
 @dataclass(frozen=True)
