@@ -4,8 +4,10 @@ import ctypes
 import importlib
 import inspect
 import platform
+import shutil
 import sys
 import traceback
+import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -23,7 +25,7 @@ from ganctl.games import GAMES, Game, Parts, WeightedPenalty
 from ganctl.loop import Average, Training, restore_networks
 from ganctl.losses import LOSSES, PENALTIES
 from ganctl.models import MODELS, PLAIN, Wiring
-from ganctl.models.layers import attach_noise_
+from ganctl.models.layers import Dropout, attach_noise_
 from ganctl.optimizers import OPTIMIZERS, schedule
 from ganctl.run import RunFolder, available_cores, find, latest
 from ganctl.schema import Config, option
@@ -154,7 +156,10 @@ def build(config: Config, dataset: Dataset | None = None) -> Experiment:
         torch.bfloat16 if config.precision == "bf16" else None,
         schedule(option(config.optim, "schedule", "constant"), option(config.optim, "end_factor", 0.0), total_steps),
         option(config.optim, "clip_norm"),
+        config.compile,
     )
+    if config.compile:
+        _compile(networks, device)
     experiment = Experiment(
         training, dataset, total_steps, loss.log_odds, {"loss": loss.paper, "penalty": penalty.paper}
     )
@@ -192,6 +197,24 @@ def _networks(factories: dict[str, Callable[[], nn.Module]], streams: Streams) -
                 raise BadInput(f"model: its {name} cannot be made ({reason}); use smaller widths") from None
         attach_noise_(networks[name], streams.layer_noise)
     return networks
+
+
+def _compile(networks: dict[str, nn.Module], device: torch.device) -> None:
+    """Lets torch.compile have the networks, at the turns of players alone (`Training`); with CUDA graphs on a GPU.
+
+    Raises:
+        BadInput: there is no C++ compiler, which the CPU's code needs.
+    """
+    if device.type == "cpu" and not (shutil.which("g++") or shutil.which("clang++") or shutil.which("c++")):
+        raise BadInput("compile=true: there is no C++ compiler on this machine; install g++, or use compile=false")
+    # Of torch's own look at what is handed over after dropout.
+    warnings.filterwarnings("ignore", "The .grad attribute of a Tensor that is not a leaf", UserWarning)
+    torch.compiler.set_stance("force_eager")  # everywhere else
+    for network in networks.values():
+        for layer in network.modules():
+            if isinstance(layer, Dropout):  # its random numbers are numpy's
+                layer.forward = torch.compiler.disable(layer.forward)  # type: ignore[method-assign]
+        network.compile(dynamic=False, mode="reduce-overhead" if device.type == "cuda" else "default")
 
 
 def _check_payment(options: Any) -> None:

@@ -77,6 +77,7 @@ class Training:
         autocast: a dtype to run the forward passes in, or None for float32.
         schedule: step number -> factor of every learning rate, or None where they stay.
         clip_norm: largest norm of a player's gradient; a longer one is scaled down to it. None: no limit.
+        compiled: whether the networks run compiled in the players' turns; elsewhere they never do.
     """
 
     def __init__(
@@ -89,6 +90,7 @@ class Training:
         autocast: torch.dtype | None = None,
         schedule: Callable[[int], float] | None = None,
         clip_norm: float | None = None,
+        compiled: bool = False,
     ) -> None:
         self.game = game
         self.players = game.players()
@@ -99,6 +101,7 @@ class Training:
         self.autocast = autocast
         self.schedule = schedule
         self.clip_norm = clip_norm
+        self.compiled = compiled
         self._first_rates = {
             name: [group["lr"] for group in optimizer.param_groups] for name, optimizer in optimizers.items()
         }
@@ -135,7 +138,8 @@ class Training:
         for network_name, parameters in self._parameters.items():
             for parameter in parameters:
                 parameter.requires_grad_(network_name in player.networks)
-        with torch.autocast(self.real.device.type, self.autocast, enabled=self.autocast is not None):
+        compiling = torch.compiler.set_stance("default") if self.compiled else nullcontext()
+        with compiling, torch.autocast(self.real.device.type, self.autocast, enabled=self.autocast is not None):
             terms = player.loss(Batch(self.real, observed, number, self.labels))
         for term, value in terms.items():
             if value.ndim:

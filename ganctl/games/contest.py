@@ -176,8 +176,9 @@ class Contest:
             return self.memory[LAST].clone()
         if self.penalty.of_samples:
             real, fake = samples
-            # In full precision: a squared gradient norm soon leaves the range of half precision.
-            with torch.autocast(real.device.type, enabled=False):
+            # In full precision: a squared gradient norm soon leaves the range of half precision. Not compiled: what
+            # torch compiles has no second derivative.
+            with torch.autocast(real.device.type, enabled=False), torch.compiler.set_stance("force_eager"):
                 value = self.penalty.of_samples(
                     self._still_critic(given), real, fake.to(real.dtype), self.streams.penalty
                 )

@@ -1,0 +1,63 @@
+"""`compile=true` trains what `compile=false` trains, but for the rounding of sums; with every kind of penalty."""
+
+import shutil
+
+import pytest
+import torch
+
+from ganctl import build as composition
+from ganctl.build import build
+from ganctl.config import load
+from ganctl.errors import BadInput
+
+pytestmark = pytest.mark.skipif(not shutil.which("g++"), reason="compiling for a CPU needs g++")
+MLP = ["model=mlp", "model.generator_widths=[32]", "model.discriminator_widths=[32,16]", "batch_size=20", "threads=1"]
+DCGAN = ["model=dcgan", "model.width=4", "batch_size=20", "threads=1"]
+# Every network that behaves differently in a turn, and a penalty of each kind: on samples, on two kinds of samples, on
+# logits, and on the weights. The loss has no gradient that is zero but for rounding, which Adam would make large.
+CASES = {
+    "dropout": [*MLP],
+    "gradient penalty": [*MLP, "penalty=gradient"],
+    "R1 and R2": [*MLP, "penalty=r1r2", "model.dropout=0", "loss=relativistic_paired"],
+    "lecam": [*MLP, "penalty=lecam"],
+    "clipping": [*MLP, "penalty=weight_clip"],
+    "spectral norm": [*MLP, "model.spectral_norm=true"],
+    "batch norm": [*DCGAN],
+    "classes": [*DCGAN, "game=acgan"],
+}
+
+
+@pytest.fixture(autouse=True)
+def _eager_again():
+    yield
+    torch.compiler.set_stance("default")
+    torch._dynamo.reset()
+
+
+def weights(words, steps=3):
+    training = build(load(["steps=10", *words])).training
+    gradients = []
+    for _ in range(steps):
+        training.play_step(log=False)
+        gradients += [
+            [p.grad.clone() for p in net.parameters() if p.grad is not None] for net in training.game.networks.values()
+        ]
+    return training, gradients
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("words", CASES.values(), ids=CASES)
+def test_compiled_and_eager_gradients_are_the_same(words):
+    (eager, expected), (compiled, found) = weights(words), weights([*words, "compile=true"])
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] > 0  # something was compiled
+    for one, other in zip(expected, found, strict=True):
+        for before, after in zip(one, other, strict=True):
+            torch.testing.assert_close(after, before, rtol=1e-3, atol=1e-5)
+    assert torch.equal(eager.streams.noise.get_state(), compiled.streams.noise.get_state())
+    assert torch.equal(eager.streams.layer_noise.get_state(), compiled.streams.layer_noise.get_state())
+
+
+def test_without_a_compiler_it_is_refused(monkeypatch):
+    monkeypatch.setattr(composition.shutil, "which", lambda name: None)
+    with pytest.raises(BadInput, match="install g\\+\\+, or use compile=false"):
+        build(load([*MLP, "compile=true"]))
