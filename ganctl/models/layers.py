@@ -1,6 +1,7 @@
 """Layers that the networks share."""
 
 from torch import Tensor, nn
+from torch.nn.functional import dropout
 from torch.nn.utils.parametrizations import spectral_norm
 
 from ganctl.streams import Masks
@@ -33,7 +34,8 @@ class Dropout(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or self.kept == 65536:
             return x
-        assert self.stream, "attach_noise_ says where the masks come from"
+        if self.stream is None:  # a network by itself, in nobody's run
+            return dropout(x, self.rate)
         mask = self.stream.draw(x.numel(), self.kept).view(x.shape)
         return x * mask.to(x.dtype).mul_(65536 / self.kept)
 

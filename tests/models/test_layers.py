@@ -49,3 +49,9 @@ def test_evaluation_and_rate_zero_change_nothing():
     x = torch.randn(10)
     assert torch.equal(layer(0.5).eval()(x), x)
     assert torch.equal(layer(0.0)(x), x)
+
+
+def test_a_layer_in_nobodys_run_draws_from_torchs_own_stream():
+    torch.manual_seed(0)
+    out = Dropout(0.5)(torch.ones(10_000))
+    assert out.unique().tolist() == [0, 2] and 4500 < (out == 0).sum() < 5500

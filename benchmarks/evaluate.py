@@ -1,6 +1,6 @@
 """How long and how much memory the metrics take, and how that grows with the samples.
 
-    python benchmarks/evaluation.py
+    python benchmarks/evaluate.py
 
 Each part runs in a process of its own, so that its peak of memory is its own. The times of torch-fidelity and prdc, for
 the metrics that they have too, are of the same features in the same run. Nothing else should run meanwhile.
