@@ -28,9 +28,14 @@ class Average:
     """
 
     def __init__(self, networks: dict[str, nn.Module], decay: float, start: int = 0) -> None:
-        self.live = networks
-        self._parameters: dict[str, list[Tensor]] = {name: [*net.parameters()] for name, net in networks.items()}
         self.networks = {name: copy.deepcopy(network).requires_grad_(False) for name, network in networks.items()}
+        # Listed once, as in `Training`; no network exchanges its tensors for others.
+        pairs = [(average, networks[name]) for name, average in self.networks.items()]
+        self._averages: list[Tensor] = [parameter for average, _ in pairs for parameter in average.parameters()]
+        self._live: list[Tensor] = [parameter for _, live in pairs for parameter in live.parameters()]
+        self._buffers = [
+            both for average, live in pairs for both in zip(average.buffers(), live.buffers(), strict=True)
+        ]
         self.decay = decay
         self.start = start
 
@@ -43,10 +48,9 @@ class Average:
         """
         since = step - self.start
         decay = min(self.decay, (1 + since) / (10 + since)) if since > 0 else 0.0
-        for name, network in self.networks.items():
-            torch._foreach_lerp_(list(network.parameters()), self._parameters[name], 1 - decay)
-            for average, live in zip(network.buffers(), self.live[name].buffers(), strict=True):
-                average.copy_(live)
+        torch._foreach_lerp_(self._averages, self._live, 1 - decay)
+        for average, live in self._buffers:
+            average.copy_(live)
 
     @contextmanager
     def in_place(self) -> Iterator[None]:
@@ -58,11 +62,8 @@ class Average:
             self._swap()
 
     def _swap(self) -> None:
-        for name, network in self.networks.items():
-            live = self.live[name]
-            pairs = [*zip(network.parameters(), live.parameters(), strict=True)]
-            for average, current in [*pairs, *zip(network.buffers(), live.buffers(), strict=True)]:
-                average.data, current.data = current.data, average.data
+        for average, live in [*zip(self._averages, self._live, strict=True), *self._buffers]:
+            average.data, live.data = live.data, average.data
 
 
 class Training:
@@ -146,9 +147,10 @@ class Training:
                 raise RunFailed(
                     f"{name}: its term {term} has shape {tuple(value.shape)}; it must be one number, a mean"
                 )
-        loss = torch.stack(list(terms.values())).sum()
-        optimizer = self.optimizers[name]
-        optimizer.zero_grad(set_to_none=True)
+        values = list(terms.values())
+        loss = torch.stack(values).sum() if len(values) > 1 else values[0]
+        for moved in self._moved(player):  # in place of Optimizer.zero_grad, which takes longer than a small layer
+            moved.grad = None
         loss.backward()
         norm = self._clip(player) if self.clip_norm is not None else None
         if observed is not None:
@@ -156,21 +158,22 @@ class Training:
             for term, value in terms.items():
                 observed[f"term/{name}/{term}"] = value.detach()
             observed[f"grad_norm/{name}"] = get_total_norm(self._gradients(player)) if norm is None else norm
-        optimizer.step()
+        self.optimizers[name].step()
         if player.after_turn:
             player.after_turn()
 
     def _clip(self, player: Player) -> Tensor:
         """Scales the player's gradient down to `clip_norm` where it is longer; gives its norm before."""
         assert self.clip_norm is not None
-        parameters = [parameter for name in player.networks for parameter in self._parameters[name]]
         norm = get_total_norm(self._gradients(player))
-        clip_grads_with_norm_(parameters, self.clip_norm, norm)
+        clip_grads_with_norm_(self._moved(player), self.clip_norm, norm)
         return norm
 
     def _gradients(self, player: Player) -> list[Tensor]:
-        parameters = (parameter for name in player.networks for parameter in self._parameters[name])
-        return [p.grad for p in parameters if p.grad is not None]
+        return [p.grad for p in self._moved(player) if p.grad is not None]
+
+    def _moved(self, player: Player) -> list[Tensor]:
+        return [parameter for name in player.networks for parameter in self._parameters[name]]
 
     def sample(self, count: int, noise: torch.Generator) -> Tensor:
         """Generated samples [count, *shape], from the averaged weights where there is an average."""

@@ -72,7 +72,7 @@ def loaded(statement):
     "statement",
     [
         "import ganctl.cli",
-        "import ganctl.report",
+        "import ganctl.report.comparison",
         "import ganctl.run",
         "from ganctl.config import load; load(['loss=minimax'])",
         "from ganctl.commands import study; study.plan(['loss=minimax,nonsaturating'])",
@@ -80,6 +80,11 @@ def loaded(statement):
 )
 def test_the_light_half_imports_no_torch(statement):
     assert not {"torch", "torchvision", "tensorboard"} & loaded(statement)
+
+
+def test_training_imports_nothing_that_it_does_not_use():
+    # Each takes as long to import as a tenth of torch, or more; a report and points need the first two.
+    assert not {"matplotlib", "scipy", "torchvision"} & loaded("import ganctl.commands.train")
 
 
 def test_only_the_loop_moves_weights():

@@ -16,8 +16,6 @@ from ganctl.data import Density
 from ganctl.errors import BadInput, Interrupted, RunFailed
 from ganctl.experiment import Experiment
 from ganctl.report.collect import read_cell
-from ganctl.report.comparison import write_report
-from ganctl.report.table import print_table
 from ganctl.run import available_cores, command_line, now, unwritable, versions, write_atomically
 
 
@@ -51,6 +49,10 @@ def compare_losses(study: Study) -> Path:
     _train(study, study.cells, jobs, steps)
     evaluators.evaluate(study.cells)
     say("writing the report")
+    # What draws and judges takes a second to import, which no cell should wait for.
+    from ganctl.report.comparison import write_report
+    from ganctl.report.table import print_table
+
     try:
         comparison = write_report(study.path)
     except OSError as error:

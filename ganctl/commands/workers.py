@@ -11,6 +11,7 @@ def start_server() -> ForkServerContext:
     Returns: the context that makes those processes. The server starts at the first call and serves the later ones.
     """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["ganctl.commands.train"])
+    # torch imports its compiler when the first optimizer is made; so every cell would.
+    context.set_forkserver_preload(["ganctl.commands.train", "torch._dynamo"])
     forkserver.ensure_running()
     return context

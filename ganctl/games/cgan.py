@@ -4,7 +4,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import one_hot
 
 from ganctl.errors import BadInput
 from ganctl.games.game import Batch, Code, Inputs, Parts
@@ -73,7 +72,8 @@ def labelled(game: str, classes: int) -> int:
 
 def hot(labels: Tensor, classes: int) -> Tensor:
     """Classes int64 [N] as float32 [N, classes] with a one each."""
-    return one_hot(labels, classes).float()
+    # torch's one_hot reads the labels' bounds back on a CPU, in whole numbers first.
+    return torch.zeros(len(labels), classes, device=labels.device).scatter_(1, labels[:, None], 1)
 
 
 def with_labels(inputs: Inputs, classes: int, noise: torch.Generator) -> Inputs:

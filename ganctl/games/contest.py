@@ -121,12 +121,13 @@ class Contest:
         if self.penalty.of_samples or self.penalty.of_logits:
             terms["penalty"] = self._payment(batch, samples, logits, given)
         remembered = self._remember(real.detach(), fake.detach())
-        self._note(batch, "yardstick/j_d", cross_entropy(real, fake))
-        for name, values in {"real": real, "fake": fake}.items():
-            self._note(batch, f"score/{name}", values.detach().sigmoid().mean())
-            self._note(batch, f"logit/{name}", values.detach().mean())
-        for name, value in remembered.items():
-            self._note(batch, f"memory/{name}", value)
+        if batch.observed is not None:
+            self._note(batch, "yardstick/j_d", cross_entropy(real, fake))
+            for name, values in {"real": real, "fake": fake}.items():
+                self._note(batch, f"score/{name}", values.detach().sigmoid().mean())
+                self._note(batch, f"logit/{name}", values.mean())
+            for name, value in remembered.items():
+                self._note(batch, f"memory/{name}", value)
         return terms
 
     def generator_term(self, batch: Batch, fake: Tensor, real: Tensor, given: Tensor | None = None) -> Tensor:
@@ -142,16 +143,18 @@ class Contest:
         if self.loss.real_in_generator == "needed":
             with torch.no_grad():  # real samples do not depend on the generator
                 judged = self.look(real, given).logits
-        self._note(batch, "yardstick/minus_log_d_fake", nonsaturating_generator(None, fake))
-        self._note(batch, "yardstick/log_one_minus_d_fake", minimax_generator(None, fake))
-        if batch.observed is not None and self.loss.real_in_generator == "constant":
-            judged = self.peek(real, given)
+        if batch.observed is not None:
+            self._note(batch, "yardstick/minus_log_d_fake", nonsaturating_generator(None, fake))
+            self._note(batch, "yardstick/log_one_minus_d_fake", minimax_generator(None, fake))
+            if self.loss.real_in_generator == "constant":
+                judged = self.peek(real, given)
         return self.loss.generator(judged, fake)
 
     def _note(self, batch: Batch, tag: str, value: Tensor) -> None:
-        if batch.observed is not None:
-            group, _, leaf = tag.partition("/")
-            batch.observed[f"{group}/{self.name}{leaf}"] = value.detach()
+        """At a turn that is watched only: what is noted costs as much as a small network's layer."""
+        assert batch.observed is not None
+        group, _, leaf = tag.partition("/")
+        batch.observed[f"{group}/{self.name}{leaf}"] = value.detach()
 
     def _remember(self, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
         """Brings the memory of the loss and of the penalty up to date, and gives all that they noted."""

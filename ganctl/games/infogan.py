@@ -4,10 +4,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import one_hot
 
 from ganctl.data import Drawn
 from ganctl.errors import BadInput
+from ganctl.games.cgan import hot
 from ganctl.games.contest import Judged
 from ganctl.games.game import Batch, Code, Inputs, Parts, evaluating
 from ganctl.games.gan import Gan
@@ -76,7 +76,7 @@ class InfoGan(Gan):
         for name, code in self.codes.items():
             if code.classes:
                 values = torch.randint(code.classes, (count,), generator=noise, device=noise.device)
-                drawn[name] = one_hot(values, code.classes).float()
+                drawn[name] = hot(values, code.classes)
             else:
                 drawn[name] = 2 * torch.rand(count, 1, generator=noise, device=noise.device) - 1
         return Inputs(latent, {name: value.to(latent.device) for name, value in drawn.items()})
