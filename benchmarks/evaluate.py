@@ -1,6 +1,6 @@
 """How long and how much memory the metrics take, and how that grows with the samples.
 
-    python benchmarks/evaluate.py
+    python benchmarks/evaluate.py [--json FILE]
 
 Each part runs in a process of its own, so that its peak of memory is its own. The times of torch-fidelity and prdc, for
 the metrics that they have too, are of the same features in the same run. Nothing else should run meanwhile.
@@ -12,6 +12,9 @@ import subprocess
 import sys
 import time
 import warnings
+from pathlib import Path
+
+import measuring
 
 DIMENSIONS, CLASSES, COUNT = 256, 10, 10_000
 
@@ -117,7 +120,8 @@ def streamed(count):
 
 
 def main() -> None:
-    if len(sys.argv) == 3:
+    file = Path(sys.argv[2]) if sys.argv[1:2] == ["--json"] else None
+    if len(sys.argv) == 3 and not file:
         print(json.dumps(globals()[sys.argv[1]](int(sys.argv[2]))))
         return
     found = {}
@@ -132,6 +136,8 @@ def main() -> None:
     print(f"what torch-fidelity and prdc have too takes ganctl {ratio:.2f} of their time")
     growth = found["streamed", 10 * COUNT]["peak MB"] - found["streamed", COUNT]["peak MB"]
     print(f"ten times the images take {growth} MB more for fid, kid and inception_score")
+    ratios = {"of their time": ratio, "MB more for ten times the images": growth}
+    measuring.write(file, {f"{part} {count}": numbers for (part, count), numbers in found.items()} | ratios)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,16 @@
-"""How the time of a step grows with the batch, the width and the side of the images; and with second derivatives.
+"""How the time of a step grows with the batch, the width, the side of the images; and that of a study with its cells.
 
     python benchmarks/scaling.py [--repeats 5] [--json FILE] [KEY=VALUE...]
 
-The sizes of a row take turns in one process; each median is divided by that of the row's first. How a study grows with
-its cells is what benchmarks/compare.py measures. Nothing else should run meanwhile.
+The sizes of a row take turns in one process; each median is divided by that of the row's first. Studies run once each,
+from the first import to the report. Nothing else should run meanwhile.
 """
 
 import argparse
 import statistics
+import subprocess
+import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -30,6 +33,7 @@ ROWS = {
     "mlp: precision, compile": [[*MLP, *words] for words in ([], ["precision=bf16"], ["compile=true"])],
 }
 STEPS = 4
+GANCTL = [str(Path(sys.executable).with_name("ganctl"))]
 
 
 def training(words: list[str]) -> Training:
@@ -41,6 +45,23 @@ def training(words: list[str]) -> Training:
         pixels = interpolate(build(config).dataset.pixels[:1000].float(), side).to(torch.uint8)  # type: ignore[attr-defined]
         dataset = ImageSet(pixels)
     return build(config, dataset).training
+
+
+def studies() -> dict[str, dict[str, float]]:
+    """Wall time of `ganctl compare-losses` with more and more seeds."""
+    found: dict[str, dict[str, float]] = {}
+    print("study: cells")
+    for seeds in (1, 2, 4):
+        with tempfile.TemporaryDirectory() as folder:
+            words = ["seed=" + ",".join(map(str, range(seeds))), f"output_dir={folder}", "steps=100"]
+            began = time.perf_counter()
+            subprocess.run([*GANCTL, "compare-losses", *words], check=True, capture_output=True)
+            taken = time.perf_counter() - began
+        name = f"{2 * seeds} cells of 100 steps"
+        times = taken / next(iter(found.values()))["seconds"] if found else 1.0
+        found[name] = {"seconds": taken, "times": times}
+        print(f"  {name:32s}{1000 * taken:9.1f} ms{times:8.2f}", flush=True)
+    return found
 
 
 def main() -> None:
@@ -65,7 +86,7 @@ def main() -> None:
             shown = " ".join(words[len(sizes[0]) - 1 :]) or "as it is"
             results[f"{name}: {' '.join(words)}"] = {"seconds": median, "times": median / medians[0]}
             print(f"  {shown:32s}{1000 * median:9.1f} ms{median / medians[0]:8.2f}", flush=True)
-    measuring.write(given.json, results)
+    measuring.write(given.json, results | studies())
 
 
 if __name__ == "__main__":
