@@ -14,7 +14,6 @@ once (Linux). Nothing else should run meanwhile.
 """
 
 import argparse
-import os
 import statistics
 import subprocess
 import sys
@@ -24,6 +23,8 @@ import time
 from pathlib import Path
 
 import measuring
+
+from ganctl.run import available_cores
 
 GANCTL = [str(Path(sys.executable).with_name("ganctl"))]
 LOSSES = ("minimax", "nonsaturating")
@@ -100,7 +101,7 @@ def main() -> None:
         results[name] = wall([*study, *words])
     for jobs in (1, 2):
         results[f"MB of jobs={jobs}"] = peak_memory([*study[2:], f"jobs={jobs}"])
-    print(f"{cells} cells of {given.steps} steps, {len(os.sched_getaffinity(0))} cores, medians of {given.repeats}:")
+    print(f"{cells} cells of {given.steps} steps, {available_cores()} cores, medians of {given.repeats}:")
     for name, value in results.items():
         print(f"  {name:24s}{value:10.2f}")
     measuring.write(given.json, results)

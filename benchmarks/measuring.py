@@ -1,23 +1,23 @@
 """What the benchmarks share: where they ran, and the file that they write."""
 
 import json
-import os
 import platform
 from pathlib import Path
 from typing import Any
+
+from ganctl.run import available_cores
 
 
 def machine() -> dict[str, Any]:
     """The machine and the versions that a figure belongs to."""
     import torch
 
-    cpu = next(
-        (line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
-        platform.processor(),
-    )
+    file = Path("/proc/cpuinfo")
+    lines = file.read_text().splitlines() if file.exists() else []
+    cpu = next((line.split(":")[1].strip() for line in lines if "model name" in line), platform.processor())
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
     python = platform.python_version()
-    return {"cpu": cpu, "cores": len(os.sched_getaffinity(0)), "gpu": gpu, "torch": torch.__version__, "python": python}
+    return {"cpu": cpu, "cores": available_cores(), "gpu": gpu, "torch": torch.__version__, "python": python}
 
 
 def write(path: Path | None, results: Any) -> None:

@@ -7,9 +7,9 @@ For each case three ways take turns in one process, and the medians of their tim
 - `ganctl`: the loop as `ganctl train` runs it, scalars every tenth step, hooks left out;
 - `textbook`: the same networks and the same steps written as tutorials write them: a DataLoader that turns one image
   after the other into a tensor, a backward pass for real and one for generated samples, two `.item()` a step, Adam as
-  torch has it by default, subnormal numbers kept;
-- `floor`: the matrix products and convolutions of a ganctl step alone, of the same shapes, on random numbers, their
-  results thrown away.
+  torch has it by default, subnormal numbers kept (by the first thread; the others were begun to flush them);
+- `floor`: the matrix products and convolutions of a ganctl step alone, on the tensors that they had there; what they
+  give is thrown away.
 
 Nothing else should run meanwhile. Only the ratios mean something on another machine.
 """

@@ -3,6 +3,7 @@
 import ctypes
 import importlib
 import inspect
+import os
 import platform
 import shutil
 import sys
@@ -31,7 +32,8 @@ from ganctl.run import RunFolder, available_cores, find, latest
 from ganctl.schema import Config, option
 from ganctl.streams import Streams
 
-M_TOP_PAD = -2  # of glibc's mallopt: how much free memory it keeps at the end of the heap
+# Of glibc's mallopt: how much free memory stays at the end of the heap, and how large a tensor may be to lie there.
+M_TOP_PAD, M_MMAP_THRESHOLD = -2, -3
 
 
 def prepare_machine(config: Config) -> torch.device:
@@ -67,7 +69,9 @@ def _keep_freed_memory() -> None:
     A step of dcgan took and returned thousands of pages, a tenth of its time (docs/performance.md).
     """
     if platform.libc_ver()[0] == "glibc":
-        ctypes.CDLL(None).mallopt(M_TOP_PAD, 256 * 2**20)
+        library = ctypes.CDLL(None)
+        library.mallopt(M_TOP_PAD, 256 * 2**20)
+        library.mallopt(M_MMAP_THRESHOLD, 32 * 2**20)
 
 
 def load_plugins(modules: Iterable[str]) -> None:
@@ -190,8 +194,7 @@ def _networks(factories: dict[str, Callable[[], nn.Module]], streams: Streams) -
     for name, factory in factories.items():
         with streams.initial_weights(name):
             try:
-                # Channels last is the order in which convolutions of few channels are fast (docs/performance.md).
-                networks[name] = factory().to(streams.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+                networks[name] = factory().to(streams.device)
             except (RuntimeError, MemoryError) as error:  # torch's word for more memory than there is
                 reason = str(error).splitlines()[0]
                 raise BadInput(f"model: its {name} cannot be made ({reason}); use smaller widths") from None
@@ -202,11 +205,14 @@ def _networks(factories: dict[str, Callable[[], nn.Module]], streams: Streams) -
 def _compile(networks: dict[str, nn.Module], device: torch.device) -> None:
     """Lets torch.compile have the networks, at the turns of players alone (`Training`); with CUDA graphs on a GPU.
 
+    A discriminator with a head on its features is asked for these by themselves, and that stays eager.
+
     Raises:
         BadInput: there is no C++ compiler, which the CPU's code needs.
     """
-    if device.type == "cpu" and not (shutil.which("g++") or shutil.which("clang++") or shutil.which("c++")):
-        raise BadInput("compile=true: there is no C++ compiler on this machine; install g++, or use compile=false")
+    compiler = os.environ.get("CXX") or ("clang++" if sys.platform == "darwin" else "g++")  # what torch takes
+    if device.type == "cpu" and not shutil.which(compiler):
+        raise BadInput(f"compile=true: there is no {compiler} on this machine; install it, or use compile=false")
     # Of torch's own look at what is handed over after dropout.
     warnings.filterwarnings("ignore", "The .grad attribute of a Tensor that is not a leaf", UserWarning)
     torch.compiler.set_stance("force_eager")  # everywhere else
@@ -259,6 +265,8 @@ def resume(experiment: Experiment, folder: RunFolder) -> None:
     tensors, counts = checkpoint.read(paths[-1], ("networks", "training"))
     try:
         experiment.training.restore(tensors, counts)
+    except BadInput as error:
+        raise BadInput(f"{paths[-1]}: {error}") from None
     except (KeyError, RuntimeError, ValueError) as error:
         raise _foreign(paths[-1], error) from None
 
@@ -292,7 +300,7 @@ def reopen(
     ):
         advice = " ".join(f"--plugin {name}" for name in missing)
         raise BadInput(f"{folder.path}: needs {', '.join(missing)}, imported only when asked; add {advice}")
-    config.plugins, config.device, config.threads = plugins, device, threads
+    config.plugins, config.device, config.threads, config.compile = plugins, device, threads, False
     if ema and config.ema_decay is None:
         raise BadInput(f"--ema: {folder.path} keeps no averaged weights (ema_decay=null); use --no-ema")
     tensors, counts = checkpoint.read(at, ("networks",))

@@ -5,6 +5,7 @@ They are read by mapping their file into memory, so that processes beside each o
 
 import hashlib
 import json
+import os
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -38,11 +39,14 @@ def stored(name: str, make: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor
 
     A damaged file is said, and made anew; where nothing can be kept, that is said and does no other harm.
     """
-    path = cache_dir() / f"{name}.safetensors"
+    try:
+        path = cache_dir() / f"{name}.safetensors"
+    except RuntimeError:  # a user without a home
+        return make()
     known = _whole(path)
     if known is not None:
         return known
-    if path.exists():
+    if os.access(path, os.F_OK):  # pathlib's raises where the folder may not be looked into
         warnings.warn(f"{path}: is damaged, so it is made anew", stacklevel=2)
     tensors = {part: tensor.detach().cpu().contiguous() for part, tensor in make().items()}
     # What another process has kept meanwhile goes before: weights trained with other threads are not quite the same.
@@ -52,6 +56,7 @@ def stored(name: str, make: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, save(tensors, {"sha256": digest(tensors)}))
+        return _whole(path) or tensors  # shared from the first use on
     except OSError as error:
         warnings.warn(f"{path}: cannot be kept ({error.strerror}), so it is made anew next time", stacklevel=2)
     return tensors

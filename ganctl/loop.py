@@ -1,4 +1,4 @@
-"""The training loop: the only zero_grad, backward and step in the project. It never sees a formula."""
+"""The training loop: the only place where gradients are dropped, computed and followed. It never sees a formula."""
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
@@ -139,6 +139,8 @@ class Training:
         for network_name, parameters in self._parameters.items():
             for parameter in parameters:
                 parameter.requires_grad_(network_name in player.networks)
+        if self.compiled:
+            torch.compiler.cudagraph_mark_step_begin()  # what a turn's graphs give is kept until its end
         compiling = torch.compiler.set_stance("default") if self.compiled else nullcontext()
         with compiling, torch.autocast(self.real.device.type, self.autocast, enabled=self.autocast is not None):
             terms = player.loss(Batch(self.real, observed, number, self.labels))

@@ -21,6 +21,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ganctl.errors import BadInput
+
 
 def derive(seed: int, *names: str | int) -> int:
     """A 63-bit seed for the stream that `names` spell, independent of every other stream of `seed`."""
@@ -68,13 +70,16 @@ class Masks:
         """Puts the stream where `get_state()` was called.
 
         Raises:
-            ValueError: the state of another kind of stream.
+            BadInput: the state of another kind of stream.
         """
         if self._generator is not None:
             self._generator.set_state(state)
             return
         if state.shape != (32,) or state.dtype != torch.uint8:
-            raise ValueError(f"a stream of layer noise has a state of 32 bytes, not {tuple(state.shape)} {state.dtype}")
+            raise BadInput(
+                f"its layer noise has a state of {state.numel()} bytes, not 32, as an earlier ganctl wrote it; sample it or "
+                "evaluate it, or train a new run"
+            )
         self._bits.state = self._bits.state | {"state": {"state": state.numpy().view(np.uint64).copy()}}
 
 

@@ -5,8 +5,8 @@ import shutil
 import pytest
 import torch
 
-from ganctl import build as composition
-from ganctl.build import build
+from ganctl.build import build, reopen
+from ganctl.commands.train import train
 from ganctl.config import load
 from ganctl.errors import BadInput
 
@@ -23,7 +23,7 @@ CASES = {
     "clipping": [*MLP, "penalty=weight_clip"],
     "spectral norm": [*MLP, "model.spectral_norm=true"],
     "batch norm": [*DCGAN],
-    "classes": [*DCGAN, "game=acgan"],
+    "classes": [*DCGAN, "game=cgan"],
 }
 
 
@@ -32,6 +32,7 @@ def _eager_again():
     yield
     torch.compiler.set_stance("default")
     torch._dynamo.reset()
+    torch._dynamo.utils.counters.clear()
 
 
 def weights(words, steps=3):
@@ -58,6 +59,18 @@ def test_compiled_and_eager_gradients_are_the_same(words):
 
 
 def test_without_a_compiler_it_is_refused(monkeypatch):
-    monkeypatch.setattr(composition.shutil, "which", lambda name: None)
-    with pytest.raises(BadInput, match="install g\\+\\+, or use compile=false"):
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    with pytest.raises(
+        BadInput, match="there is no no-such-compiler on this machine; install it, or use compile=false"
+    ):
         build(load([*MLP, "compile=true"]))
+
+
+def test_what_was_trained_compiled_is_sampled_without_a_compiler(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = train([*MLP, "steps=1", "name=run"])
+    config = folder / "config.yaml"
+    config.write_text(config.read_text().replace("compile: false", "compile: true"))
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    experiment, _ = reopen(folder, tmp_path, [], "cpu", None)
+    assert not experiment.training.compiled

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from ganctl.errors import BadInput
 from ganctl.streams import Masks, Streams, derive
 
 
@@ -60,5 +61,5 @@ def test_a_mask_is_as_long_as_asked_and_all_zero_at_zero():
 
 
 def test_the_state_of_another_kind_of_stream_is_refused():
-    with pytest.raises(ValueError, match="32 bytes"):
+    with pytest.raises(BadInput, match="not 32, as an earlier ganctl wrote it"):
         Masks(0).set_state(torch.Generator().get_state())

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import PIL
 import torch
 from PIL import Image, ImageOps
 from torch import Tensor
@@ -40,15 +41,19 @@ def folder(options: Any) -> ImageSet:
             f"data.root={options.root}: {found}; give a folder that holds "
             f"{', '.join(sorted(ending[1:] for ending in ENDINGS))} files, at any depth"
         )
-    if len(bad):
-        shown = ", ".join(str(paths[place]) for place in bad[:3].tolist()) + (", ..." if len(bad) > 3 else "")
+    if bad:
+        shown = ", ".join(str(paths[place]) for place in bad[:3]) + (", ..." if len(bad) > 3 else "")
         warnings.warn(
             f"data.root={options.root}: left out {len(bad)} unreadable of {len(paths)}: {shown}", stacklevel=2
         )
     return ImageSet(pictures)
 
 
-def _decoded(paths: list[Path], size: int, channels: int) -> tuple[Tensor, Tensor]:
+class _Unreadable(Exception):
+    """Carries what could be read beside what could not, which is tried again at the next run."""
+
+
+def _decoded(paths: list[Path], size: int, channels: int) -> tuple[Tensor, list[int]]:
     """The pictures, uint8 [N, channels, size, size], and the places in `paths` of those that cannot be read.
 
     They are decoded once: the next run, and the one beside this one, read the result.
@@ -59,12 +64,26 @@ def _decoded(paths: list[Path], size: int, channels: int) -> tuple[Tensor, Tenso
             decoded = list(pool.map(lambda path: _decode(path, size, channels), paths))
         pictures = [picture for picture in decoded if picture is not None]
         bad = [place for place, picture in enumerate(decoded) if picture is None]
-        stacked = np.stack(pictures) if pictures else np.empty((0, channels, size, size), np.uint8)
-        return {"pictures": torch.from_numpy(stacked), "bad": torch.tensor(bad, dtype=torch.int64)}
+        stacked = torch.from_numpy(np.stack(pictures) if pictures else np.empty((0, channels, size, size), np.uint8))
+        if bad or not paths:
+            raise _Unreadable(stacked, bad)
+        return {"pictures": stacked}
 
-    states = [(str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in paths if path.is_file()]
-    found = cache.stored(f"images/folder-{cache.key(states, len(paths), size, channels)}", make)
-    return found["pictures"], found["bad"]
+    try:
+        key = cache.key([_state(path) for path in paths], size, channels, PIL.__version__)
+        return cache.stored(f"images/folder-{key}", make)["pictures"], []
+    except _Unreadable as error:
+        pictures, bad = error.args
+        return pictures, bad
+
+
+def _state(path: Path) -> tuple[str, ...]:
+    """What changes when a file does."""
+    try:
+        found = path.stat()
+    except OSError:  # a link to nowhere
+        return (str(path),)
+    return str(path.resolve()), *map(str, (found.st_size, found.st_mtime_ns, found.st_ctime_ns))
 
 
 def _decode(path: Path, size: int, channels: int) -> np.ndarray | None:

@@ -3,6 +3,8 @@
 Its guidelines (section 3): no pooling, batch normalization in both networks but not at the generator's output and
 the discriminator's input, ReLU in the generator, leaky ReLU of slope 0.2 in the discriminator, tanh at the output,
 weights from N(0, 0.02).
+
+Weights and maps have the channels last in memory, where convolutions of few channels are fast (docs/performance.md).
 """
 
 from collections.abc import Callable
@@ -107,6 +109,7 @@ class DcganGenerator(nn.Module):
         layers += [nn.ConvTranspose2d(widths[-1], channels, 4, stride=2, padding=1), OUTPUTS[output]()]
         self.layers = Conditioned(*layers)
         initialize_(self)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, latent: Tensor, given: Tensor | None = None) -> Tensor:
         if self.takes_input and given is not None:
@@ -167,6 +170,7 @@ class DcganDiscriminator(nn.Module):
         features = _num_features(size, width, hidden)
         self.projection = Projection(wiring.given, features, spectral_norm) if projects else None
         initialize_(self)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if spectral_norm:
             normalize_spectrum_(self)
 
@@ -204,6 +208,7 @@ class DcganEncoder(nn.Module):
             ]
         self.layers = nn.Sequential(*layers, nn.Linear(_num_features(size, width, hidden), outputs))
         initialize_(self)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, images: Tensor) -> Tensor:
         return self.layers(images)
