@@ -77,8 +77,8 @@ class Masks:
             return
         if state.shape != (32,) or state.dtype != torch.uint8:
             raise BadInput(
-                f"its layer noise has a state of {state.numel()} bytes, not 32, as an earlier ganctl wrote it; sample it or "
-                "evaluate it, or train a new run"
+                f"its layer noise has a state of {state.numel()} bytes, not 32, as an earlier ganctl wrote it; sample "
+                "or evaluate it, or train a new run"
             )
         self._bits.state = self._bits.state | {"state": {"state": state.numpy().view(np.uint64).copy()}}
 

@@ -109,7 +109,7 @@ class DcganGenerator(nn.Module):
         layers += [nn.ConvTranspose2d(widths[-1], channels, 4, stride=2, padding=1), OUTPUTS[output]()]
         self.layers = Conditioned(*layers)
         initialize_(self)
-        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.to(memory_format=torch.channels_last)
 
     def forward(self, latent: Tensor, given: Tensor | None = None) -> Tensor:
         if self.takes_input and given is not None:
@@ -170,7 +170,7 @@ class DcganDiscriminator(nn.Module):
         features = _num_features(size, width, hidden)
         self.projection = Projection(wiring.given, features, spectral_norm) if projects else None
         initialize_(self)
-        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.to(memory_format=torch.channels_last)
         if spectral_norm:
             normalize_spectrum_(self)
 
@@ -208,7 +208,7 @@ class DcganEncoder(nn.Module):
             ]
         self.layers = nn.Sequential(*layers, nn.Linear(_num_features(size, width, hidden), outputs))
         initialize_(self)
-        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.to(memory_format=torch.channels_last)
 
     def forward(self, images: Tensor) -> Tensor:
         return self.layers(images)
