@@ -50,7 +50,7 @@ def initialize_(network: nn.Module) -> None:
 
 class FromPoint(nn.ConvTranspose2d):
     """A transposed convolution of vectors [N, C, 1, 1] to maps [N, out, side, side], each of whose places has its own
-    weights: a matrix product, and computed as one, which takes a quarter of the time (docs/performance.md)."""
+    weights: a matrix product, and computed as one, which takes less than half of the time (docs/performance.md)."""
 
     def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
         weight = self.weight.permute(0, 2, 3, 1)  # as it lies in memory, with the channels last
