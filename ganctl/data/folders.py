@@ -60,6 +60,7 @@ def _decoded(paths: list[Path], size: int, channels: int) -> tuple[Tensor, list[
     """
 
     def make() -> dict[str, Tensor]:
+        """All of them, or _Unreadable where some cannot be read, so that nothing is kept."""
         with ThreadPoolExecutor(os.cpu_count()) as pool:  # Pillow decodes and resizes outside Python's lock
             decoded = list(pool.map(lambda path: _decode(path, size, channels), paths))
         pictures = [picture for picture in decoded if picture is not None]
