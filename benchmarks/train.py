@@ -2,12 +2,12 @@
 
     python benchmarks/train.py [--repeats 5] [--json FILE] [CASE...]
 
-For each case three ways take turns in one process, and the medians of their times are divided:
+For each case three ways take turns, and the medians of their times are divided:
 
 - `ganctl`: the loop as `ganctl train` runs it, scalars every tenth step, hooks left out;
 - `textbook`: the same networks and the same steps written as tutorials write them: a DataLoader that turns one image
   after the other into a tensor, a backward pass for real and one for generated samples, two `.item()` a step, Adam as
-  torch has it by default, subnormal numbers kept (by the first thread; the others were begun to flush them);
+  torch has it by default, subnormal numbers kept by all of its threads, which is why it has a process of its own;
 - `floor`: the matrix products and convolutions of a ganctl step alone, on the tensors that they had there; what they
   give is thrown away.
 
@@ -16,10 +16,13 @@ Nothing else should run meanwhile. Only the ratios mean something on another mac
 
 import argparse
 import copy
+import multiprocessing
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +102,7 @@ class Textbook:
             for network in (self.discriminator, self.generator)
         ]
         self.saturating = saturating
-        self.batches = iter(self.loader)
+        self.batches: Iterator[Any] = iter(())
         self.seen: list[tuple[float, float]] = []
 
     def step(self) -> None:
@@ -131,6 +134,18 @@ class Textbook:
             return next(self.batches)[0]
 
 
+def play_textbook(connection: Connection, threads: int) -> None:
+    """Receives a textbook, then plays as many of its steps as it is sent numbers, a word back for each."""
+    torch.set_flush_denormal(False)
+    torch.set_num_threads(threads)
+    textbook = connection.recv()
+    with suppress(EOFError):  # where the benchmark is done with it
+        while True:
+            for _ in range(connection.recv()):
+                textbook.step()
+            connection.send("done")
+
+
 def plain(network: nn.Module) -> nn.Module:
     """A copy of torch's own layers, in torch's own memory format, every weight trained."""
     found = copy.deepcopy(network).to(memory_format=torch.contiguous_format).requires_grad_(True)  # type: ignore[call-overload]
@@ -159,16 +174,25 @@ class Recorder(TorchDispatchMode):
 
 
 def saturate(experiment: Experiment) -> None:
-    """Makes D sure of every generated sample: logits of -95, whose gradient of a saturating loss is subnormal.
+    """Makes D sure of every sample, so that what a saturating loss hands to G is subnormal.
 
-    A minimax arm that has died gets there after epochs; larger weights of D's last layer take it there at once.
+    A minimax arm that has died gets there after epochs. D learns to tell by 300 turns against a generator that stands
+    still; then an affine map of its logits, in its last layer, takes it there at once. Generated samples get logits
+    around -87: their gradient, e^-87 over the batch, is about 1e-40. From there on nobody learns: Adam does its work
+    with a rate of 0, so that every timed step is in that state.
     """
-    train(experiment.training, experiment.training.step + 300, 100, [], lambda: False)
-    found = float(experiment.training.play_step(log=True)["logit/fake"])
-    *_, weight, bias = experiment.training.game.networks["discriminator"].parameters()
+    training = experiment.training
+    (generators,), (discriminators,) = (training.optimizers[p].param_groups for p in ("generator", "discriminator"))
+    generators["lr"] = 0.0
+    train(training, training.step + 300, 100, [], lambda: False)
+    observed = training.play_step(log=True)
+    discriminators["lr"] = 0.0
+    real, fake = float(observed["logit/real"]), float(observed["logit/fake"])
+    *_, weight, bias = training.game.networks["discriminator"].parameters()
+    stretch = (87 + 30) / (real - fake)
     with torch.no_grad():
-        bias.fill_(-95)
-        weight.mul_(5 / abs(found))
+        weight.mul_(stretch)
+        bias.mul_(stretch).sub_(87 + stretch * fake)
 
 
 def ways(case: Case) -> dict[str, Callable[[], None]]:
@@ -181,7 +205,8 @@ def ways(case: Case) -> dict[str, Callable[[], None]]:
         experiment = build(config, ImageSet(large))
     if case.saturated:
         saturate(experiment)
-    textbook = Textbook(experiment, config.batch_size, config.optim.lr, "minimax" in " ".join(case.words))
+    rate = 0.0 if case.saturated else config.optim.lr
+    textbook = Textbook(experiment, config.batch_size, rate, "minimax" in " ".join(case.words))
     with Recorder() as recorder:
         experiment.training.play_step(log=False)
 
@@ -189,10 +214,14 @@ def ways(case: Case) -> dict[str, Callable[[], None]]:
         torch.set_flush_denormal(True)
         train(experiment.training, experiment.training.step + case.steps, 10, [], lambda: False)
 
+    context = multiprocessing.get_context("spawn")
+    ours_end, its_end = context.Pipe()
+    context.Process(target=play_textbook, args=(its_end, torch.get_num_threads()), daemon=True).start()
+    ours_end.send(textbook)
+
     def theirs() -> None:
-        torch.set_flush_denormal(False)
-        for _ in range(case.steps):
-            textbook.step()
+        ours_end.send(case.steps)
+        ours_end.recv()
 
     def floor() -> None:
         torch.set_flush_denormal(True)
