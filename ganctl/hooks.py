@@ -1,6 +1,7 @@
 """What happens between steps: scalars, grids, checkpoints, progress. A hook looks at training and never changes it."""
 
 import json
+import os
 import sys
 import time
 import warnings
@@ -25,7 +26,10 @@ with warnings.catch_warnings():
 
 
 class ScalarLog:
-    """Writes the logged scalars to scalars.jsonl and to TensorBoard.
+    """Writes the logged scalars to scalars.jsonl and to TensorBoard, all that came within a second at once.
+
+    A row by itself costs several times as much: its code has left the caches, and TensorBoard's thread wakes up for it
+    while the next step computes (docs/performance.md).
 
     Args:
         folder: the run's; rows after `step` are dropped.
@@ -33,15 +37,19 @@ class ScalarLog:
         step: where the run begins or resumes.
     """
 
+    SECONDS = 1.0  # a row waits at most, while rows come
+
     def __init__(self, folder: RunFolder, writer: SummaryWriter, step: int, batch_size: int) -> None:
         folder.cut_scalars(step)
         self.file = folder.scalars_file.open("a")
         self.writer = writer
         self.batch_size = batch_size
         self.since: tuple[float, int] | None = None
+        self.waiting: list[tuple[float, dict[str, float]]] = []
+        self.due = 0.0
 
     def after_step(self, training: Training, scalars: dict[str, float] | None) -> None:
-        """Writes the row of a logged step, with the images a second since the row before it."""
+        """Takes in the row of a logged step, with the images a second since the row before it."""
         if scalars is None:
             return
         moment, drawn = time.perf_counter(), training.batches.drawn
@@ -50,16 +58,32 @@ class ScalarLog:
             scalars["speed/images_per_second"] = images / (moment - self.since[0])
         self.since = moment, drawn
         row = {"step": training.step, "epoch": round(training.batches.epoch, 4), **scalars}
-        self.file.write(json.dumps(row) + "\n")
+        self.waiting.append((time.time(), row))
+        if moment >= self.due:
+            self.write()
+            self.due = moment + self.SECONDS
+
+    def write(self) -> None:
+        """Writes the rows that wait."""
+        rows, self.waiting = self.waiting, []
+        self.file.write("".join(json.dumps(row) + "\n" for _, row in rows))
         self.file.flush()
-        # One event for all of them: the writer's queue costs more than what it carries.
-        values = [Summary.Value(tag=tag, simple_value=value) for tag, value in scalars.items()]
         file_writer = self.writer.file_writer
         assert file_writer
-        file_writer.add_summary(Summary(value=values), training.step)
+        for moment, row in rows:
+            # One event for all of them: the writer's queue costs more than what it carries.
+            values = [Summary.Value(tag=tag, simple_value=row[tag]) for tag in row if tag not in ("step", "epoch")]
+            file_writer.add_summary(Summary(value=values), int(row["step"]), moment)
+
+    def keep(self) -> None:
+        """Writes the rows that wait, and returns when all rows are on the disk."""
+        self.write()
+        os.fsync(self.file.fileno())
+        self.writer.flush()
 
     def close(self) -> None:
-        """Closes the file."""
+        """Writes the rows that wait and closes the file."""
+        self.write()
         self.file.close()
 
 
@@ -120,10 +144,11 @@ class Watch:
 
 
 class Checkpoints:
-    """Saves everything that the rest of the run depends on, then calls `saved`."""
+    """Saves everything that the rest of the run depends on, the rows up to there first, then calls `saved`."""
 
-    def __init__(self, folder: RunFolder, every: int, keep: int, saved: Callable[[], None]) -> None:
+    def __init__(self, folder: RunFolder, every: int, keep: int, log: ScalarLog, saved: Callable[[], None]) -> None:
         self.folder = folder
+        self.log = log
         self.saved = saved
         self.every = every
         self.keep = keep
@@ -134,9 +159,15 @@ class Checkpoints:
             self.save(training)
 
     def save(self, training: Training) -> None:
-        """Saves a checkpoint of this step, unless there is one."""
+        """Saves a checkpoint of this step, unless there is one.
+
+        Raises:
+            NotFinite: there are weights that are not, so that the checkpoint before this one stays the newest.
+        """
+        training.check_weights()
         path = self.folder.checkpoints_dir / f"step-{training.step:08d}"
         if not (path / "checkpoint.json").exists():
+            self.log.keep()
             checkpoint.write(path, training.tensors(), training.counts())
             checkpoint.keep_newest(self.folder.checkpoints_dir, self.keep)
             self.saved()

@@ -7,11 +7,12 @@ from typing import Protocol
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import clip_grads_with_norm_, get_total_norm
+from torch.nn.utils import clip_grads_with_norm_
 from torch.optim import Optimizer
 
 from ganctl.data import Batches, Drawn
 from ganctl.errors import NotFinite, RunFailed
+from ganctl.finiteness import Guard
 from ganctl.games import Batch, Game, Player
 from ganctl.streams import Streams
 
@@ -106,13 +107,18 @@ class Training:
         self._first_rates = {
             name: [group["lr"] for group in optimizer.param_groups] for name, optimizer in optimizers.items()
         }
+        self.guard = Guard(streams.device, optimizers)
         self.step = 0
         self.real, self.labels = Drawn(torch.empty(0))
         # Listed once: walking through the modules takes longer than a small network's arithmetic.
         self._parameters = {name: list(network.parameters()) for name, network in game.networks.items()}
 
     def play_step(self, log: bool) -> dict[str, Tensor]:
-        """One step: every player has its turns. Gives the observed scalars by tag where `log`, else nothing."""
+        """One step: every player has its turns. Gives the observed scalars by tag where `log`, else nothing.
+
+        Raises:
+            NotFinite: a term or a gradient is not; no weight has followed it.
+        """
         self.step += 1
         self.game.begin_step(self.step)
         self._set_learning_rates()
@@ -154,28 +160,28 @@ class Training:
         for moved in self._moved(player):  # in place of Optimizer.zero_grad, which takes longer than a small layer
             moved.grad = None
         loss.backward()
-        norm = self._clip(player) if self.clip_norm is not None else None
+        norm = self.guard.norm([p.grad for p in self._moved(player) if p.grad is not None])
+        self.guard.look(self.step, name, terms, loss, norm)
+        if self.clip_norm is not None:
+            clip_grads_with_norm_(self._moved(player), self.clip_norm, norm)
         if observed is not None:
             observed[f"loss/{name}"] = loss.detach()
             for term, value in terms.items():
                 observed[f"term/{name}/{term}"] = value.detach()
-            observed[f"grad_norm/{name}"] = get_total_norm(self._gradients(player)) if norm is None else norm
+            observed[f"grad_norm/{name}"] = norm
         self.optimizers[name].step()
         if player.after_turn:
             player.after_turn()
 
-    def _clip(self, player: Player) -> Tensor:
-        """Scales the player's gradient down to `clip_norm` where it is longer; gives its norm before."""
-        assert self.clip_norm is not None
-        norm = get_total_norm(self._gradients(player))
-        clip_grads_with_norm_(self._moved(player), self.clip_norm, norm)
-        return norm
-
-    def _gradients(self, player: Player) -> list[Tensor]:
-        return [p.grad for p in self._moved(player) if p.grad is not None]
-
     def _moved(self, player: Player) -> list[Tensor]:
         return [parameter for name in player.networks for parameter in self._parameters[name]]
+
+    def check_weights(self) -> None:
+        """Raises NotFinite where the last update, which nothing looked at since, left weights that are not finite."""
+        self.guard.report()
+        for name, parameters in self._parameters.items():
+            if not all(bool(torch.isfinite(parameter).all()) for parameter in parameters):
+                raise NotFinite(f"step {self.step}: the last update left weights of the {name} that are not finite")
 
     def sample(self, count: int, noise: torch.Generator) -> Tensor:
         """Generated samples [count, *shape], from the averaged weights where there is an average."""
@@ -254,7 +260,7 @@ def train(training: Training, until: int, log_every: int, hooks: Sequence[Hook],
     """Plays until step number `until`, or until `stopped()` says so between two steps.
 
     Raises:
-        NotFinite: a logged scalar, or a weight at the end, is not finite.
+        NotFinite: a term, a gradient or a logged scalar is not finite.
     """
     while training.step < until and not stopped():
         following = training.step + 1
@@ -262,6 +268,7 @@ def train(training: Training, until: int, log_every: int, hooks: Sequence[Hook],
         observed = training.play_step(log)
         scalars = None
         if log:
+            training.guard.report()
             # One transfer from the device for all of them.
             scalars = dict(zip(observed, torch.stack([*observed.values()]).tolist(), strict=True))
             for tag, value in scalars.items():
@@ -269,12 +276,3 @@ def train(training: Training, until: int, log_every: int, hooks: Sequence[Hook],
                     raise NotFinite(f"step {following}: {tag} is {value}")
         for hook in hooks:
             hook.after_step(training, scalars)
-    if training.step >= until:
-        _check_weights(training)
-
-
-def _check_weights(training: Training) -> None:
-    """Raises NotFinite where the last update, which nothing looked at since, left weights that are not finite."""
-    for name, network in training.game.networks.items():
-        if not all(bool(torch.isfinite(parameter).all()) for parameter in network.parameters()):
-            raise NotFinite(f"step {training.step}: the last update left weights of the {name} that are not finite")

@@ -20,7 +20,7 @@ RANKS = [
     {"experiment"},
     {"loop"},
     {"games", "metrics", "compatibility"},
-    {"losses", "models", "data", "optimizers", "checkpoint", "pictures"},
+    {"losses", "models", "data", "optimizers", "checkpoint", "pictures", "finiteness"},
     {"cache"},
     {"run"},
     {"config", "diagnosis", "streams"},

@@ -72,7 +72,7 @@ def test_looking_at_a_run_never_changes_it(loss, model):
 def test_a_value_that_is_not_finite_ends_the_run_with_its_name():
     played = training()
     next(played.game.discriminator.parameters()).data.fill_(float("nan"))
-    with pytest.raises(RunFailed, match=r"step 1: yardstick/j_d is nan"):
+    with pytest.raises(RunFailed, match=r"step 1: the discriminator.s term adversarial is nan"):
         train(played, 3, log_every=1, hooks=[], stopped=never)
 
 

@@ -232,12 +232,13 @@ def run(config: Config, experiment: Experiment, folder: RunFolder, evaluator: Ev
         if before not in (None, protocol):
             folder.drop_scalars("metric/")  # numbers of two protocols make no curve
         folder.update(protocol=protocol)
-    checkpoints = Checkpoints(folder, config.checkpoint_every, config.keep_checkpoints, record.saved)
     with (
         stop_on_signals() as stopped,
         closing(SummaryWriter(str(folder.tensorboard), purge_step=first + 1 if first else None)) as writer,
         closing(ScalarLog(folder, writer, first, config.batch_size)) as scalar_log,
     ):
+        every, kept = config.checkpoint_every, config.keep_checkpoints
+        checkpoints = Checkpoints(folder, every, kept, scalar_log, record.saved)
         grids = Grids(folder, writer, experiment, config.sample_every)
         watch = Watch(record.diagnosis, folder, first, config.probe_every)
         measures = _measures(config, experiment, folder, evaluator)

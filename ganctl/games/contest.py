@@ -122,12 +122,7 @@ class Contest:
             terms["penalty"] = self._payment(batch, samples, logits, given)
         remembered = self._remember(real.detach(), fake.detach())
         if batch.observed is not None:
-            self._note(batch, "yardstick/j_d", cross_entropy(real, fake))
-            for name, values in {"real": real, "fake": fake}.items():
-                self._note(batch, f"score/{name}", values.detach().sigmoid().mean())
-                self._note(batch, f"logit/{name}", values.mean())
-            for name, value in remembered.items():
-                self._note(batch, f"memory/{name}", value)
+            self._note_opinions(batch, real.detach(), fake.detach(), remembered)
         return terms
 
     def generator_term(self, batch: Batch, fake: Tensor, real: Tensor, given: Tensor | None = None) -> Tensor:
@@ -144,11 +139,23 @@ class Contest:
             with torch.no_grad():  # real samples do not depend on the generator
                 judged = self.look(real, given).logits
         if batch.observed is not None:
-            self._note(batch, "yardstick/minus_log_d_fake", nonsaturating_generator(None, fake))
-            self._note(batch, "yardstick/log_one_minus_d_fake", minimax_generator(None, fake))
+            seen = fake.detach()
+            self._note(batch, "yardstick/minus_log_d_fake", nonsaturating_generator(None, seen))
+            self._note(batch, "yardstick/log_one_minus_d_fake", minimax_generator(None, seen))
             if self.loss.real_in_generator == "constant":
                 judged = self.peek(real, given)
         return self.loss.generator(judged, fake)
+
+    def _note_opinions(self, batch: Batch, real: Tensor, fake: Tensor, remembered: dict[str, Tensor]) -> None:
+        """Notes what a turn of the discriminator saw, from its logits without their graph."""
+        self._note(batch, "yardstick/j_d", cross_entropy(real, fake))
+        both = torch.stack([real, fake])
+        scores, logits = both.sigmoid().mean(dim=1), both.mean(dim=1)
+        for place, name in enumerate(("real", "fake")):
+            self._note(batch, f"score/{name}", scores[place])
+            self._note(batch, f"logit/{name}", logits[place])
+        for name, value in remembered.items():
+            self._note(batch, f"memory/{name}", value)
 
     def _note(self, batch: Batch, tag: str, value: Tensor) -> None:
         """At a turn that is watched only: what is noted costs as much as a small network's layer."""
