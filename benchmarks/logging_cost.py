@@ -19,7 +19,8 @@ from ganctl.build import build
 from ganctl.commands.train import create
 from ganctl.config import load
 from ganctl.diagnosis import Diagnosis
-from ganctl.hooks import Reports, ScalarLog, SummaryWriter, Watch
+from ganctl.events import EventFile
+from ganctl.hooks import Reports, ScalarLog, Watch
 from ganctl.loop import train
 
 
@@ -35,8 +36,8 @@ def main() -> None:
     seconds = dict.fromkeys(runs, 0.0)
     with ExitStack() as stack:
         folder = create(Path(stack.enter_context(tempfile.TemporaryDirectory())) / "run", config, runs["logged"])
-        writer = stack.enter_context(closing(SummaryWriter(str(folder.tensorboard))))
-        log = stack.enter_context(closing(ScalarLog(folder, writer, 0, config.batch_size)))
+        events = stack.enter_context(closing(EventFile(folder.tensorboard)))
+        log = stack.enter_context(closing(ScalarLog(folder, events, 0, config.batch_size)))
         watch = Watch(Diagnosis(runs["logged"].log_odds), folder, 0, config.probe_every)
         hooks = {"logged": [watch, log, Reports(lambda *_: None, watch)], "unlogged": []}
         for until in range(0, given.steps + 1, given.block):

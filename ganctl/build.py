@@ -18,7 +18,7 @@ from torch import nn
 
 from ganctl import checkpoint
 from ganctl.compatibility import check_batch, check_fit
-from ganctl.config import choices, read
+from ganctl.config import choices, identity, read
 from ganctl.data import DATASETS, Batches, Dataset, ImageSet
 from ganctl.errors import BadInput
 from ganctl.experiment import Experiment
@@ -262,13 +262,30 @@ def resume(experiment: Experiment, folder: RunFolder) -> None:
             f"{folder.path}: was trained on {before} and this is {here}, whose random numbers are others; "
             f"resume it with device={before} on a machine that has one"
         )
-    tensors, counts = checkpoint.read(paths[-1], ("networks", "training"))
+    path, tensors, manifest = checkpoint.newest(paths, ("networks", "training"))
+    _check_settings(path, manifest, identity(read(folder.config)), "put back what it was, or train a new run")
     try:
-        experiment.training.restore(tensors, counts)
+        experiment.training.restore(tensors, manifest["counts"])
     except BadInput as error:
-        raise BadInput(f"{paths[-1]}: {error}") from None
+        raise BadInput(f"{path}: {error}") from None
     except (KeyError, RuntimeError, ValueError) as error:
-        raise _foreign(paths[-1], error) from None
+        raise _foreign(path, error) from None
+    for damaged in paths[paths.index(path) + 1 :]:
+        checkpoint.set_aside(damaged)
+
+
+def _check_settings(path: Path, manifest: dict[str, Any], now: dict[str, Any], advice: str) -> None:
+    """Raises BadInput where a checkpoint is of other settings than those `now`; older checkpoints do not say theirs."""
+    before = {key: value for key, value in manifest.get("settings", {}).items() if key in now}
+    for key, value in before.items():
+        if value != now[key]:
+            both = [each if isinstance(each, dict) else {"": each} for each in (value, now[key])]
+            leaf = next(leaf for leaf in {**both[0], **both[1]} if both[0].get(leaf) != both[1].get(leaf))
+            name = f"{key}.{leaf}" if leaf else key
+            raise BadInput(
+                f"{path}: was trained with {name}={both[0].get(leaf)}, and config.yaml has "
+                f"{name}={both[1].get(leaf)}; {advice}"
+            )
 
 
 def completed(folder: RunFolder) -> bool:
@@ -290,7 +307,7 @@ def reopen(
 
     Returns: the experiment and the checkpoint folder that its weights come from.
     """
-    folder, at = _locate(path, output_dir)
+    folder, paths = _locate(path, output_dir)
     config = read(folder.config)
     # A sample needs neither, so it needs no plugin that brought them.
     config.loss, config.penalty = {"name": "nonsaturating"}, {"name": "none"}
@@ -303,14 +320,16 @@ def reopen(
     config.plugins, config.device, config.threads, config.compile = plugins, device, threads, False
     if ema and config.ema_decay is None:
         raise BadInput(f"--ema: {folder.path} keeps no averaged weights (ema_decay=null); use --no-ema")
-    tensors, counts = checkpoint.read(at, ("networks",))
+    at, tensors, manifest = checkpoint.newest(paths, ("networks",))
+    made = {key: value for key, value in identity(config).items() if key in ("game", "model")}
+    _check_settings(at, manifest, made, "name the run it came from")
     config.batch_size = 2  # all that the stand-in has
     experiment = build(config, _stand_in(folder))
     try:
         restore_networks(experiment.training.game, experiment.training.average, tensors["networks"])
     except RuntimeError as error:
         raise _foreign(at, error) from None
-    experiment.training.step = counts["step"]
+    experiment.training.step = manifest["counts"]["step"]
     if ema is False:
         experiment.training.average = None
     return experiment, at
@@ -326,14 +345,15 @@ def _stand_in(folder: RunFolder) -> Dataset | None:
     return ImageSet(torch.zeros(2, *shape, dtype=torch.uint8), torch.tensor([0, classes - 1]) if classes else None)
 
 
-def _locate(path: Path | None, output_dir: Path) -> tuple[RunFolder, Path]:
+def _locate(path: Path | None, output_dir: Path) -> tuple[RunFolder, list[Path]]:
+    """The run folder, and the checkpoints to take the newest whole one of."""
     if path is not None and (path / "checkpoint.json").exists():
-        return find(path.resolve().parent.parent), path
-    folder = latest(output_dir) if path is None else find(path)
+        return find(path.resolve().parent.parent), [path]
+    folder = find(latest(output_dir).path) if path is None else find(path)
     paths = folder.checkpoints()
     if not paths:
         raise BadInput(f"{folder.path}: has no checkpoint yet; train longer, or name another run")
-    return folder, paths[-1]
+    return folder, paths
 
 
 def _foreign(path: Path, error: Exception) -> BadInput:

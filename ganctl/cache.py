@@ -16,7 +16,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from ganctl.run import cache_dir, write_atomically
+from ganctl.files import write_atomically
+from ganctl.run import cache_dir
 
 
 def digest(tensors: dict[str, Tensor]) -> str:

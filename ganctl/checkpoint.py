@@ -2,9 +2,10 @@
 
 import hashlib
 import json
-import os
 import shutil
+import warnings
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load as load_safetensors
@@ -12,18 +13,22 @@ from safetensors.torch import save as save_safetensors
 from torch import Tensor
 
 from ganctl.errors import BadInput
-from ganctl.run import write_atomically
+from ganctl.files import read_json, sync_folder, write_atomically
 
 FORMAT = 1
 
 
-def write(path: Path, tensors: dict[str, dict[str, Tensor]], counts: dict[str, int]) -> None:
+def write(path: Path, tensors: dict[str, dict[str, Tensor]], counts: dict[str, int], settings: dict[str, Any]) -> None:
     """Writes a checkpoint folder aside and renames it.
 
     Args:
         path: checkpoints/step-00000600.
         tensors: {part: {name: tensor}}; a part becomes the file <part>.safetensors.
         counts: whole numbers that go with them.
+        settings: what the run is; it cannot go on as another one.
+
+    Raises:
+        OSError: it cannot be written; whatever stood there before still does.
     """
     aside = path.with_name(f".{path.name}.tmp")
     shutil.rmtree(aside, ignore_errors=True)
@@ -33,30 +38,25 @@ def write(path: Path, tensors: dict[str, dict[str, Tensor]], counts: dict[str, i
         content = save_safetensors({name: tensor.detach().cpu().contiguous() for name, tensor in named.items()})
         hashes[f"{part}.safetensors"] = hashlib.sha256(content).hexdigest()
         write_atomically(aside / f"{part}.safetensors", content)
-    manifest = {"format": FORMAT, "counts": counts, "sha256": hashes}
+    manifest = {"format": FORMAT, "counts": counts, "settings": settings, "sha256": hashes}
     write_atomically(aside / "checkpoint.json", json.dumps(manifest, indent=2) + "\n")
-    if path.exists():
-        shutil.rmtree(path)
+    set_aside(path)  # where one stands that could not be read
     aside.rename(path)
-    descriptor = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)  # so that the new name outlives a power cut
-    finally:
-        os.close(descriptor)
+    sync_folder(path.parent)
 
 
-def read(path: Path, parts: tuple[str, ...]) -> tuple[dict[str, dict[str, Tensor]], dict[str, int]]:
-    """The named parts of a checkpoint folder and its counts.
+def read(path: Path, parts: tuple[str, ...]) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
+    """The named parts of a checkpoint folder, and its manifest with its "counts" and, since 0.2, its "settings".
 
     Raises:
         BadInput: the folder is not a checkpoint of ganctl, or a file of it is damaged.
     """
     try:
-        manifest = json.loads((path / "checkpoint.json").read_text())
+        manifest = read_json(path / "checkpoint.json")
         known = isinstance(manifest, dict) and manifest.get("format") == FORMAT
-        counts, hashes = (manifest["counts"], manifest["sha256"]) if known else ({}, {})
-        known = known and isinstance(hashes, dict) and _is_count(counts["step"]) and _is_count(counts["batches_drawn"])
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        known = known and all(_is_count(manifest["counts"][name]) for name in ("step", "batches_drawn"))
+        known = known and isinstance(manifest["sha256"], dict) and isinstance(manifest.get("settings", {}), dict)
+    except (OSError, ValueError, KeyError, TypeError):
         known = False
     if not known:
         raise BadInput(
@@ -69,13 +69,13 @@ def read(path: Path, parts: tuple[str, ...]) -> tuple[dict[str, dict[str, Tensor
             content = (path / f"{part}.safetensors").read_bytes()
         except OSError as error:
             raise _damaged(path, f"{part}.safetensors cannot be read: {error.strerror}") from None
-        if hashlib.sha256(content).hexdigest() != hashes.get(f"{part}.safetensors"):
+        if hashlib.sha256(content).hexdigest() != manifest["sha256"].get(f"{part}.safetensors"):
             raise _damaged(path, f"{part}.safetensors is not what was written")
         try:
             tensors[part] = load_safetensors(content)
         except SafetensorError as error:
             raise _damaged(path, f"{part}.safetensors: {error}") from None
-    return tensors, counts
+    return tensors, manifest
 
 
 def _is_count(value: object) -> bool:
@@ -86,9 +86,41 @@ def _damaged(path: Path, how: str) -> BadInput:
     return BadInput(f"{path}: is damaged ({how}); remove this folder to go on from the checkpoint before it")
 
 
-def keep_newest(folder: Path, count: int) -> None:
-    """Removes all but the `count` newest checkpoints, and what a killed process left half written."""
-    for old in sorted(path for path in folder.glob("step-*") if path.is_dir())[:-count]:
-        shutil.rmtree(old)
-    for stale in folder.glob(".step-*.tmp"):
+def newest(paths: list[Path], parts: tuple[str, ...]) -> tuple[Path, dict[str, dict[str, Tensor]], dict[str, Any]]:
+    """The newest of some checkpoint folders that is whole, as `read` gives it; damaged ones are said.
+
+    Args:
+        paths: oldest first, at least one.
+
+    Raises:
+        BadInput: none of them is whole.
+    """
+    complaints = []
+    for path in reversed(paths):
+        try:
+            tensors, manifest = read(path, parts)
+        except BadInput as error:
+            complaints.append(error)
+            continue
+        for complaint in complaints:
+            warnings.warn(f"{str(complaint).split(';')[0]}; going on from {path.name}", stacklevel=2)
+        return path, tensors, manifest
+    raise complaints[0]
+
+
+def set_aside(path: Path) -> None:
+    """Takes a checkpoint that cannot be read out of the way, under a name that says so; nothing where there is none."""
+    if path.exists():
+        damaged = path.with_name(f"damaged-{path.name}")
+        shutil.rmtree(damaged, ignore_errors=True)
+        path.rename(damaged)
+
+
+def keep(folder: Path, names: set[str]) -> None:
+    """Removes all checkpoints but those of these names, and what was left half written."""
+    for path in folder.glob("step-*"):
+        if path.is_dir() and path.name not in names:
+            gone = path.rename(path.with_name(f".{path.name}.old"))  # whole until here, and no checkpoint from here on
+            shutil.rmtree(gone)
+    for stale in folder.glob(".step-*"):
         shutil.rmtree(stale)

@@ -5,8 +5,11 @@ Hydra composes the YAML files of `conf/`; the dataclasses of `schema` say what m
 """
 
 import difflib
+import hashlib
+import importlib.util
 import itertools
 import re
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import fields, is_dataclass, make_dataclass
 from functools import cache
@@ -23,6 +26,8 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException, Vali
 
 from ganctl.errors import BadInput
 from ganctl.schema import METRIC_NAMES, SCHEMAS, Comparison, Config
+
+LARGEST_FILE = 2**20  # bytes of a configuration
 
 
 def conf_dir() -> Path:
@@ -319,19 +324,63 @@ def from_dict(values: dict[str, Any], source: Path) -> Config:
 
 
 def read(path: Path) -> Config:
-    """The configuration in the file `path`."""
+    """The configuration in the file `path`, whoever wrote it.
+
+    Raises:
+        BadInput: it cannot be read, or is not what ganctl writes.
+    """
     try:
-        values = yaml.safe_load(path.read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
+        if path.stat().st_size > LARGEST_FILE:
+            raise ValueError(f"it has {path.stat().st_size:,} bytes; ganctl writes none above {LARGEST_FILE:,}")
+        text = path.read_text()
+        # Neither is ever in ganctl's own: names for parts that are repeated, which a few lines can repeat a billion
+        # times, and references, which may name variables of the environment.
+        if "${" in text or any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader)):
+            raise ValueError("it refers to something instead of saying it")
+        values = yaml.safe_load(text)
+    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
         raise BadInput(f"{path}: cannot be read ({str(error).splitlines()[0]})") from None
     if not isinstance(values, dict):
         raise BadInput(f"{path}: is not a configuration of ganctl")
     return from_dict(values, path)
 
 
+class _Dumper(yaml.SafeDumper):
+    """Says everything again where it comes twice, since no reference is read."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        del data
+        return True
+
+
 def dump(config: Config) -> str:
     """The configuration as YAML."""
-    return yaml.safe_dump(config.to_dict(), sort_keys=False, allow_unicode=True)
+    return yaml.dump(config.to_dict(), Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+
+
+def identity(config: Config) -> dict[str, Any]:
+    """What decides the weights of a run besides its length and the machine: it is no longer that run with another.
+
+    Returns: of the configuration's keys those that nothing may change, and a fingerprint of each plugin's source.
+    """
+    values = config.to_dict()
+    found = {
+        key: values[key] for key in ("seed", "batch_size", "ema_decay", "ema_start", "precision", "compile", *SCHEMAS)
+    }
+    # Where the data lie does not matter; that they are the same, run.json says.
+    found["data"] = {key: value for key, value in found["data"].items() if key != "root"}
+    return found | {"plugins": {name: fingerprint(name) for name in config.plugins}}
+
+
+def fingerprint(module: str) -> str | None:
+    """Twelve digits that change with the source of a module; None where there is none."""
+    if str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
+    try:
+        spec = importlib.util.find_spec(module)
+        return hashlib.sha256(Path(spec.origin).read_bytes()).hexdigest()[:12] if spec and spec.origin else None
+    except (ImportError, OSError, ValueError):
+        return None
 
 
 def describe(group: str, name: str) -> str:

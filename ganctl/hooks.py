@@ -4,45 +4,42 @@ import json
 import os
 import sys
 import time
-import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ganctl import checkpoint
+from ganctl.config import identity
 from ganctl.diagnosis import Diagnosis
+from ganctl.events import EventFile
 from ganctl.experiment import Experiment
+from ganctl.files import write_atomically
 from ganctl.formats import clock
 from ganctl.loop import Training
 from ganctl.pictures import to_png
-from ganctl.run import RunFolder, write_atomically
-
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # tensorboard's own imports warn about its own dependencies
-    from tensorboard.compat.proto.summary_pb2 import Summary
-    from torch.utils.tensorboard import SummaryWriter
+from ganctl.run import RunFolder
+from ganctl.schema import OUTCOMES, Config
 
 
 class ScalarLog:
     """Writes the logged scalars to scalars.jsonl and to TensorBoard, all that came within a second at once.
 
-    A row by itself costs several times as much: its code has left the caches, and TensorBoard's thread wakes up for it
-    while the next step computes (docs/performance.md).
+    A row by itself costs several times as much, for its code has left the caches (docs/performance.md).
 
     Args:
         folder: the run's; rows after `step` are dropped.
-        writer: of TensorBoard events.
+        events: TensorBoard's.
         step: where the run begins or resumes.
     """
 
     SECONDS = 1.0  # a row waits at most, while rows come
 
-    def __init__(self, folder: RunFolder, writer: SummaryWriter, step: int, batch_size: int) -> None:
+    def __init__(self, folder: RunFolder, events: EventFile, step: int, batch_size: int) -> None:
         folder.cut_scalars(step)
         self.file = folder.scalars_file.open("a")
-        self.writer = writer
+        self.events = events
         self.batch_size = batch_size
         self.since: tuple[float, int] | None = None
         self.waiting: list[tuple[float, dict[str, float]]] = []
@@ -68,31 +65,30 @@ class ScalarLog:
         rows, self.waiting = self.waiting, []
         self.file.write("".join(json.dumps(row) + "\n" for _, row in rows))
         self.file.flush()
-        file_writer = self.writer.file_writer
-        assert file_writer
         for moment, row in rows:
-            # One event for all of them: the writer's queue costs more than what it carries.
-            values = [Summary.Value(tag=tag, simple_value=row[tag]) for tag in row if tag not in ("step", "epoch")]
-            file_writer.add_summary(Summary(value=values), int(row["step"]), moment)
+            scalars = {tag: value for tag, value in row.items() if tag not in ("step", "epoch")}
+            self.events.add_scalars(int(row["step"]), scalars, moment)
+        self.events.flush()
 
     def keep(self) -> None:
         """Writes the rows that wait, and returns when all rows are on the disk."""
         self.write()
         os.fsync(self.file.fileno())
-        self.writer.flush()
 
     def close(self) -> None:
         """Writes the rows that wait and closes the file."""
-        self.write()
-        self.file.close()
+        try:
+            self.write()
+        finally:
+            self.file.close()
 
 
 class Grids:
     """Draws samples from the same noise every time, a class a column if there are any, as PNG and into TensorBoard."""
 
-    def __init__(self, folder: RunFolder, writer: SummaryWriter, experiment: Experiment, every: int) -> None:
+    def __init__(self, folder: RunFolder, events: EventFile, experiment: Experiment, every: int) -> None:
         self.folder = folder
-        self.writer = writer
+        self.events = events
         self.experiment = experiment
         self.every = every
 
@@ -106,8 +102,9 @@ class Grids:
         samples, inputs = self.experiment.draw_shown(training.streams.fresh("sampling"))
         columns = self.experiment.picture_columns
         picture = self.experiment.picture(samples, columns, f"step {training.step:,}", inputs)
-        write_atomically(self.folder.samples / f"step-{training.step:08d}.png", to_png(picture))
-        self.writer.add_image("samples", picture, training.step, dataformats="HWC")
+        png = to_png(picture)
+        write_atomically(self.folder.samples / f"step-{training.step:08d}.png", png)
+        self.events.add_image(training.step, "samples", png, picture.shape[:2])
 
 
 class Watch:
@@ -144,33 +141,70 @@ class Watch:
 
 
 class Checkpoints:
-    """Saves everything that the rest of the run depends on, the rows up to there first, then calls `saved`."""
+    """Saves everything that the rest of the run depends on, the rows up to there first, then calls `saved`.
 
-    def __init__(self, folder: RunFolder, every: int, keep: int, log: ScalarLog, saved: Callable[[], None]) -> None:
+    The newest stay, and the best: that of the step with the best measured outcome, from the first regular one on.
+
+    Args:
+        folder: the run's.
+        config: how often, how many, which outcome; and what the run is, which each checkpoint says too.
+        log: of the rows.
+        step: where the run begins or resumes.
+        saved: called with the step of the best checkpoint, or None, when one has been written.
+    """
+
+    def __init__(
+        self, folder: RunFolder, config: Config, log: ScalarLog, step: int, saved: Callable[[int | None], None]
+    ) -> None:
         self.folder = folder
         self.log = log
         self.saved = saved
-        self.every = every
-        self.keep = keep
+        self.every = config.checkpoint_every
+        self.count = config.keep_checkpoints
+        self.settings = identity(config)
+        # The best is chosen by other samples than those that are reported, where a comparison chooses by it.
+        selected = config.compare.checkpoint == "best"
+        self.outcome = "selection/sliced_wasserstein" if selected else config.compare.outcome
+        self.sign = 1 if selected or OUTCOMES[self.outcome] else -1
+        self.best: tuple[float, int] | None = None
+        self.last = step
+        for row in folder.scalars():
+            if row["step"] <= step and folder.checkpoint(int(row["step"])).is_dir():
+                self._improves(int(row["step"]), row)
 
     def after_step(self, training: Training, scalars: dict[str, float] | None) -> None:
-        del scalars
-        if training.step % self.every == 0:
+        """Saves at every so many steps, and where the outcome was never better."""
+        if self._improves(training.step, scalars or {}) or training.step % self.every == 0:
             self.save(training)
 
+    def _improves(self, step: int, scalars: Mapping[str, float]) -> bool:
+        if step < self.every or self.outcome not in scalars:
+            return False
+        value = self.sign * scalars[self.outcome]
+        if self.best is not None and value >= self.best[0]:
+            return False
+        self.best = value, step
+        return True
+
     def save(self, training: Training) -> None:
-        """Saves a checkpoint of this step, unless there is one.
+        """Saves a checkpoint of this step, unless it is the one that was saved or restored last.
 
         Raises:
             NotFinite: there are weights that are not, so that the checkpoint before this one stays the newest.
+            OSError: it cannot be written; those before it are still there.
         """
+        if training.step == self.last:
+            return
         training.check_weights()
-        path = self.folder.checkpoints_dir / f"step-{training.step:08d}"
-        if not (path / "checkpoint.json").exists():
-            self.log.keep()
-            checkpoint.write(path, training.tensors(), training.counts())
-            checkpoint.keep_newest(self.folder.checkpoints_dir, self.keep)
-            self.saved()
+        self.log.keep()
+        checkpoint.write(self.folder.checkpoint(training.step), training.tensors(), training.counts(), self.settings)
+        self.last = training.step
+        best = None if self.best is None else self.best[1]
+        steps = [int(path.name.removeprefix("step-")) for path in self.folder.checkpoints()]
+        regular = [step for step in steps if step % self.every == 0 or step == self.last]
+        kept = {*regular[-self.count :], *(() if best is None else (best,))}
+        checkpoint.keep(self.folder.checkpoints_dir, {self.folder.checkpoint(step).name for step in kept})
+        self.saved(best)
 
 
 class Reports:

@@ -12,23 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from ganctl.errors import BadInput
+from ganctl.files import parse_json, read_json, refuse_links, write_atomically
 
+RESERVE = 65_536  # bytes
 PACKAGES = ("ganctl", "torch", "torchvision", "numpy", "hydra-core", "safetensors", "tensorboard")
-
-
-def write_atomically(path: Path, content: str | bytes) -> None:
-    """Writes the file aside, flushes it to the disk and renames it: it is there whole, or as it was before."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with aside.open("wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            aside.unlink()
-        raise
 
 
 def now() -> str:
@@ -76,6 +63,7 @@ class RunFolder:
         self.samples = path / "samples"
         self.checkpoints_dir = path / "checkpoints"
         self.metrics_file = path / "metrics.json"
+        self.reserve = path / ".reserve"
 
     @classmethod
     def create(cls, path: Path, config: str, **info: Any) -> "RunFolder":
@@ -105,8 +93,8 @@ class RunFolder:
     def info(self) -> dict[str, Any]:
         """What run.json says; empty where it cannot be read."""
         try:
-            values = json.loads(self.info_file.read_text())
-        except (OSError, ValueError, RecursionError):
+            values = read_json(self.info_file)
+        except (OSError, ValueError):
             return {}
         return values if isinstance(values, dict) else {}
 
@@ -122,6 +110,19 @@ class RunFolder:
         """Changes some of run.json."""
         write_atomically(self.info_file, json.dumps({**self.info(), **changes}, indent=2) + "\n")
 
+    def set_reserve(self) -> None:
+        """Takes up the space that run.json needs once more, so that a full disk can still be written down.
+
+        Raises:
+            OSError: there is none.
+        """
+        write_atomically(self.reserve, os.urandom(RESERVE))  # which no file system can compress
+
+    def free_reserve(self) -> None:
+        """Gives that space back."""
+        with contextlib.suppress(OSError):
+            self.reserve.unlink(missing_ok=True)
+
     def scalars(self) -> list[dict[str, float]]:
         """The logged rows in order; a last line that a killed process left unfinished is not among them.
 
@@ -132,10 +133,10 @@ class RunFolder:
         lines = self.scalars_file.read_text(errors="replace").splitlines() if self.scalars_file.exists() else []
         for number, line in enumerate(lines, 1):
             try:
-                row = json.loads(line)
+                row = parse_json(line)
             except ValueError:
                 row = None
-            if isinstance(row, dict) and isinstance(row.get("step"), int):
+            if isinstance(row, dict) and type(row.get("step")) is int and all(map(_is_number, row.values())):
                 rows.append(row)
             elif number < len(lines):
                 raise BadInput(f"{self.scalars_file}: line {number} is no row of scalars; mend or remove the file")
@@ -158,6 +159,14 @@ class RunFolder:
     def checkpoints(self) -> list[Path]:
         """The checkpoint folders, oldest first."""
         return sorted(path for path in self.checkpoints_dir.glob("step-*") if path.is_dir() and path.name[5:].isdigit())
+
+    def checkpoint(self, step: int) -> Path:
+        """Where the checkpoint of that step is, or will be."""
+        return self.checkpoints_dir / f"step-{step:08d}"
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def unwritable(path: Path, error: OSError) -> BadInput:
@@ -191,13 +200,14 @@ def find(path: Path) -> RunFolder:
     """The run folder at `path`.
 
     Raises:
-        BadInput: it holds no run.
+        BadInput: it holds no run, or a link to something outside of it.
     """
     folder = RunFolder(path)
     if not path.is_dir():
         raise BadInput(f"{path}: is not a folder; name a run folder, such as outputs/<date>/<time>-<name>")
     if not folder.config.is_file():
         raise BadInput(f"{path}: holds no run (no config.yaml); name a folder that `ganctl train` made")
+    refuse_links(path)
     return folder
 
 

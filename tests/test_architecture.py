@@ -20,11 +20,11 @@ RANKS = [
     {"experiment"},
     {"loop"},
     {"games", "metrics", "compatibility"},
-    {"losses", "models", "data", "optimizers", "checkpoint", "pictures", "finiteness"},
+    {"losses", "models", "data", "optimizers", "checkpoint", "pictures", "finiteness", "events"},
     {"cache"},
     {"run"},
     {"config", "diagnosis", "streams"},
-    {"schema"},
+    {"schema", "files"},
     {"errors", "formats", "__init__"},
 ]
 

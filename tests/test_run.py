@@ -6,7 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from ganctl.errors import BadInput
-from ganctl.run import RunFolder, find, latest, new_path, write_atomically
+from ganctl.files import write_atomically
+from ganctl.run import RunFolder, find, latest, new_path
 
 
 def made(path, **info):

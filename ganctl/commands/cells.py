@@ -25,6 +25,8 @@ class _Worker:
     cell: Cell
     process: BaseProcess
     connection: Connection
+    ready: bool = False  # whether its process can take a signal
+    told: bool = False  # to stop
     ended: bool = False
 
 
@@ -46,7 +48,7 @@ def train_cells(cells: list[Cell], jobs: int, show: Show, done: Callable[[Cell],
             while waiting and len(working) < jobs and not stopped():
                 working.append(_start(context, waiting.pop(0)))
                 if stopped():  # asked while the process was being made, so it was not told
-                    _signal(working[-1], signal.SIGINT)
+                    _tell(working[-1])
             for ready in wait([worker.connection for worker in working], timeout=0.5):
                 worker = next(worker for worker in working if worker.connection is ready)
                 _receive(worker, show)
@@ -67,11 +69,16 @@ def _start(context: Any, cell: Cell) -> _Worker:
 
 def _receive(worker: _Worker, show: Show) -> None:
     try:
-        step, line = worker.connection.recv()
+        message = worker.connection.recv()
     except EOFError:
         worker.ended = True
-    else:
-        show(worker.cell, step, line)
+        return
+    if message is not None:
+        show(worker.cell, *message)
+        return
+    worker.ready = True
+    if worker.told:
+        _signal(worker, signal.SIGINT)
 
 
 def _finish(worker: _Worker) -> None:
@@ -80,7 +87,19 @@ def _finish(worker: _Worker) -> None:
     folder, code = worker.cell.folder, worker.process.exitcode
     # A process that the system killed could not say so itself.
     if folder.path.is_dir() and folder.info().get("status") in ("running", None):
-        folder.update(status="failed", error=f"its process ended with code {code}; {folder.path}/log.txt may say more")
+        why = f"its process ended with code {code}; {folder.path}/log.txt may say more"
+        changes = {"status": "interrupted"} if worker.told else {"status": "failed", "error": why}
+        try:
+            folder.update(**changes)
+        except OSError as error:
+            say(f"{worker.cell.title}: {why}; {folder.info_file} cannot be written ({error.strerror})")
+
+
+def _tell(worker: _Worker) -> None:
+    """Asks a cell to finish its step and save; one whose process is still beginning is asked when it has begun."""
+    worker.told = True
+    if worker.ready:
+        _signal(worker, signal.SIGINT)
 
 
 def _signal(worker: _Worker, number: int) -> None:
@@ -106,7 +125,10 @@ def _forwarded_signals(working: list[_Worker]) -> Iterator[Callable[[], bool]]:
     def ask(number: int, frame: Any) -> None:
         del number, frame
         for worker in working:
-            _signal(worker, signal.SIGKILL if asked.is_set() else signal.SIGINT)
+            if asked.is_set():
+                _signal(worker, signal.SIGKILL)
+            else:
+                _tell(worker)
         if not asked.is_set():
             say("finishing the step of every cell, then saving (again to stop at once)")
         asked.set()
@@ -124,11 +146,20 @@ def _work(config: Config, path: Path, connection: Connection) -> None:
     os.setpgrp()  # a Ctrl-C on the terminal reaches the comparison alone, which passes it on once
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
+        connection.send(None)  # from here on it can be told to stop
+        sys.exit(_logged(config, path, connection))
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _logged(config: Config, path: Path, connection: Connection) -> int:
+    """Trains the cell, with all that it prints in log.txt; gives the exit code."""
+    try:
         path.mkdir(parents=True, exist_ok=True)
+        log = os.open(path / "log.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW)
     except OSError as error:
-        say(f"{path}: cannot be made ({error.strerror}); the cell does not run")
-        sys.exit(1)
-    log = os.open(path / "log.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        say(f"{path}: cannot be written ({error.strerror}); the cell does not run")
+        return 1
     os.dup2(log, 1)
     os.dup2(log, 2)
     from ganctl.commands.train import run_cell
@@ -139,4 +170,4 @@ def _work(config: Config, path: Path, connection: Connection) -> None:
         except BrokenPipeError:  # the comparison is gone; stop as it would have asked
             os.kill(os.getpid(), signal.SIGINT)
 
-    sys.exit(run_cell(config, path, send))
+    return run_cell(config, path, send)

@@ -1,7 +1,7 @@
 """`ganctl compare-losses`: arms x seeds in, one comparison folder with a report out."""
 
 import json
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,9 @@ from ganctl.commands.study import Cell, Study, refuse_other_study
 from ganctl.data import Density
 from ganctl.errors import BadInput, Interrupted, RunFailed
 from ganctl.experiment import Experiment
+from ganctl.files import locked, read_json, refuse_links, write_atomically
 from ganctl.report.collect import read_cell
-from ganctl.run import available_cores, command_line, now, unwritable, versions, write_atomically
+from ganctl.run import available_cores, command_line, now, unwritable, versions
 
 
 def compare_losses(study: Study) -> Path:
@@ -27,15 +28,28 @@ def compare_losses(study: Study) -> Path:
         Interrupted: the user stopped it; the same command goes on.
         RunFailed: no cell was completed.
     """
+    if study.path.exists():
+        refuse_links(study.path)
     before = _before(study)
     if before is not None:
         refuse_other_study(study, before)
     # One build an arm, so that what cannot be is refused before anything runs.
     evaluators = CellEvaluators()
-    steps, costs, on_cpu = _prepared(study, evaluators)
-    threads, jobs = _shared_out(study, before or {}, on_cpu)
+    prepared = _prepared(study, evaluators)
+    with ExitStack() as stack:
+        try:
+            study.path.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(locked(study.path, "running this comparison"))
+        except OSError as error:
+            raise unwritable(study.path, error) from None
+        return _run(study, evaluators, *prepared)
+
+
+def _run(study: Study, evaluators: CellEvaluators, steps: dict[str, int], costs: dict[str, Any], on_cpu: bool) -> Path:
+    before = _before(study) or {}  # whoever had the lock may have changed it
+    threads, jobs = _shared_out(study, before, on_cpu)
     study = study.with_threads(threads)
-    _write(study, before or {}, costs, threads)
+    _write(study, before, costs, threads)
     if study.trials:
         study = study.tuned(_tune(study, jobs, steps, evaluators)).with_threads(threads)
         steps, costs, _ = _prepared(study, evaluators)
@@ -88,7 +102,7 @@ def _before(study: Study) -> dict[str, Any] | None:
     if not file.exists():
         return None
     try:
-        before = json.loads(file.read_text())
+        before = read_json(file)
         arms = before["arms"].values()
         assert all(isinstance(arm["seeds"], dict) for arm in arms) and isinstance(before.get("commands", []), list)
         assert isinstance(before["definition"], dict) and isinstance(before.get("threads", 1), int)
@@ -146,7 +160,6 @@ def _write(study: Study, before: dict[str, Any], costs: dict[str, Any], threads:
         "arms": arms,
     }
     try:
-        study.path.mkdir(parents=True, exist_ok=True)
         write_atomically(study.path / "comparison.json", json.dumps(comparison, indent=2) + "\n")
     except OSError as error:
         raise unwritable(study.path, error) from None

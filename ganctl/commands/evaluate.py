@@ -19,10 +19,11 @@ from ganctl.data.folders import ENDINGS, folder
 from ganctl.errors import BadInput, RunFailed
 from ganctl.evaluation import Evaluation, Evaluator, ImageEvaluator, PointEvaluator
 from ganctl.evaluation.extraction import shuffled
+from ganctl.files import locked, read_json, write_atomically
 from ganctl.games import Made
 from ganctl.pictures import nearest_neighbours, to_png
 from ganctl.report.scores import print_scores
-from ganctl.run import find, new_path, now, write_atomically
+from ganctl.run import find, new_path, now
 from ganctl.schema import METRIC_NAMES, Folder, option
 
 COMPARISONS = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
@@ -243,8 +244,9 @@ def _shape_of(path: Path) -> tuple[int, int, int]:
 
 def keep(file: Path, entry: dict[str, Any]) -> None:
     """Adds an evaluation to metrics.json, in the place of one of the same weights by the same protocol and metrics."""
-    evaluations = [other for other in evaluations_in(file) if _identity(other) != _identity(entry)]
-    write_atomically(file, json.dumps({"evaluations": [*evaluations, entry]}, indent=2, allow_nan=False) + "\n")
+    with locked(file.parent, "writing metrics.json", wait=60, name=".metrics.lock"):  # two may end at once
+        evaluations = [other for other in evaluations_in(file) if _identity(other) != _identity(entry)]
+        write_atomically(file, json.dumps({"evaluations": [*evaluations, entry]}, indent=2, allow_nan=False) + "\n")
 
 
 def _refuse_both(wanted: Wanted) -> None:
@@ -280,8 +282,8 @@ def _refuse_unwritable(file: Path) -> None:
 def evaluations_in(file: Path) -> list[dict[str, Any]]:
     """The evaluations in a metrics.json, oldest first; none where it is not there or cannot be read."""
     try:
-        found = json.loads(file.read_text())["evaluations"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        found = read_json(file)["evaluations"]
+    except (OSError, ValueError, KeyError, TypeError):
         return []
     return [entry for entry in found if isinstance(entry, dict)] if isinstance(found, list) else []
 

@@ -18,8 +18,9 @@ from ganctl.commands.traversals import Table
 from ganctl.data import Density
 from ganctl.errors import BadInput
 from ganctl.experiment import Experiment
+from ganctl.files import write_atomically
 from ganctl.pictures import GRID_COUNT, paired, to_pixels, to_png
-from ganctl.run import find, write_atomically
+from ganctl.run import find
 from ganctl.streams import Streams
 
 MOST = 100_000  # samples that are chosen, not just any: they are made at once

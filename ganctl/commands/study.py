@@ -1,18 +1,16 @@
 """What a comparison is: its arms, its seeds, its cells and its folder. Imports no torch."""
 
 import hashlib
-import importlib.util
 import itertools
 import json
 import re
 import shlex
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ganctl.config import dump, groups, listed, load, parse, values_of
+from ganctl.config import dump, fingerprint, groups, listed, load, parse, values_of
 from ganctl.errors import BadInput
 from ganctl.run import RunFolder
 from ganctl.schema import OUTCOMES, Config
@@ -251,19 +249,8 @@ def slug(text: str) -> str:
 def _studied(config: Config) -> dict[str, Any]:
     studied = {key: value for key, value in config.to_dict().items() if key not in NOT_STUDIED}
     if config.plugins:  # the same name with another formula is another study
-        studied["plugins"] = {name: _fingerprint(name) for name in config.plugins}
+        studied["plugins"] = {name: fingerprint(name) for name in config.plugins}
     return studied
-
-
-def _fingerprint(module: str) -> str | None:
-    """Twelve digits that change with the source of a module; None where there is none."""
-    if str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))
-    try:
-        spec = importlib.util.find_spec(module)
-        return hashlib.sha256(Path(spec.origin).read_bytes()).hexdigest()[:12] if spec and spec.origin else None
-    except (ImportError, OSError, ValueError):
-        return None
 
 
 def _study_name(arms: dict[str, list[str]], base: Config, identity: Any) -> str:

@@ -4,7 +4,7 @@ import signal
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
@@ -20,12 +20,14 @@ from ganctl.data import Density
 from ganctl.diagnosis import Diagnosis
 from ganctl.errors import BadInput, Interrupted, NotFinite, RunFailed
 from ganctl.evaluation import Evaluator
+from ganctl.events import EventFile
 from ganctl.experiment import Experiment
-from ganctl.hooks import Checkpoints, Grids, ProgressDisplay, Reports, ScalarLog, SummaryWriter, Watch
+from ganctl.files import locked, write_atomically
+from ganctl.hooks import Checkpoints, Grids, ProgressDisplay, Reports, ScalarLog, Watch
 from ganctl.loop import Hook
 from ganctl.loop import train as play
 from ganctl.measures import Evaluations, Evidence, Modes, Quality
-from ganctl.run import RunFolder, find, new_path, now, unwritable, write_atomically
+from ganctl.run import RunFolder, find, new_path, now, unwritable
 from ganctl.schema import Config, option
 
 # What may differ between a run and its continuation: how long, where and how it is shown, not what is learned.
@@ -33,6 +35,8 @@ RESUMABLE = {
     "epochs", "steps", "device", "threads", "plugins", "keep_checkpoints", "checkpoint_every",
     "metrics", "evaluate_every", "evaluate_num", "features",
 }  # fmt: skip
+
+LEAVING = 120.0  # seconds that a cell whose comparison is gone may take to stop
 
 Show = Callable[[int, str], None]
 
@@ -49,12 +53,34 @@ def train(overrides: Sequence[str]) -> Path:
     parts = (option(getattr(config, group), "name") for group in ("game", "loss", "data"))
     path = new_path(Path(config.output_dir), config.name or "-".join(name for name in parts if name != "gan"))
     folder = create(path, config, experiment)
-    return run_shown(config, experiment, folder, evaluator)
+    with _owned(folder):
+        return run_shown(config, experiment, folder, evaluator)
 
 
 def resume_run(path: Path, overrides: Sequence[str]) -> Path:
     """Goes on with the run in the folder `path`, to its budget or to the one in `overrides`."""
     folder = find(path)
+    with _owned(folder):
+        return _resume(folder, overrides)
+
+
+@contextmanager
+def _owned(folder: RunFolder) -> Iterator[None]:
+    """Inside, no other process trains in the folder.
+
+    Raises:
+        BadInput: another one does, or the folder cannot be written.
+    """
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(folder.path, "training this run"))
+        except OSError as error:
+            raise unwritable(folder.path, error) from None
+        yield
+
+
+def _resume(folder: RunFolder, overrides: Sequence[str]) -> Path:
+    path = folder.path
     changed = {override.key_or_group for override in parse(overrides)}
     if changed - RESUMABLE:
         raise BadInput(
@@ -185,37 +211,68 @@ class _Record:
         """Of this run so far, whatever stopped it in between."""
         return round(self.spent + time.perf_counter() - self.began, 2)
 
-    def saved(self) -> None:
+    def saved(self, best: int | None) -> None:
         """At each checkpoint, so that a run that is killed has its seconds up to there."""
-        self.folder.update(step=self.training.step, seconds=self.seconds())
+        self.folder.update(step=self.training.step, seconds=self.seconds(), best_step=best)
 
-    def ended(self, status: str, error: Exception | BaseException | None = None) -> None:
-        """However it ends."""
+    def ended(self, status: str, error: BaseException | None = None) -> None:
+        """However it ends.
+
+        Raises:
+            OSError: it cannot be written down.
+        """
+        self.folder.free_reserve()
         self.folder.update(
-            status=status, error=None if error is None else f"{type(error).__name__}: {error}", step=self.training.step,
+            status=status, error=None if error is None else _said(error), step=self.training.step,
             images_seen=self.training.batches.drawn * self.batch_size, seconds=self.seconds(), ended=now(),
             **self.diagnosis.report(),
         )  # fmt: skip
 
+    def _failed(self, error: BaseException) -> None:
+        """That it failed, where that can still be written."""
+        with suppress(OSError):
+            self.ended("failed", error)
+
     @contextmanager
     def endings(self) -> Iterator[None]:
         """Inside, whatever goes wrong is written down and becomes the error that the command line knows."""
+        path = self.folder.path
         try:
             yield
-        except KeyboardInterrupt:  # the second Ctrl-C: what came after the last checkpoint is lost
+            self.ended("completed")
+        except Interrupted:
             self.ended("interrupted")
+            raise
+        except KeyboardInterrupt:  # the second Ctrl-C: what came after the last checkpoint is lost
+            with suppress(OSError):
+                self.ended("interrupted")
             raise
         except NotFinite as error:
             self.diagnosis.fail(self.training.step, str(error))
-            self.folder.update(not_finite=True)
-            self.ended("failed", error)
-            raise RunFailed(f"{error}; {self.folder.path}/run.json has it") from None
+            with suppress(OSError):
+                self.folder.update(not_finite=True)
+            self._failed(error)
+            raise RunFailed(f"{error}; {path}/run.json has it") from None
+        except OSError as error:  # a full disk, a folder that is gone, a broken disk
+            self._failed(error)
+            raise RunFailed(
+                f"{_said(error)} (step {self.training.step:,}); mend that, then go on from the last checkpoint with: "
+                f"ganctl train --resume {path}"
+            ) from None
         except (Exception, SystemExit) as error:  # a plugin's loss may raise anything
-            self.ended("failed", error)
+            self._failed(error)
             if isinstance(error, RunFailed):
-                raise RunFailed(f"{error}; {self.folder.path}/run.json has it") from None
-            (self.folder.path / "traceback.txt").write_text(traceback.format_exc())
-            raise RunFailed(f"{type(error).__name__}: {error}; see {self.folder.path}/traceback.txt") from error
+                raise RunFailed(f"{error}; {path}/run.json has it") from None
+            with suppress(OSError):
+                (path / "traceback.txt").write_text(traceback.format_exc())
+            raise RunFailed(f"{_said(error)}; see {path}/traceback.txt") from error
+
+
+def _said(error: BaseException) -> str:
+    """An error in one line."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename or 'a file of the run'}: {error.strerror}"
+    return " ".join(f"{type(error).__name__}: {error}".split())
 
 
 def run(config: Config, experiment: Experiment, folder: RunFolder, evaluator: Evaluator | None, show: Show) -> None:
@@ -223,35 +280,50 @@ def run(config: Config, experiment: Experiment, folder: RunFolder, evaluator: Ev
 
     Raises:
         Interrupted: the user stopped it; a checkpoint of the last whole step is there.
-        RunFailed: the numbers went bad or the code did; run.json says why.
+        RunFailed: the numbers went bad, the code did, or the disk; run.json says why.
+        BadInput: the folder cannot be written.
     """
+    try:
+        folder.set_reserve()
+        record = _Record(config, experiment, folder)
+        if evaluator is not None:
+            protocol, before = evaluator.protocol(experiment.weights), folder.info().get("protocol")
+            if before not in (None, protocol):
+                folder.drop_scalars("metric/")  # numbers of two protocols make no curve
+            folder.update(protocol=protocol)
+    except OSError as error:
+        folder.free_reserve()
+        raise unwritable(folder.path, error) from None
+    with stop_on_signals() as stopped, record.endings():
+        _play(config, experiment, folder, evaluator, show, record, stopped)
+        if experiment.training.step < experiment.total_steps:
+            raise Interrupted
+
+
+def _play(
+    config: Config,
+    experiment: Experiment,
+    folder: RunFolder,
+    evaluator: Evaluator | None,
+    show: Show,
+    record: _Record,
+    stopped: Callable[[], bool],
+) -> None:
+    """The loop with all that looks at it, until the budget or until `stopped()`; a checkpoint is there at the end."""
     training, first = experiment.training, experiment.training.step
-    record = _Record(config, experiment, folder)
-    if evaluator is not None:
-        protocol, before = evaluator.protocol(experiment.weights), folder.info().get("protocol")
-        if before not in (None, protocol):
-            folder.drop_scalars("metric/")  # numbers of two protocols make no curve
-        folder.update(protocol=protocol)
     with (
-        stop_on_signals() as stopped,
-        closing(SummaryWriter(str(folder.tensorboard), purge_step=first + 1 if first else None)) as writer,
-        closing(ScalarLog(folder, writer, first, config.batch_size)) as scalar_log,
+        closing(EventFile(folder.tensorboard, first + 1 if first else None)) as events,
+        closing(ScalarLog(folder, events, first, config.batch_size)) as scalar_log,
     ):
-        every, kept = config.checkpoint_every, config.keep_checkpoints
-        checkpoints = Checkpoints(folder, every, kept, scalar_log, record.saved)
-        grids = Grids(folder, writer, experiment, config.sample_every)
+        checkpoints = Checkpoints(folder, config, scalar_log, first, record.saved)
+        grids = Grids(folder, events, experiment, config.sample_every)
         watch = Watch(record.diagnosis, folder, first, config.probe_every)
         measures = _measures(config, experiment, folder, evaluator)
         hooks = [*measures, watch, scalar_log, grids, checkpoints, Reports(show, watch)]
-        with record.endings():
-            play(training, experiment.total_steps, config.log_every, hooks, stopped)
-            checkpoints.save(training)
-            if not folder.grids():
-                grids.draw(training)
-        if training.step < experiment.total_steps:
-            record.ended("interrupted")
-            raise Interrupted
-        record.ended("completed")
+        play(training, experiment.total_steps, config.log_every, hooks, stopped)
+        checkpoints.save(training)
+        if not folder.grids():
+            grids.draw(training)
 
 
 def _measures(config: Config, experiment: Experiment, folder: RunFolder, evaluator: Evaluator | None) -> list[Hook]:
@@ -269,28 +341,38 @@ def _measures(config: Config, experiment: Experiment, folder: RunFolder, evaluat
 def run_cell(config: Config, path: Path, show: Show) -> int:
     """Trains in the folder `path`, going on from what is there. Gives the exit code; run.json says the rest."""
     folder = RunFolder(path)
-    begun = folder.config.is_file() and bool(folder.info())
-    folder.update(status="running", error=None)
     try:
-        experiment = build(config)
-        if begun:
-            resume(experiment, folder)
-            check_same_data(folder, experiment)
-        else:
-            folder = create(path, config, experiment)
-        evaluator = evaluator_of(config, experiment) if config.evaluate_every else None
-        run(config, experiment, folder, evaluator, show)
+        # One that a killed comparison left behind finishes its step and saves first.
+        with locked(path, "training this cell", wait=LEAVING):
+            _train_cell(config, folder, show)
     except RunFailed:  # run.json says why already
         return 1
-    except BadInput as error:
-        folder.update(status="failed", error=str(error))
+    except (BadInput, OSError) as error:
+        with suppress(OSError):
+            folder.update(status="failed", error=_said(error) if isinstance(error, OSError) else str(error))
         return 1
     except Interrupted:
         return 130
     except KeyboardInterrupt:
-        folder.update(status="interrupted")
+        with suppress(OSError):
+            folder.update(status="interrupted")
         return 130
     return 0
+
+
+def _train_cell(config: Config, folder: RunFolder, show: Show) -> None:
+    if folder.info().get("status") == "completed":  # by whoever had the lock
+        return
+    begun = folder.config.is_file() and bool(folder.info())
+    folder.update(status="running", error=None)
+    experiment = build(config)
+    if begun:
+        resume(experiment, folder)
+        check_same_data(folder, experiment)
+    else:
+        folder = create(folder.path, config, experiment)
+    evaluator = evaluator_of(config, experiment) if config.evaluate_every else None
+    run(config, experiment, folder, evaluator, show)
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """What the cells of a comparison wrote, read back as arrays."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ganctl.errors import BadInput
+from ganctl.files import read_json
 from ganctl.run import RunFolder
 
 MEASURED = (
@@ -93,7 +93,7 @@ def ended(cell: CellRecord) -> bool:
 
 def collect(path: Path) -> tuple[dict[str, Any], list[CellRecord]]:
     """The comparison.json in the folder `path`, and its cells, seed by seed within each arm."""
-    comparison = json.loads((path / "comparison.json").read_text())
+    comparison = read_json(path / "comparison.json")
     comparison.setdefault("rules", {"outcome": "quality/sliced_wasserstein", "checkpoint": "last"})
     cells = [
         read_cell(arm, int(seed), RunFolder(path / entry["folder"]), comparison["rules"])
@@ -134,7 +134,7 @@ def read_cell(arm: str, seed: int, folder: RunFolder, rules: dict[str, Any]) -> 
 def _evaluation(folder: RunFolder, step: int) -> dict[str, Any] | None:
     """The newest evaluation of the weights after `step`; None where there is none, or the file is damaged."""
     try:
-        entries = json.loads(folder.metrics_file.read_text())["evaluations"]
+        entries = read_json(folder.metrics_file)["evaluations"]
         entry = [entry for entry in entries if entry["step"] == step][-1]
         assert all("value" in found for found in entry["metrics"].values()) and entry["fingerprint"]
         assert isinstance(entry["protocol"], dict)

@@ -10,6 +10,7 @@ from typing import Any
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
+from ganctl.files import write_atomically
 from ganctl.report import curves, dots, grids
 from ganctl.report.collect import CellRecord, collect
 from ganctl.report.drawing import Arms
@@ -17,7 +18,6 @@ from ganctl.report.judgement import judge
 from ganctl.report.measured import reach, unify
 from ganctl.report.pages import Drawing, html, markdown
 from ganctl.report.stories import facts
-from ganctl.run import write_atomically
 
 # (heading, why it is there) by the part of the report that a figure belongs to.
 FIGURES: dict[str, tuple[str, Callable[[Arms], Figure], str]] = {

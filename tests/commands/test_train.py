@@ -53,10 +53,21 @@ def test_a_run_folder_is_complete(folder):
     assert sorted(path.name for path in (run / "samples").iterdir()) == [
         f"step-{step:08d}.png" for step in (1, 4, 6)
     ]  # fmt: skip
-    assert [path.name for path in sorted((run / "checkpoints").iterdir())] == [
-        "step-00000003",
-        "step-00000006",
+    # Every third step's, and that of the best outcome from there on.
+    outcomes = {row["step"]: row["quality/sliced_wasserstein"] for row in rows[2:]}
+    assert info["best_step"] == min(outcomes, key=outcomes.get)
+    assert sorted(path.name for path in (run / "checkpoints").iterdir()) == [
+        f"step-{step:08d}" for step in sorted({3, 6, info["best_step"]})
     ]
+
+
+def test_the_newest_checkpoints_stay_and_the_best(folder):
+    # By a learning rate that lets the generator fall apart: the first measured step stays the best one.
+    run = train([*TINY, "steps=12", "log_every=1", "sample_every=1", "optim.lr=0.05"])
+    outcomes = {row["step"]: row["quality/sliced_wasserstein"] for row in scalars(run) if row["step"] >= 3}
+    best = min(outcomes, key=outcomes.get)
+    kept = sorted(int(path.name[5:]) for path in (run / "checkpoints").iterdir())
+    assert kept == sorted({9, 12, best}) and json.loads((run / "run.json").read_text())["best_step"] == best
 
 
 # What a part does not go without.
