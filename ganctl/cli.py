@@ -1,10 +1,14 @@
 """The command line: parse, call, print. Imports no torch, so that --help and a refused override answer at once."""
 
+import contextlib
+import os
 import shutil
 import sys
+import tempfile
+import traceback
 import warnings
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -51,10 +55,19 @@ def train(
             help="Go on with the run in FOLDER, bit for bit; a larger steps= or epochs= extends it.",
         ),
     ] = None,
+    verify: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Train the run in FOLDER again, beside it, and say whether every number and weight is the same.",
+        ),
+    ] = None,
     show_config: ShowConfig = False,
 ) -> None:
     """Train one GAN: one run, one run folder."""
     given = overrides or []
+    if verify and (resume or show_config):
+        raise BadInput(f"--verify {verify}: trains that run again and nothing else; leave out the other options")
     if show_config:
         from ganctl.config import dump, load, read
 
@@ -63,6 +76,11 @@ def train(
     from ganctl.config import load
 
     load(given)  # a refused override costs no import of torch
+    if verify:
+        from ganctl.commands.verify import verify as check
+
+        typer.echo(check(verify, given))
+        return
     from ganctl.commands.train import resume_run
     from ganctl.commands.train import train as run
 
@@ -265,25 +283,48 @@ def _root(
         typer.echo(context.get_help())
 
 
-def _line(error: Exception) -> str:
+def _line(error: BaseException) -> str:
     """The message on one line, whatever somebody else's message in it may hold."""
     return " ".join(str(error).split("\n"))
 
 
+def _end(code: int, line: str | None = None) -> NoReturn:
+    if line is not None:
+        with contextlib.suppress(OSError):
+            print(f"ganctl: {line}", file=sys.stderr)
+    sys.exit(code)
+
+
 def main() -> None:
     """Runs the command line; every expected ending has its exit code and at most one line."""
-    warnings.formatwarning = lambda message, *_: f"ganctl: warning: {message}\n"
+    warnings.formatwarning = lambda message, *_: f"ganctl: warning: {_line(Warning(message))}\n"
     try:
         # Without its standalone mode, typer returns the code that a Ctrl-C or an Exit asks for.
         sys.exit(app(standalone_mode=False))
     except UsageError as error:
-        print(f"ganctl: {' '.join(error.format_message().split())}; see ganctl --help", file=sys.stderr)
-        sys.exit(2)
+        _end(2, f"{' '.join(error.format_message().split())}; see ganctl --help")
     except BadInput as error:
-        print(f"ganctl: {_line(error)}", file=sys.stderr)
-        sys.exit(2)
+        _end(2, _line(error))
     except RunFailed as error:
-        print(f"ganctl: failed: {_line(error)}", file=sys.stderr)
-        sys.exit(1)
-    except Interrupted:
-        sys.exit(130)
+        _end(1, f"failed: {_line(error)}")
+    except (Interrupted, KeyboardInterrupt):
+        _end(130)
+    except BrokenPipeError:  # whoever read what is printed is gone, and what is left of it must not be tried again
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _end(1)
+    except OSError as error:
+        _end(1, f"failed: {_line(error)}; what is on the disk is whole, so the same command may be given again")
+    except MemoryError:
+        _end(1, "failed: there is not enough memory; use a smaller model or batch_size, or fewer jobs")
+    except Exception as error:
+        _end(1, f"failed: {type(error).__name__}: {_line(error)}; {_reported()}")
+
+
+def _reported() -> str:
+    """Where the traceback of what nobody expected is."""
+    try:
+        with tempfile.NamedTemporaryFile("w", prefix="ganctl-", suffix=".txt", delete=False) as file:
+            traceback.print_exc(file=file)
+        return f"this is a bug of ganctl: please report it with {file.name}"
+    except OSError:
+        return "this is a bug of ganctl: please report it"

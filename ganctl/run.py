@@ -32,6 +32,16 @@ def versions() -> dict[str, str]:
     return found
 
 
+def machine() -> dict[str, str]:
+    """What a result depends on besides versions: the last digits of a sum may be others on another processor."""
+    found = {"system": platform.platform(), "processor": platform.processor() or platform.machine()}
+    with contextlib.suppress(OSError):  # Linux has its name there alone
+        lines = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
+        names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+        found["processor"] = next(names, found["processor"])
+    return found
+
+
 def available_cores() -> int:
     """The CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -15,7 +15,7 @@ import torch
 from ganctl.build import build, resume
 from ganctl.commands.evaluate import Wanted, evaluator_for
 from ganctl.commands.screen import say
-from ganctl.config import dump, load, parse, read
+from ganctl.config import dump, identity, load, parse, read
 from ganctl.data import Density
 from ganctl.diagnosis import Diagnosis
 from ganctl.errors import BadInput, Interrupted, NotFinite, RunFailed
@@ -27,7 +27,7 @@ from ganctl.hooks import Checkpoints, Grids, ProgressDisplay, Reports, ScalarLog
 from ganctl.loop import Hook
 from ganctl.loop import train as play
 from ganctl.measures import Evaluations, Evidence, Modes, Quality
-from ganctl.run import RunFolder, find, new_path, now, unwritable
+from ganctl.run import RunFolder, find, machine, new_path, now, unwritable
 from ganctl.schema import Config, option
 
 # What may differ between a run and its continuation: how long, where and how it is shown, not what is learned.
@@ -60,8 +60,9 @@ def train(overrides: Sequence[str]) -> Path:
 def resume_run(path: Path, overrides: Sequence[str]) -> Path:
     """Goes on with the run in the folder `path`, to its budget or to the one in `overrides`."""
     folder = find(path)
+    config = _continued(folder, overrides)
     with _owned(folder):
-        return _resume(folder, overrides)
+        return _resume(folder, config)
 
 
 @contextmanager
@@ -79,7 +80,12 @@ def _owned(folder: RunFolder) -> Iterator[None]:
         yield
 
 
-def _resume(folder: RunFolder, overrides: Sequence[str]) -> Path:
+def _continued(folder: RunFolder, overrides: Sequence[str]) -> Config:
+    """The configuration that a run goes on with.
+
+    Raises:
+        BadInput: the folder's cannot be read, or what `overrides` say cannot change.
+    """
     path = folder.path
     changed = {override.key_or_group for override in parse(overrides)}
     if changed - RESUMABLE:
@@ -89,11 +95,7 @@ def _resume(folder: RunFolder, overrides: Sequence[str]) -> Path:
         )
     config = read(folder.config)
     given = load(overrides)
-    missing = [name for name in config.plugins if name not in given.plugins]
-    if missing:
-        raise BadInput(
-            f"{path}: needs {', '.join(missing)}, imported only when asked; add 'plugins=[{','.join(missing)}]'"
-        )
+    check_plugins(path, config, given.plugins)
     config = replace(config, **{key: getattr(given, key) for key in changed - {"epochs", "steps"}})
     if changed & {"epochs", "steps"}:
         scheduled = option(config.optim, "schedule", "constant")
@@ -105,7 +107,11 @@ def _resume(folder: RunFolder, overrides: Sequence[str]) -> Path:
         config = replace(config, epochs=given.epochs, steps=given.steps)
     if changed & {"metrics", "evaluate_every", "evaluate_num", "features"}:
         _check_measuring(config)
-    experiment = build(config)
+    return config
+
+
+def _resume(folder: RunFolder, config: Config) -> Path:
+    path, experiment = folder.path, build(config)
     resume(experiment, folder)
     check_same_data(folder, experiment)
     evaluator = evaluator_of(config, experiment) if config.evaluate_every else None
@@ -128,6 +134,15 @@ def _resume(folder: RunFolder, overrides: Sequence[str]) -> Path:
     return run_shown(config, experiment, folder, evaluator)
 
 
+def check_plugins(path: Path, config: Config, named: list[str]) -> None:
+    """Raises BadInput where a run needs modules that the command does not name: what a folder names is not imported."""
+    missing = [name for name in config.plugins if name not in named]
+    if missing:
+        raise BadInput(
+            f"{path}: needs {', '.join(missing)}, imported only when asked; add 'plugins=[{','.join(missing)}]'"
+        )
+
+
 def _check_measuring(config: Config) -> None:
     """Raises BadInput where a run shall be measured and it does not say by what, or how often."""
     if config.metrics and config.evaluate_every is None:
@@ -144,12 +159,15 @@ def create(path: Path, config: Config, experiment: Experiment) -> RunFolder:
     config = replace(config, device=experiment.training.streams.device.type, threads=torch.get_num_threads())
     if getattr(config.data, "root", None):
         config = replace(config, data=replace(config.data, root=str(Path(config.data.root).expanduser().resolve())))
+    left_out = getattr(experiment.dataset, "left_out", {})  # a plugin's data set may have none
     return RunFolder.create(
         path,
         dump(config),
         seed=config.seed,
         device=device_name(experiment),
         threads=torch.get_num_threads(),
+        machine={**machine(), "vectors": torch.backends.cpu.get_cpu_capability()},
+        plugins=identity(config)["plugins"],
         data_fingerprint=experiment.dataset.fingerprint,
         sample_shape=list(experiment.dataset.shape),
         classes=experiment.dataset.classes,
@@ -158,6 +176,7 @@ def create(path: Path, config: Config, experiment: Experiment) -> RunFolder:
         images_seen=0,
         seconds=0.0,
         error=None,
+        **({"left_out": left_out} if left_out else {}),
     )
 
 
@@ -318,7 +337,8 @@ def _play(
         checkpoints = Checkpoints(folder, config, scalar_log, first, record.saved)
         grids = Grids(folder, events, experiment, config.sample_every)
         watch = Watch(record.diagnosis, folder, first, config.probe_every)
-        measures = _measures(config, experiment, folder, evaluator)
+        measures, floor = measures_of(config, experiment, evaluator)
+        folder.update(floor={"quality/sliced_wasserstein": floor})
         hooks = [*measures, watch, scalar_log, grids, checkpoints, Reports(show, watch)]
         play(training, experiment.total_steps, config.log_every, hooks, stopped)
         checkpoints.save(training)
@@ -326,16 +346,18 @@ def _play(
             grids.draw(training)
 
 
-def _measures(config: Config, experiment: Experiment, folder: RunFolder, evaluator: Evaluator | None) -> list[Hook]:
-    """What is measured besides what the players say of themselves; run.json has what real samples would have."""
+def measures_of(config: Config, experiment: Experiment, evaluator: Evaluator | None) -> tuple[list[Hook], float]:
+    """What is measured besides what the players say of themselves.
+
+    Returns: the hooks, and the sliced Wasserstein distance that real samples would have.
+    """
     quality = Quality(experiment, config.sample_every, config.log_every, config.compare.checkpoint == "best")
-    folder.update(floor={"quality/sliced_wasserstein": quality.floor})
     measures: list[Hook] = [quality, Evidence(experiment, config.probe_every, config.log_every)]
     if isinstance(experiment.dataset, Density):
         measures.append(Modes(experiment, config.sample_every, config.log_every))
     if evaluator is not None and config.evaluate_every is not None:
         measures.append(Evaluations(experiment, evaluator, config.evaluate_every, config.log_every))
-    return measures
+    return measures, quality.floor
 
 
 def run_cell(config: Config, path: Path, show: Show) -> int:

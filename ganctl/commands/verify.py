@@ -1,0 +1,114 @@
+"""`ganctl train --verify`: the same run again, number by number."""
+
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ganctl import checkpoint
+from ganctl.build import build
+from ganctl.commands.screen import say
+from ganctl.commands.train import check_plugins, check_same_data, evaluator_of, measures_of
+from ganctl.config import load, parse, read
+from ganctl.errors import BadInput, RunFailed
+from ganctl.hooks import ProgressDisplay, summary
+from ganctl.loop import Training
+from ganctl.loop import train as play
+from ganctl.run import RunFolder, find, machine, versions
+
+
+class _Differs(Exception):
+    """The first number that is another one."""
+
+
+class _Rows:
+    """Compares each logged row with that of the run.
+
+    Tags that only the run has are those of an end that it once had; what depends on the clock is left out, and so are
+    metrics, which may have been asked for later.
+    """
+
+    def __init__(self, rows: list[dict[str, float]], display: ProgressDisplay) -> None:
+        self.rows = {int(row["step"]): row for row in rows}
+        self.display = display
+        self.compared = 0
+
+    def after_step(self, training: Training, scalars: dict[str, float] | None) -> None:
+        if scalars is None:
+            return
+        self.display.show(training.step, summary(scalars))
+        row = self.rows.get(training.step)
+        if row is None:
+            raise _Differs(f"step {training.step}: the run has no row of it")
+        for tag, value in scalars.items():
+            if not tag.startswith(("speed/", "metric/")) and row.get(tag) != value:
+                raise _Differs(f"step {training.step}: {tag} is {row.get(tag)} in the run and {value} now")
+        self.compared += 1
+
+
+class _Weights:
+    """Compares the whole state at the step of a checkpoint with what that holds."""
+
+    def __init__(self, step: int, tensors: dict[str, dict[str, Tensor]]) -> None:
+        self.step, self.tensors = step, tensors
+        self.compared = 0
+
+    def after_step(self, training: Training, scalars: dict[str, float] | None) -> None:
+        del scalars
+        if training.step != self.step:
+            return
+        for part, tensors in training.tensors().items():
+            for name, tensor in tensors.items():
+                before = self.tensors[part].get(name)
+                if before is None or not torch.equal(before, tensor.cpu()):
+                    raise _Differs(f"step {training.step}: the checkpoint's {part}/{name} is another tensor")
+                self.compared += 1
+
+
+def verify(path: Path, overrides: Sequence[str]) -> Path:
+    """Trains the run in the folder `path` again, writing nothing, and gives the folder where all is equal.
+
+    Args:
+        overrides: the plugins that it needs, and nothing else.
+
+    Raises:
+        BadInput: there is no such run, nothing to compare with, or other data than it was trained on.
+        RunFailed: a number or a weight differs; the message says which is the first.
+    """
+    others = {override.key_or_group for override in parse(overrides)} - {"plugins"}
+    if others:
+        raise BadInput(f"{min(others)}: a run is verified as it is; --verify takes plugins= alone")
+    folder = find(path)
+    config = read(folder.config)
+    check_plugins(path, config, load(overrides).plugins)
+    paths, rows = folder.checkpoints(), folder.scalars()
+    if not paths or not rows:
+        raise BadInput(f"{path}: has no checkpoint and no row yet, so there is nothing to compare with; train it first")
+    _, tensors, manifest = checkpoint.newest(paths, ("networks", "training"))
+    experiment = build(config)
+    check_same_data(folder, experiment)
+    evaluator = evaluator_of(config, experiment) if config.evaluate_every else None
+    measures, _ = measures_of(config, experiment, evaluator)
+    until = max(int(rows[-1]["step"]), manifest["counts"]["step"])
+    with closing(ProgressDisplay(until, 0)) as display:
+        compared, weights = _Rows(rows, display), _Weights(manifest["counts"]["step"], tensors)
+        try:
+            play(experiment.training, until, config.log_every, [*measures, compared, weights], lambda: False)
+        except _Differs as difference:
+            raise RunFailed(f"{path}: differs first at {difference}{_excuse(folder)}") from None
+    say(f"equal: {compared.compared:,} rows and {weights.compared:,} tensors at step {weights.step:,}, to the last bit")
+    return path
+
+
+def _excuse(folder: RunFolder) -> str:
+    """What is not as it was when the run began: another version or processor may round in another way."""
+    info, changed = folder.info(), []
+    for name, now in (("versions", versions()), ("machine", machine())):
+        before: Any = info.get(name)
+        for key in now if isinstance(before, dict) else ():
+            if key in before and before[key] != now[key]:
+                changed.append(f"{key} was {before[key]} and is {now[key]}")
+    return f"; {'; '.join(changed)}" if changed else ""
