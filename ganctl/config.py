@@ -87,7 +87,8 @@ def parse(overrides: Sequence[str]) -> list[Override]:
             override = OverridesParser.create().parse_override(text)
         except HydraException:
             example = "'tune=[\"optim.lr=0.0002,0.001\"]'" if text.startswith("tune=") else "loss=minimax or seed=3"
-            raise BadInput(f"{text}: cannot be read; write key=value, such as {example}") from None
+            came = text if text.strip() else f"'{text}'"
+            raise BadInput(f"{came}: cannot be read; write key=value, such as {example}") from None
         parsed.append(override)
         if override.key_or_group.split(".")[0] == "hydra":
             raise BadInput(
@@ -244,7 +245,7 @@ def _typed(node: DictConfig) -> Config:
 def _check_whole(config: Config) -> None:
     if config.epochs is None and config.steps is None:
         raise BadInput("epochs and steps are both null: a budget is one of them; give epochs=28 or steps=1000")
-    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", config.device):
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d{1,2})?", config.device):
         raise BadInput(f"device={config.device}: choose from auto, cpu, cuda, cuda:1, mps")
     for name in config.metrics:
         if name not in METRIC_NAMES:
