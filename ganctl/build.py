@@ -10,6 +10,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,9 @@ from ganctl.optimizers import OPTIMIZERS, schedule
 from ganctl.run import RunFolder, available_cores, find, latest
 from ganctl.schema import Config, option
 from ganctl.streams import Streams
+
+if sys.platform != "win32":
+    import resource
 
 # Of glibc's mallopt: how much free memory stays at the end of the heap, and how large a tensor may be to lie there.
 M_TOP_PAD, M_MMAP_THRESHOLD = -2, -3
@@ -136,7 +140,9 @@ def build(config: Config, dataset: Dataset | None = None) -> Experiment:
     dataset = dataset or _row("data", DATASETS, config.data)(config.data)
     streams = Streams(config.seed, device)
     wiring = rules.wiring(config.game, dataset.classes)
-    networks = _networks(_factories(config, make_networks, dataset, wiring), streams)
+    factories = _factories(config, make_networks, dataset, wiring)
+    _check_memory(factories, streams, copies=4 if trains else 1)
+    networks = _networks(factories, streams)
     check_fit(config, loss, penalty, networks["discriminator"], dataset, wiring)
     check_batch(config, networks.values())
     _check_payment(config.penalty)
@@ -186,6 +192,46 @@ def _factories(
             "codes or classes; use model=mlp or model=dcgan, or game=gan"
         )
     return make(config.model, dataset.shape, wiring)
+
+
+def _check_memory(factories: dict[str, Callable[[], nn.Module]], streams: Streams, copies: int) -> None:
+    """Raises BadInput where the weights of the networks are more than the machine's memory, before any is made.
+
+    Args:
+        copies: how often they are kept: the weights, and in training their gradients and two numbers of the optimizer.
+    """
+    size = 0
+    for name, factory in factories.items():
+        try:
+            with streams.initial_weights(name), torch.device("meta"):  # sizes without numbers
+                network = factory()
+        except BadInput:
+            raise
+        except Exception:  # of a plugin's network that is none without its numbers
+            continue
+        size += copies * sum(weight.numel() * weight.element_size() for weight in network.parameters())
+    there = _memory(streams.device)
+    if size > there:
+        raise BadInput(
+            f"model: its networks need {size / 2**30:,.1f} GB for their weights"
+            f"{' and what follows them' if copies > 1 else ''}, and there are {there / 2**30:,.1f} GB here; use "
+            "smaller widths, a smaller latent_dim or smaller images"
+        )
+
+
+def _memory(device: torch.device) -> float:
+    """Bytes that this process may have on the device."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_properties(device).total_memory
+    limits = [float("inf")]
+    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
+        limits.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    if sys.platform != "win32":
+        limits.append(float(resource.getrlimit(resource.RLIMIT_AS)[0]))
+    for file in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        with suppress(OSError, ValueError):  # the word max where there is no limit
+            limits.append(float(Path(file).read_text()))
+    return min(limit for limit in limits if limit > 0)  # -1 is no limit
 
 
 def _networks(factories: dict[str, Callable[[], nn.Module]], streams: Streams) -> dict[str, nn.Module]:
@@ -253,7 +299,9 @@ def resume(experiment: Experiment, folder: RunFolder) -> None:
     folder.scalars()  # refuses damaged rows before anything is written
     if not paths:
         # A run that ended before its first checkpoint begins again; one that has had any has lost them.
-        if int(folder.info().get("step") or 0) >= read(folder.config).checkpoint_every or completed(folder):
+        # (It may have failed in the very step that was to be the first one saved.)
+        step = int(folder.info().get("step") or 0)
+        if "best_step" in folder.info() or step > read(folder.config).checkpoint_every or completed(folder):
             raise BadInput(f"{folder.path}: its checkpoints are gone, so it cannot go on; train a new run")
         return
     before, here = str(folder.info().get("device", "")).split(":")[0], experiment.training.streams.device.type

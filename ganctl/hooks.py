@@ -168,6 +168,7 @@ class Checkpoints:
         self.sign = 1 if selected or OUTCOMES[self.outcome] else -1
         self.best: tuple[float, int] | None = None
         self.last = step
+        self.settled = 0  # of a restored one, a killed process may not have said that it is there
         for row in folder.scalars():
             if row["step"] <= step and folder.checkpoint(int(row["step"])).is_dir():
                 self._improves(int(row["step"]), row)
@@ -193,18 +194,21 @@ class Checkpoints:
             NotFinite: there are weights that are not, so that the checkpoint before this one stays the newest.
             OSError: it cannot be written; those before it are still there.
         """
-        if training.step == self.last:
+        if training.step == self.settled:
             return
-        training.check_weights()
-        self.log.keep()
-        checkpoint.write(self.folder.checkpoint(training.step), training.tensors(), training.counts(), self.settings)
-        self.last = training.step
+        if training.step != self.last:
+            training.check_weights()
+            self.log.keep()
+            path = self.folder.checkpoint(training.step)
+            checkpoint.write(path, training.tensors(), training.counts(), self.settings)
+            self.last = training.step
         best = None if self.best is None else self.best[1]
         steps = [int(path.name.removeprefix("step-")) for path in self.folder.checkpoints()]
         regular = [step for step in steps if step % self.every == 0 or step == self.last]
         kept = {*regular[-self.count :], *(() if best is None else (best,))}
         checkpoint.keep(self.folder.checkpoints_dir, {self.folder.checkpoint(step).name for step in kept})
         self.saved(best)
+        self.settled = training.step
 
 
 class Reports:

@@ -97,8 +97,18 @@ class RunFolder:
                 **info,
             )
         except OSError as error:
-            raise unwritable(path, error) from None
+            raise folder.refused(error) from None
         return folder
+
+    def refused(self, error: OSError) -> BadInput:
+        """The error for a run that cannot begin here; where run.json says that it did, it says this instead."""
+        self.free_reserve()
+        if self.info().get("status") == "running":
+            with contextlib.suppress(OSError):
+                self.update(
+                    status="failed", error=f"{error.filename or 'a file of the run'}: {error.strerror or error}"
+                )
+        return unwritable(self.path, error)
 
     def info(self) -> dict[str, Any]:
         """What run.json says; empty where it cannot be read."""
@@ -127,6 +137,13 @@ class RunFolder:
             OSError: there is none.
         """
         write_atomically(self.reserve, os.urandom(RESERVE))  # which no file system can compress
+
+    def remove_unfinished(self) -> None:
+        """Removes what a killed process was writing aside; only who has the folder's lock may."""
+        own = (self.config, self.info_file, self.scalars_file, self.reserve, self.samples / "step-*.png")
+        for path in own:
+            for aside in path.parent.glob(f".{path.name}.*.tmp"):
+                aside.unlink(missing_ok=True)
 
     def free_reserve(self) -> None:
         """Gives that space back."""

@@ -129,7 +129,7 @@ def _resume(folder: RunFolder, config: Config) -> Path:
         write_atomically(folder.config, dump(config))
         folder.update(status="running", error=None)
     except OSError as error:
-        raise unwritable(path, error) from None
+        raise folder.refused(error) from None
     say(f"resuming {path} at step {done:,} of {total:,}")
     return run_shown(config, experiment, folder, evaluator)
 
@@ -303,6 +303,7 @@ def run(config: Config, experiment: Experiment, folder: RunFolder, evaluator: Ev
         BadInput: the folder cannot be written.
     """
     try:
+        folder.remove_unfinished()
         folder.set_reserve()
         record = _Record(config, experiment, folder)
         if evaluator is not None:
@@ -311,8 +312,7 @@ def run(config: Config, experiment: Experiment, folder: RunFolder, evaluator: Ev
                 folder.drop_scalars("metric/")  # numbers of two protocols make no curve
             folder.update(protocol=protocol)
     except OSError as error:
-        folder.free_reserve()
-        raise unwritable(folder.path, error) from None
+        raise folder.refused(error) from None
     with stop_on_signals() as stopped, record.endings():
         _play(config, experiment, folder, evaluator, show, record, stopped)
         if experiment.training.step < experiment.total_steps:
@@ -330,8 +330,9 @@ def _play(
 ) -> None:
     """The loop with all that looks at it, until the budget or until `stopped()`; a checkpoint is there at the end."""
     training, first = experiment.training, experiment.training.step
+    begun = first > 0 or folder.tensorboard.exists()  # a run that begins again has events of its own already
     with (
-        closing(EventFile(folder.tensorboard, first + 1 if first else None)) as events,
+        closing(EventFile(folder.tensorboard, first + 1 if begun else None)) as events,
         closing(ScalarLog(folder, events, first, config.batch_size)) as scalar_log,
     ):
         checkpoints = Checkpoints(folder, config, scalar_log, first, record.saved)
