@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from PIL import Image
 
 from ganctl.build import load_plugins, prepare_machine, reopen
 from ganctl.commands.screen import say
 from ganctl.config import load, read
 from ganctl.data import DATASETS, TEST_SPLITS, Dataset, Density, ImageSet
-from ganctl.data.folders import ENDINGS, folder
+from ganctl.data.folders import first_shape, folder
 from ganctl.errors import BadInput, RunFailed
 from ganctl.evaluation import Evaluation, Evaluator, ImageEvaluator, PointEvaluator
 from ganctl.evaluation.extraction import shuffled
@@ -107,7 +106,7 @@ def evaluate_images(images: Path, wanted: Wanted) -> tuple[Path, dict[str, Any]]
     if not isinstance(train, ImageSet):
         raise BadInput(f"--data {wanted.data}: is a density, and --images are none; choose a data set of images")
     given = _pictures("--images", images, train.shape)
-    first = _first_picture(images)
+    first = first_shape(images)
     if first is not None and first[1:] != train.shape[1:]:
         say(
             f"note: resizing images of {first[2]}x{first[1]} to {train.shape[2]}x{train.shape[1]}, which changes scores"
@@ -221,22 +220,9 @@ def _pictures(flag: str, path: Path, shape: tuple[int, ...]) -> ImageSet:
         raise BadInput(str(error).replace("data.root=", f"{flag} ")) from None
 
 
-def _first_picture(path: Path) -> tuple[int, int, int] | None:
-    """[C, H, W] of the first picture in a folder that can be opened."""
-    for file in sorted(path.rglob("*")):
-        if file.suffix.lower() in ENDINGS:
-            try:
-                with Image.open(file) as picture:
-                    channels = 1 if picture.mode in ("1", "L", "I", "I;16", "LA") else 3
-                    return channels, picture.height, picture.width
-            except OSError:
-                continue
-    return None
-
-
 def _shape_of(path: Path) -> tuple[int, int, int]:
     """The shape that a folder's images are read in: that of the first, cut to a square."""
-    found = _first_picture(path)
+    found = first_shape(path)
     if found is None:
         raise BadInput(f"--against {path}: holds no picture that can be read; name a folder of pictures")
     return found[0], min(found[1:]), min(found[1:])

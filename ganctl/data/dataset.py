@@ -30,12 +30,14 @@ class Dataset(Protocol):
         classes: kinds of labels; 0: samples have none.
         epoch_size: samples that make one epoch.
         fingerprint: SHA-256 of the samples, or of the density's definition, in hexadecimal.
+        left_out: files that could not be read, each with its reason.
     """
 
     shape: tuple[int, ...]
     classes: int
     epoch_size: int
     fingerprint: str
+    left_out: dict[str, str]
 
     def to(self, device: torch.device) -> "Dataset":
         """The same data set with its memory on `device`."""
@@ -73,6 +75,7 @@ class ImageSet:
         digest = hashlib.sha256(repr(tuple(pixels.shape)).encode())
         digest.update(pixels.contiguous().numpy().data)
         self.fingerprint = digest.hexdigest()
+        self.left_out: dict[str, str] = {}
         self._epoch = -1
         self._order = torch.empty(0, dtype=torch.int64)
 
@@ -154,6 +157,7 @@ class Density:
         self.epoch_size = epoch_size
         definition = repr((centers.tolist(), deviation)).encode()
         self.fingerprint = hashlib.sha256(definition).hexdigest()
+        self.left_out: dict[str, str] = {}
 
     def to(self, device: torch.device) -> "Density":
         """Moves the centers to `device`."""

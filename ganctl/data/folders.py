@@ -1,26 +1,36 @@
 """Any folder of pictures."""
 
+import errno
+import json
 import os
 import warnings
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import PIL
 import torch
-from PIL import Image, ImageOps
 from torch import Tensor
 
 from ganctl import cache
+from ganctl.data import pixels
 from ganctl.data.dataset import ImageSet
+from ganctl.data.pixels import LeftOut, printable
 from ganctl.errors import BadInput
 
 ENDINGS = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"}
+MOST_TOLD = 10_000  # files whose reasons are kept, so that a run's files stay readable
+
+Reasons = dict[Path, str]
 
 
 def folder(options: Any) -> ImageSet:
     """Every picture under `options.root`, resized and cropped to a square, in the order of its path.
+
+    Links to files are read, links to folders are not followed. What cannot be read is left out, with its reason.
 
     Raises:
         BadInput: there is no such folder, or no picture in it.
@@ -28,75 +38,140 @@ def folder(options: Any) -> ImageSet:
     root = Path(options.root).expanduser()
     if not root.is_dir():
         raise BadInput(f"data.root={options.root}: is not a folder; give data.root=DIR, a folder with pictures in it")
-    paths = sorted(
-        Path(parent) / file
-        for parent, _, files in os.walk(root)
-        for file in files
-        if Path(file).suffix.lower() in ENDINGS
-    )
-    pictures, bad = _decoded(paths, options.image_size, options.channels)
+    paths, reasons = _listed(root)
+    pictures, damaged = _decoded(paths, options.image_size, options.channels)
+    reasons |= damaged
+    told = [f"{_within(root, path)} ({reason})" for path, reason in sorted(reasons.items())]
     if not len(pictures):
-        found = f"{len(paths)} files with a picture's name and none that can be read" if paths else "no pictures"
+        found = f"{len(reasons)} files or links and none that can be read: {_few(told)}" if told else "no pictures"
         raise BadInput(
             f"data.root={options.root}: {found}; give a folder that holds "
             f"{', '.join(sorted(ending[1:] for ending in ENDINGS))} files, at any depth"
         )
-    if bad:
-        shown = ", ".join(str(paths[place]) for place in bad[:3]) + (", ..." if len(bad) > 3 else "")
+    if told:
+        count = len(pictures) + len(told)
         warnings.warn(
-            f"data.root={options.root}: left out {len(bad)} unreadable of {len(paths)}: {shown}", stacklevel=2
+            f"data.root={options.root}: left out {len(told):,} unreadable of {count:,}: {_few(told)}", stacklevel=2
         )
-    return ImageSet(pictures)
+    images = ImageSet(pictures)
+    images.left_out = {_within(root, path): reasons[path] for path in sorted(reasons)[:MOST_TOLD]}
+    if len(reasons) > MOST_TOLD:
+        images.left_out["..."] = f"and {len(reasons) - MOST_TOLD:,} more"
+    return images
 
 
-class _Unreadable(Exception):
-    """Carries what could be read beside what could not, which is tried again at the next run."""
+def first_shape(root: Path) -> tuple[int, int, int] | None:
+    """[C, H, W] of the first picture under `root` that can be read; None where there is none."""
+    with _quiet():
+        for path in _listed(root)[0]:
+            try:
+                return pixels.shape(path)
+            except LeftOut:
+                continue
+    return None
 
 
-def _decoded(paths: list[Path], size: int, channels: int) -> tuple[Tensor, list[int]]:
-    """The pictures, uint8 [N, channels, size, size], and the places in `paths` of those that cannot be read.
+def _within(root: Path, path: Path) -> str:
+    return printable(os.path.relpath(path, root))
+
+
+def _few(told: list[str]) -> str:
+    return ", ".join(told[:3]) + (", ..." if len(told) > 3 else "")
+
+
+def _listed(root: Path) -> tuple[list[Path], Reasons]:
+    """The regular files under `root` with a picture's name, and why other things are no such files.
+
+    Everything here may be another way the next time, and is looked at anew.
+    """
+    reasons: Reasons = {}
+
+    def closed(error: OSError) -> None:
+        reasons[Path(error.filename)] = f"cannot be looked into: {error.strerror}"
+
+    paths = []
+    for parent, folders, files in os.walk(root, onerror=closed):
+        for name in folders:
+            if (Path(parent) / name).is_symlink():
+                reasons[Path(parent) / name] = "is a link to a folder, which is not followed"
+        for name in files:
+            path = Path(parent) / name
+            if path.suffix.lower() in ENDINGS:
+                reason = _no_file(path)
+                if reason is None:
+                    paths.append(path)
+                else:
+                    reasons[path] = reason
+    return sorted(paths), reasons
+
+
+def _no_file(path: Path) -> str | None:
+    """Why there is no file to read; None where there is one."""
+    try:
+        if not path.is_file():  # of a link, what it leads to
+            path.stat()
+            return "is no regular file"
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return "is a link that leads back to itself"
+        return "is a link to nowhere" if path.is_symlink() else f"cannot be read: {error.strerror}"
+    return None if os.access(path, os.R_OK) else "cannot be read: Permission denied"
+
+
+class _Passing(Exception):
+    """Carries what could be read beside what may be readable the next time."""
+
+
+def _decoded(paths: list[Path], size: int, channels: int) -> tuple[Tensor, Reasons]:
+    """The pictures, uint8 [N, channels, size, size], and why others are left out.
 
     They are decoded once: the next run, and the one beside this one, read the result.
     """
 
     def make() -> dict[str, Tensor]:
-        """All of them, or _Unreadable where some cannot be read, so that nothing is kept."""
-        with ThreadPoolExecutor(os.cpu_count()) as pool:  # Pillow decodes and resizes outside Python's lock
-            decoded = list(pool.map(lambda path: _decode(path, size, channels), paths))
-        pictures = [picture for picture in decoded if picture is not None]
-        bad = [place for place, picture in enumerate(decoded) if picture is None]
-        stacked = torch.from_numpy(np.stack(pictures) if pictures else np.empty((0, channels, size, size), np.uint8))
-        if bad or not paths:
-            raise _Unreadable(stacked, bad)
-        return {"pictures": stacked}
+        """All of them; _Passing where some may be readable the next time, so that nothing is kept."""
+        pictures = np.empty((len(paths), channels, size, size), np.uint8)
+        reasons: dict[int, LeftOut] = {}
+
+        def decode(place: int) -> None:
+            try:
+                pictures[place] = pixels.square(paths[place], size, channels)
+            except LeftOut as left_out:
+                reasons[place] = left_out
+
+        # Pillow decodes and resizes outside Python's lock.
+        with _quiet(), ThreadPoolExecutor(os.cpu_count()) as pool:
+            for _ in pool.map(decode, range(len(paths))):
+                pass
+        if reasons:
+            pictures = np.delete(pictures, list(reasons), axis=0)
+        listed = json.dumps(sorted((place, left_out.reason) for place, left_out in reasons.items())).encode()
+        made = {"pictures": torch.from_numpy(pictures), "left_out": torch.tensor([*listed], dtype=torch.uint8)}
+        if not paths or any(left_out.passing for left_out in reasons.values()):
+            raise _Passing(made)
+        return made
 
     try:
-        key = cache.key([_state(path) for path in paths], size, channels, PIL.__version__)
-        return cache.stored(f"images/folder-{key}", make)["pictures"], []
-    except _Unreadable as error:
-        pictures, bad = error.args
-        return pictures, bad
+        key = cache.key([_state(path) for path in paths], size, channels, PIL.__version__, pixels.READER)
+        made = cache.stored(f"images/folder-{key}", make)
+    except _Passing as error:
+        (made,) = error.args
+    told = json.loads(made["left_out"].numpy().tobytes())
+    return made["pictures"], {paths[place]: reason for place, reason in told}
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Inside, Pillow's warnings of odd files are not shown: what is odd is read, or left out with a reason."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _state(path: Path) -> tuple[str, ...]:
     """What changes when a file does."""
     try:
         found = path.stat()
-    except OSError:  # a link to nowhere
+    except OSError:  # gone meanwhile
         return (str(path),)
     return str(path.resolve()), *map(str, (found.st_size, found.st_mtime_ns, found.st_ctime_ns))
-
-
-def _decode(path: Path, size: int, channels: int) -> np.ndarray | None:
-    """uint8 [channels, size, size], or None where the file is no readable picture."""
-    try:
-        with Image.open(path) as opened:
-            picture: Image.Image = opened
-            if opened.mode.startswith("I"):  # 16 bits a pixel, which Pillow would cut off instead of scaling down
-                picture = Image.fromarray((np.asarray(opened) // 257).clip(0, 255).astype(np.uint8))
-            upright = ImageOps.exif_transpose(picture).convert("RGB" if channels == 3 else "L")
-            # `fit` scales the shorter side to `size` and crops the centre.
-            square = np.asarray(ImageOps.fit(upright, (size, size), Image.Resampling.BICUBIC))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return None
-    return square.reshape(size, size, channels).transpose(2, 0, 1)

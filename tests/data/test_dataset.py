@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
-from ganctl.data import DATASETS, Batches, ImageSet, folders
+from ganctl.data import DATASETS, Batches, ImageSet
 from ganctl.errors import BadInput
 from ganctl.schema import Density as DensityOptions
 from ganctl.schema import Folder, Mnist5k, TorchvisionImages
@@ -198,28 +197,3 @@ def test_mnist_files_that_are_missing_truncated_or_others_are_refused(tmp_path):
     (raw / "train-labels-idx1-ubyte").write_bytes(labels[:8] + bytes(60_000))
     with pytest.raises(BadInput, match="are not the training images of MNIST"):
         DATASETS["mnist"](options)
-
-
-def test_pictures_are_decoded_once_and_anew_when_one_has_changed(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    calls, decode = [], folders._decode
-    monkeypatch.setattr(folders, "_decode", lambda *args: calls.append(args[0].name) or decode(*args))
-    root = tmp_path / "pictures"
-    root.mkdir()
-    for name, colour in {"a.png": 10, "b.png": 200}.items():
-        Image.new("L", (9, 9), colour).save(root / name)
-    (root / "c.png").write_bytes(b"no picture")
-    (root / "d.png").symlink_to("nowhere.png")
-    options = Folder("folder", str(root), 8, 1)
-    for _ in range(2):  # what could not be read may be readable the next time
-        with pytest.warns(UserWarning, match=r"left out 2 unreadable of 4: .*c\.png, .*d\.png"):
-            DATASETS["folder"](options)
-    assert len(calls) == 8
-    (root / "c.png").unlink()
-    (root / "d.png").unlink()
-    for _ in range(2):
-        first = DATASETS["folder"](options)
-    assert len(calls) == 10
-    Image.new("L", (9, 9), 99).save(root / "b.png")
-    second = DATASETS["folder"](options)
-    assert len(calls) == 12 and (first.pixels[1] == 200).all() and (second.pixels[1] == 99).all()
