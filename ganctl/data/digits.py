@@ -69,10 +69,8 @@ def _torchvision(title: str, name: str, given: str | None, train: bool) -> Image
         raise BadInput(f"data.root={given}: holds no {title}/raw; {advice}")
     images, labels = raw / f"{first}-images-idx3-ubyte", raw / f"{first}-labels-idx1-ubyte"
     try:
-        if not given and not (images.is_file() and labels.is_file()):
-            from torchvision import datasets  # takes seconds to import
-
-            getattr(datasets, title)(str(root), train=train, download=True)
+        if not given:
+            _download(title, [file for file in (images, labels) if not file.is_file()])
         count = 60_000 if train else 10_000
         found = ImageSet(_mapped(images, 16, (count, 1, 28, 28)), _mapped(labels, 8, (count,)).long())
     except Exception as error:  # torchvision lets through whatever its readers and urllib raise
@@ -83,6 +81,34 @@ def _torchvision(title: str, name: str, given: str | None, train: bool) -> Image
         kind = "training" if train else "test"
         raise BadInput(f"data.root={root}: the files there are not the {kind} images of {title}; {advice}")
     return found
+
+
+def _download(title: str, wanted: list[Path]) -> None:
+    """Files of a set from where torchvision says they are, each checked by the MD5 that it publishes.
+
+    Its classes themselves would read a pickle that they find beside the files.
+
+    Raises:
+        Exception: whatever torchvision and urllib raise.
+    """
+    if not wanted:
+        return
+    from torchvision import datasets  # takes seconds to import
+    from torchvision.datasets.utils import download_and_extract_archive
+
+    published = getattr(datasets, title)
+    digests = dict(published.resources)
+    for file in wanted:
+        packed = f"{file.name}.gz"
+        for place, mirror in enumerate(published.mirrors, 1):
+            try:
+                download_and_extract_archive(
+                    f"{mirror}{packed}", str(file.parent), filename=packed, md5=digests[packed]
+                )
+                break
+            except (RuntimeError, OSError):  # URLError is one
+                if place == len(published.mirrors):
+                    raise
 
 
 def _mapped(path: Path, header: int, shape: tuple[int, ...]) -> torch.Tensor:

@@ -3,6 +3,7 @@
 import hashlib
 import importlib.util
 import math
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ from ganctl import cache
 from ganctl.data import ImageSet
 from ganctl.errors import BadInput
 from ganctl.evaluation.classifier import asked, classifier_of
+from ganctl.evaluation.published import read_tensors
 
 MOST_PIXELS = 1024  # numbers of an image that are features as they are; larger images are averaged down
 
@@ -98,27 +100,26 @@ def inception(request: Request) -> FeatureNetwork:
     weights = request.weights
     if importlib.util.find_spec("torch_fidelity") is None:
         raise BadInput("features=inception: needs torch-fidelity; install it with pip install 'ganctl[inception]'")
-    from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3, FeatureExtractorInceptionV3
+    from torch_fidelity import feature_extractor_inceptionv3 as published
 
     if weights is not None and not weights.is_file():
         raise BadInput(
             f"--weights {weights}: is not a file; name the FID network's weights, or leave it out to download"
         )
+    name = published.URL_INCEPTION_V3.rsplit("/", 1)[-1]
     try:
-        network = FeatureExtractorInceptionV3(
-            "inception-v3-compat",
-            ["2048", "logits_unbiased"],
-            feature_extractor_weights_path=None if weights is None else str(weights),
-        )
-    except Exception as error:  # whatever torch, urllib and a file that is no such network raise
+        file = weights or _downloaded(published.URL_INCEPTION_V3, Path(torch.hub.get_dir()) / "checkpoints" / name)
+        found = _sha256(file)
+        network = _without_weights(published)
+        expected = network.state_dict()
+        tensors = {part: tensor.to(expected[part].dtype) for part, tensor in read_tensors(file, expected).items()}
+        torch.nn.Module.load_state_dict(network, tensors, assign=True)
+    except Exception as error:  # whatever urllib and a file that is no such network raise
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise BadInput(
-            f"features=inception: its weights cannot be read ({reason}); give --weights FILE, "
-            f"{URL_INCEPTION_V3.rsplit('/', 1)[-1]} of torch-fidelity"
+            f"features=inception: its weights cannot be read ({reason}); give --weights FILE, {name} of torch-fidelity"
         ) from None
     network.to(request.device)
-    file = weights or Path(torch.hub.get_dir()) / "checkpoints" / URL_INCEPTION_V3.rsplit("/", 1)[-1]
-    found = hashlib.sha256(file.read_bytes()).hexdigest()
 
     @torch.no_grad()
     def look(images: Tensor) -> tuple[Tensor, Tensor]:
@@ -127,6 +128,46 @@ def inception(request: Request) -> FeatureNetwork:
         return features, logits.softmax(dim=1)
 
     return FeatureNetwork("inception", found, 2048, look, about={"weights": file.name})
+
+
+def _downloaded(url: str, file: Path) -> Path:
+    """The file behind `url`, whose name ends in the first digits of its SHA-256, as torch.hub keeps it.
+
+    Raises:
+        ValueError: what is there is another file.
+        OSError: it cannot be downloaded or kept.
+    """
+    digits = file.stem.rsplit("-", 1)[-1]
+    if not file.is_file():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        torch.hub.download_url_to_file(url, str(file), digits, progress=sys.stderr.isatty())
+    if not _sha256(file).startswith(digits):
+        raise ValueError(f"{file} is not the published file; remove it")
+    return file
+
+
+def _sha256(file: Path) -> str:
+    found = hashlib.sha256()
+    with file.open("rb") as opened:
+        while block := opened.read(2**20):
+            found.update(block)
+    return found.hexdigest()
+
+
+def _without_weights(published: Any) -> Any:
+    """Inception-v3 of torch-fidelity before any weights are read, which it would do by a pickle."""
+
+    class Empty(published.FeatureExtractorInceptionV3):
+        def load_state_dict(self, *words: Any, **more: Any) -> None:
+            """Nothing: what there is to load is read by read_tensors."""
+
+    load = published.load_state_dict_from_url
+    published.load_state_dict_from_url = lambda *_, **__: {}  # no download
+    try:
+        with torch.device("meta"):  # random weights would take seconds to draw
+            return Empty("inception-v3-compat", ["2048", "logits_unbiased"])
+    finally:
+        published.load_state_dict_from_url = load
 
 
 FEATURES: dict[str, Callable[[Request], FeatureNetwork]] = {
