@@ -4,8 +4,6 @@ import contextlib
 import os
 import shutil
 import sys
-import tempfile
-import traceback
 import warnings
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -322,6 +320,9 @@ def main() -> None:
 
 def _reported() -> str:
     """Where the traceback of what nobody expected is."""
+    import tempfile
+    import traceback
+
     try:
         with tempfile.NamedTemporaryFile("w", prefix="ganctl-", suffix=".txt", delete=False) as file:
             traceback.print_exc(file=file)
