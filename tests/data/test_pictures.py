@@ -10,6 +10,7 @@ import socket
 import struct
 import subprocess
 import sys
+import time
 import zlib
 from pathlib import Path
 
@@ -302,6 +303,44 @@ def test_what_is_no_file_is_neither_opened_nor_waited_for(root):
         listening.bind("socket.png")
         reasons = left_out(root)
     assert reasons == dict.fromkeys(["pipe.png", "socket.png", "zero.png"], "is no regular file")
+
+
+def test_a_file_larger_than_any_picture_is_not_read(root):
+    with (root / "a.webp").open("wb") as file:
+        file.write(packed(NOISE, format="WEBP"))
+        file.truncate(2**30 + 1)  # of which the disk holds nothing
+    assert left_out(root) == {"a.webp": "has 1,073,741,825 bytes, more than 1,073,741,824"}
+
+
+def test_large_pictures_are_decoded_one_at_a_time(tmp_path, monkeypatch):
+    monkeypatch.setattr(pixels, "LARGE", 100)
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+    inside, most, eight_bits = [], [], pixels._eight_bits
+
+    def slow(picture):
+        inside.append(picture)
+        most.append(len(inside))
+        time.sleep(0.02)
+        inside.pop()
+        return eight_bits(picture)
+
+    monkeypatch.setattr(pixels, "_eight_bits", slow)
+    for number in range(8):
+        Image.new("L", (11, 11), number).save(tmp_path / f"{number}.png")
+    assert read(tmp_path, 1).pixels[:, 0, 0, 0].tolist() == list(range(8)) and max(most) == 1
+
+
+def test_a_folder_inside_that_may_not_be_looked_into_is_named(root, monkeypatch):
+    (root / "closed").mkdir()
+    scandir = os.scandir
+
+    def refused(path):
+        if str(path).endswith("closed"):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refused)
+    assert left_out(root) == {"closed": "cannot be looked into: Permission denied"}
 
 
 def test_a_pipe_that_takes_a_files_place_is_not_waited_for(root, monkeypatch):

@@ -6,6 +6,7 @@ import os
 import pickle
 import random
 import struct
+import time
 import warnings
 import zipfile
 
@@ -162,6 +163,34 @@ def test_programs_that_torch_never_writes_are_refused(tmp_path, program):
     with pytest.raises(ValueError) as said:
         read_tensors(tmp_path / "w.pth", state())
     assert "\n" not in str(said.value) and len(str(said.value)) < 300
+
+
+def test_a_program_that_would_keep_its_reader_busy_forever_is_refused_at_once(tmp_path):
+    with zipfile.ZipFile(tmp_path / "w.pth", "w") as archive:
+        archive.writestr("w/data.pkl", words(b"]" * 2**20, b"(t" * 2**20))
+    began = time.monotonic()
+    with pytest.raises(ValueError, match="."):
+        read_tensors(tmp_path / "w.pth", state())
+    # Tuples of tuples of tuples: two to the sixtieth of them where a list of storages should be.
+    saved = io.BytesIO()
+    torch.save({"x": torch.arange(4.0)}, saved, **OLD)
+    whole = saved.getvalue()
+    last = whole.rindex(b"\x80\x02")
+    nested = words(b"]", b")", b"q\x00", b"".join(b"h\x00h\x00\x86q\x00" for _ in range(60)), b"a")
+    (tmp_path / "w.pth").write_bytes(whole[:last] + nested + bytes(24))
+    with pytest.raises(ValueError, match="."):
+        read_tensors(tmp_path / "w.pth", {"x": torch.zeros(4)})
+    assert time.monotonic() - began < 60
+
+
+def test_an_older_file_of_another_byte_order_is_refused(tmp_path):
+    torch.save({"x": torch.arange(4.0)}, tmp_path / "w.pth", **OLD)
+    whole = (tmp_path / "w.pth").read_bytes()
+    place = whole.index(b"little_endian")
+    true = whole.index(b"\x88", place)
+    (tmp_path / "w.pth").write_bytes(whole[:true] + b"\x89" + whole[true + 1 :])
+    with pytest.raises(ValueError, match="another order"):
+        read_tensors(tmp_path / "w.pth", {"x": torch.zeros(4)})
 
 
 @both
