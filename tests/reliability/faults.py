@@ -9,7 +9,7 @@ import subprocess
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -143,6 +143,7 @@ class Faults:
         assert run.code == 0, run.err
         return fault.calls()
 
+    @cache  # noqa: B019 - there are a few of these, as long as the process
     def of_a_run(self) -> list[Point]:
         folder = self.fresh()
         found = points(self.counted(["train", *WORDS], folder))
@@ -253,7 +254,7 @@ def told(endings: Counter) -> str:
 LOOKS = {
     "sample": (["sample", "--num", "4"], ("sample",)),
     "evaluate": (
-        ["evaluate", "--metrics", "sliced_wasserstein", "--features", "pixels", "--num", "50"],
+        ["evaluate", "--metrics", "precision", "--features", "pixels", "--num", "50"],
         ("metrics.json", "evaluation"),
     ),
 }
