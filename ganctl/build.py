@@ -121,12 +121,13 @@ def _configured(group: str, rows: dict[str, Any], options: Any, *apart: str) -> 
         raise BadInput(f"{group}.{error}") from None
 
 
-def build(config: Config, dataset: Dataset | None = None) -> Experiment:
+def build(config: Config, dataset: Dataset | None = None, stored: int | None = None) -> Experiment:
     """The experiment that `config` describes, at its first step.
 
     Args:
         config: what to build.
         dataset: what stands in for the data that `config` names, where nothing is trained.
+        stored: bytes of the weights that the networks will be given; None: they begin with their own.
 
     Raises:
         BadInput: parts that do not fit together, data that cannot be read, a device that is not there.
@@ -141,7 +142,7 @@ def build(config: Config, dataset: Dataset | None = None) -> Experiment:
     streams = Streams(config.seed, device)
     wiring = rules.wiring(config.game, dataset.classes)
     factories = _factories(config, make_networks, dataset, wiring)
-    _check_memory(factories, streams, copies=4 if trains else 1)
+    _check_memory(factories, streams, copies=4 if trains else 1, stored=stored)
     networks = _networks(factories, streams)
     check_fit(config, loss, penalty, networks["discriminator"], dataset, wiring)
     check_batch(config, networks.values())
@@ -194,11 +195,14 @@ def _factories(
     return make(config.model, dataset.shape, wiring)
 
 
-def _check_memory(factories: dict[str, Callable[[], nn.Module]], streams: Streams, copies: int) -> None:
-    """Raises BadInput where the weights of the networks are more than the machine's memory, before any is made.
+def _check_memory(
+    factories: dict[str, Callable[[], nn.Module]], streams: Streams, copies: int, stored: int | None
+) -> None:
+    """Raises BadInput where the weights of the networks are more than there can be, before any is made.
 
     Args:
         copies: how often they are kept: the weights, and in training their gradients and two numbers of the optimizer.
+        stored: bytes of those that they will be given, if any.
     """
     size = 0
     for name, factory in factories.items():
@@ -209,11 +213,16 @@ def _check_memory(factories: dict[str, Callable[[], nn.Module]], streams: Stream
             raise
         except Exception:  # of a plugin's network that is none without its numbers
             continue
-        size += copies * sum(weight.numel() * weight.element_size() for weight in network.parameters())
-    there = _memory(streams.device)
-    if size > there:
+        size += sum(weight.numel() * weight.element_size() for weight in network.parameters())
+    if stored is not None and size > stored:
         raise BadInput(
-            f"model: its networks need {size / 2**30:,.1f} GB for their weights"
+            f"model: its networks have {size:,} bytes of weights and the checkpoint has {stored:,}, so it belongs to "
+            "other networks than config.yaml and run.json describe; name the run it came from"
+        )
+    there = _memory(streams.device)
+    if copies * size > there:
+        raise BadInput(
+            f"model: its networks need {copies * size / 2**30:,.1f} GB for their weights"
             f"{' and what follows them' if copies > 1 else ''}, and there are {there / 2**30:,.1f} GB here; use "
             "smaller widths, a smaller latent_dim or smaller images"
         )
@@ -372,7 +381,8 @@ def reopen(
     made = {key: value for key, value in identity(config).items() if key in ("game", "model")}
     _check_settings(at, manifest, made, "name the run it came from")
     config.batch_size = 2  # all that the stand-in has
-    experiment = build(config, _stand_in(folder))
+    stored = sum(tensor.numel() * tensor.element_size() for tensor in tensors["networks"].values())
+    experiment = build(config, _stand_in(folder), stored)
     try:
         restore_networks(experiment.training.game, experiment.training.average, tensors["networks"])
     except RuntimeError as error:

@@ -13,9 +13,10 @@ from safetensors.torch import save as save_safetensors
 from torch import Tensor
 
 from ganctl.errors import BadInput
-from ganctl.files import read_json, sync_folder, write_atomically
+from ganctl.files import parse_json, read_json, sync_folder, write_atomically
 
 FORMAT = 1
+LARGEST_HEADER = 16 * 2**20  # bytes
 
 
 def write(path: Path, tensors: dict[str, dict[str, Tensor]], counts: dict[str, int], settings: dict[str, Any]) -> None:
@@ -66,9 +67,11 @@ def read(path: Path, parts: tuple[str, ...]) -> tuple[dict[str, dict[str, Tensor
     tensors = {}
     for part in parts:
         try:
-            content = (path / f"{part}.safetensors").read_bytes()
+            content = _content(path / f"{part}.safetensors")
         except OSError as error:
             raise _damaged(path, f"{part}.safetensors cannot be read: {error.strerror}") from None
+        except (ValueError, TypeError, LookupError, AttributeError, MemoryError):
+            raise _damaged(path, f"{part}.safetensors is not of the size that it says") from None
         if hashlib.sha256(content).hexdigest() != manifest["sha256"].get(f"{part}.safetensors"):
             raise _damaged(path, f"{part}.safetensors is not what was written")
         try:
@@ -76,6 +79,24 @@ def read(path: Path, parts: tuple[str, ...]) -> tuple[dict[str, dict[str, Tensor
         except SafetensorError as error:
             raise _damaged(path, f"{part}.safetensors: {error}") from None
     return tensors, manifest
+
+
+def _content(file: Path) -> bytes:
+    """The bytes of a safetensors file, read only where it is as long as its header says.
+
+    Raises:
+        OSError, ValueError, TypeError, LookupError, AttributeError: it cannot be read, or has no such header.
+    """
+    with file.open("rb") as opened:
+        length = int.from_bytes(opened.read(8), "little")
+        if length > LARGEST_HEADER:
+            raise ValueError("no header is so long")
+        entries = parse_json(opened.read(length).decode())
+        ends = [entry["data_offsets"][1] for name, entry in entries.items() if name != "__metadata__"]
+        if 8 + length + max(ends, default=0) != file.stat().st_size:
+            raise ValueError("it has another length")
+        opened.seek(0)
+        return opened.read()
 
 
 def _is_count(value: object) -> bool:

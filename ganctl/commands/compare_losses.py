@@ -1,6 +1,7 @@
 """`ganctl compare-losses`: arms x seeds in, one comparison folder with a report out."""
 
 import json
+import re
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
@@ -103,15 +104,34 @@ def _before(study: Study) -> dict[str, Any] | None:
         return None
     try:
         before = read_json(file)
-        arms = before["arms"].values()
-        assert all(isinstance(arm["seeds"], dict) for arm in arms) and isinstance(before.get("commands", []), list)
-        assert isinstance(before["definition"], dict) and isinstance(before.get("threads", 1), int)
+        assert all(map(_is_arm, before["arms"].values())) and all(_is_text(line) for line in before.get("commands", []))
+        assert all(isinstance(settings, dict) for settings in before["definition"].values())
+        assert type(before.get("threads", 1)) is int and before.get("threads", 1) > 0
+        assert isinstance(before.get("created", ""), str) and isinstance(before.get("rules", {}), dict)
     except (OSError, ValueError, TypeError, KeyError, AttributeError, AssertionError):
         raise BadInput(
             f"{file}: cannot be read as a comparison; remove it, and the same command takes up the cells beside it"
         ) from None
     assert isinstance(before, dict)
     return before
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_arm(values: Any) -> bool:
+    """Whether it can be an arm in a comparison.json, with cells in the comparison's own folder."""
+    folders = [cell["folder"] for cell in values["seeds"].values()]
+    assert all(int(seed) == float(seed) for seed in values["seeds"])
+    assert all(map(_is_text, [*values["overrides"], *folders])) and isinstance(values["overrides"], list)
+    assert all(re.fullmatch(r"cells/[^/]+/seed--?\d+", each) and "/../" not in each for each in folders)
+    assert isinstance(values.get("settings", {}), dict) and isinstance(values.get("cost", {}), dict)
+    if "tuning" in values:
+        tuning = values["tuning"]
+        assert tuning["chosen"] in tuning["trials"] and type(tuning["seconds"]) in (int, float)
+        assert all(value is None or type(value) in (int, float) for row in tuning["trials"].values() for value in row)
+    return True
 
 
 def _check_outcome(study: Study, experiment: Experiment) -> None:

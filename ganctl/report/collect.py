@@ -1,5 +1,6 @@
 """What the cells of a comparison wrote, read back as arrays."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import numpy as np
 from ganctl.errors import BadInput
 from ganctl.files import read_json
 from ganctl.run import RunFolder
+from ganctl.schema import METRIC_NAMES
 
 MEASURED = (
     "quality/",
@@ -105,10 +107,10 @@ def collect(path: Path) -> tuple[dict[str, Any], list[CellRecord]]:
 
 def read_cell(arm: str, seed: int, folder: RunFolder, rules: dict[str, Any]) -> CellRecord:
     """The cell in a run folder, which may be empty; one whose rows are damaged counts as failed."""
-    info = folder.info()
+    info = _sound(folder.info())
     try:
         rows = folder.scalars()
-    except BadInput as error:
+    except (BadInput, OSError) as error:
         rows, info = [], {**info, "status": "failed", "error": str(error)}
     evaluation = _evaluation(folder, int(rows[-1]["step"])) if rows else None
     if evaluation:
@@ -131,13 +133,60 @@ def read_cell(arm: str, seed: int, folder: RunFolder, rules: dict[str, Any]) -> 
     )
 
 
+def _sound(info: dict[str, Any]) -> dict[str, Any]:
+    """What of a run.json is of the kind that ganctl writes; anything else is left out, as if it were not there."""
+    return {key: value for key, value in info.items() if key not in KINDS or KINDS[key](value)}
+
+
+def _text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _number(value: Any) -> bool:
+    return value is None or type(value) in (int, float)
+
+
+def _count(value: Any) -> bool:
+    return type(value) is int and value >= 0
+
+
+def _protocol(value: Any) -> bool:
+    features = value["features"]
+    known = value["split"] in ("test", "train", "half", "exact") and {"name", "dimensions"} <= features.keys()
+    counted = _count(value["num_fake"]) and _count(value["num_real"]) and _number(features.get("accuracy"))
+    return known and counted and {"weights", "seed"} <= value.keys()
+
+
+def _finding(value: Any) -> bool:
+    known = isinstance(value, dict) and _text(value.get("verdict")) and _text(value.get("because"))
+    return known and _count(value.get("since"))
+
+
+# What the report takes from a run.json, and what each of it is.
+KINDS: dict[str, Callable[[Any], bool]] = {
+    "status": _text,
+    "verdict": lambda value: value is None or _text(value),
+    "findings": lambda value: isinstance(value, list) and all(map(_finding, value)),
+    "error": lambda value: value is None or _text(value),
+    "seconds": lambda value: type(value) in (int, float) and value >= 0,
+    "images_seen": _count,
+    "device": _text,
+    "data_fingerprint": _text,
+    "papers": lambda value: isinstance(value, dict) and all(map(_text, value.values())),
+    "floor": lambda value: isinstance(value, dict) and all(type(each) in (int, float) for each in value.values()),
+}
+
+
 def _evaluation(folder: RunFolder, step: int) -> dict[str, Any] | None:
     """The newest evaluation of the weights after `step`; None where there is none, or the file is damaged."""
     try:
         entries = read_json(folder.metrics_file)["evaluations"]
         entry = [entry for entry in entries if entry["step"] == step][-1]
-        assert all("value" in found for found in entry["metrics"].values()) and entry["fingerprint"]
-        assert isinstance(entry["protocol"], dict)
+        for name, found in entry["metrics"].items():
+            assert name in METRIC_NAMES and "value" in found
+            assert all(_number(found.get(key)) for key in ("value", "standard_error", "low", "high", "floor"))
+        assert _text(entry["fingerprint"]) and _protocol(entry["protocol"])
+        assert all(map(_text, entry.get("warnings", [])))
     except (OSError, ValueError, LookupError, TypeError, AttributeError, AssertionError):
         return None
     assert isinstance(entry, dict)
