@@ -11,6 +11,7 @@
      short    it alone, of the writes: half is written, and the count says so
      rename   it alone, of the renames: permission denied
      refused  it alone, of creations, removals and truncations: permission denied
+     readonly it and everything later: read-only file system
      kill     SIGKILL in place of it, whatever it is
    A process that GANCTL_FAULTS=FOLDER:KIND:NTH:TRACE names them to is armed from its start. */
 
@@ -31,11 +32,11 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum kind { COUNT, ENOSPC_, TORN, EIO_, SHORT, RENAME, REFUSED, KILL, KINDS };
+enum kind { COUNT, ENOSPC_, TORN, EIO_, SHORT, RENAME, REFUSED, READONLY, KILL, KINDS };
 enum call { OPEN, WRITE, FSYNC, MOVE, MKDIR, UNLINK, TRUNCATE };
 enum answer { GO_ON, HALF, FAIL };
 
-static const char *kinds[] = {"count", "enospc", "torn", "eio", "short", "rename", "refused", "kill"};
+static const char *kinds[] = {"count", "enospc", "torn", "eio", "short", "rename", "refused", "readonly", "kill"};
 static const char *calls[] = {"open", "write", "fsync", "rename", "mkdir", "unlink", "truncate"};
 
 static char below[PATH_MAX];
@@ -82,7 +83,7 @@ static int concerns(enum call call)
     case SHORT: return call == WRITE;
     case RENAME: return call == MOVE;
     case REFUSED: return call == OPEN || call == MKDIR || call == UNLINK || call == TRUNCATE;
-    case KILL: return 1;
+    case READONLY: case KILL: return 1;
     default: return 0;
     }
 }
@@ -96,7 +97,7 @@ static enum answer judge(enum call call, const char *path, int plausible)
     int before = errno;
     if (concerns(call) && plausible) {
         long number = ++seen;
-        int every = kind == ENOSPC_ || kind == TORN;
+        int every = kind == ENOSPC_ || kind == TORN || kind == READONLY;
         if (number == nth || (every && number > nth)) {
             answer = FAIL;
             if (kind == SHORT || (kind == TORN && number == nth && call == WRITE)) answer = HALF;
@@ -112,7 +113,8 @@ static enum answer judge(enum call call, const char *path, int plausible)
         syscall(SYS_kill, (int)syscall(SYS_getpid), SIGKILL);
         for (;;) pause();
     }
-    errno = answer != FAIL ? before : kind == EIO_ ? EIO : kind == RENAME || kind == REFUSED ? EACCES : ENOSPC;
+    errno = answer != FAIL ? before : kind == EIO_ ? EIO : kind == RENAME || kind == REFUSED ? EACCES
+        : kind == READONLY ? EROFS : ENOSPC;
     return answer;
 }
 
