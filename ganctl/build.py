@@ -3,6 +3,7 @@
 import ctypes
 import importlib
 import inspect
+import math
 import os
 import platform
 import shutil
@@ -35,6 +36,8 @@ from ganctl.streams import Streams
 
 if sys.platform != "win32":
     import resource
+
+LARGEST_SAMPLE = 3 * 4096**2  # numbers of an image
 
 # Of glibc's mallopt: how much free memory stays at the end of the heap, and how large a tensor may be to lie there.
 M_TOP_PAD, M_MMAP_THRESHOLD = -2, -3
@@ -398,6 +401,8 @@ def _stand_in(folder: RunFolder) -> Dataset | None:
     shape, classes = folder.sample_shape, folder.info().get("classes")
     if shape is None or len(shape) != 3:
         return None
+    if math.prod(shape) > LARGEST_SAMPLE:
+        raise BadInput(f"{folder.info_file}: sample_shape is {list(shape)}; no run of ganctl makes such images")
     if classes is not None and not (type(classes) is int and 0 <= classes <= 100_000):
         raise BadInput(f"{folder.info_file}: classes is {classes!r}; it must be how many kinds of labels there were")
     return ImageSet(torch.zeros(2, *shape, dtype=torch.uint8), torch.tensor([0, classes - 1]) if classes else None)

@@ -10,7 +10,7 @@ import importlib.util
 import itertools
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields, is_dataclass, make_dataclass
 from functools import cache
 from pathlib import Path
@@ -28,6 +28,7 @@ from ganctl.errors import BadInput
 from ganctl.schema import METRIC_NAMES, SCHEMAS, Comparison, Config
 
 LARGEST_FILE = 2**20  # bytes of a configuration
+DEEPEST = 20  # levels of its lists and mappings
 
 
 def conf_dir() -> Path:
@@ -324,6 +325,16 @@ def from_dict(values: dict[str, Any], source: Path) -> Config:
         raise BadInput(f"{source}: is not a configuration of ganctl ({str(error).splitlines()[0]})") from None
 
 
+def _shallow(events: Iterable[yaml.Event]) -> Iterator[yaml.Event]:
+    """The events of a YAML file, as long as they are not nested so deeply that the rest would take minutes to parse."""
+    depth = 0
+    for event in events:
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            raise ValueError("it is nested too deeply")
+        yield event
+
+
 def read(path: Path) -> Config:
     """The configuration in the file `path`, whoever wrote it.
 
@@ -336,7 +347,8 @@ def read(path: Path) -> Config:
         text = path.read_text()
         # Neither is ever in ganctl's own: names for parts that are repeated, which a few lines can repeat a billion
         # times, and references, which may name variables of the environment.
-        if "${" in text or any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader)):
+        events = yaml.parse(text, yaml.SafeLoader)
+        if "${" in text or any(isinstance(event, yaml.AliasEvent) for event in _shallow(events)):
             raise ValueError("it refers to something instead of saying it")
         values = yaml.safe_load(text)
     except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:

@@ -5,13 +5,18 @@ import json
 import math
 import os
 import stat
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ganctl.errors import BadInput
 
+if TYPE_CHECKING:
+    from PIL import Image
+
 LARGEST_JSON = 64 * 2**20  # bytes
+LARGEST_PICTURE = 2**26  # pixels
 LARGEST_WHOLE = 2**63  # of a whole number in a file
 
 
@@ -76,6 +81,25 @@ def _whole(text: str) -> int:
     if len(text) > 20 or abs(value := int(text)) >= LARGEST_WHOLE:
         raise ValueError(f"a whole number of {len(text)} digits is none of ganctl's")
     return value
+
+
+def read_picture(path: Path) -> "Image.Image":
+    """The picture of a grid, in RGB.
+
+    Raises:
+        ValueError: it is no PNG, is damaged, or has more pixels than any that ganctl draws.
+    """
+    from PIL import Image
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # of a picture that is said to be enormous
+        try:
+            with Image.open(path, formats=["PNG"]) as image:
+                if image.width * image.height > LARGEST_PICTURE:
+                    raise ValueError("it is larger than any of ganctl's")
+                return image.convert("RGB")
+        except Exception as error:  # whatever a decoder may raise
+            raise ValueError(f"{path}: cannot be read as a picture ({error})") from None
 
 
 def refuse_links(folder: Path) -> None:

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from ganctl.commands.screen import say
 from ganctl.errors import BadInput
+from ganctl.files import read_picture
 from ganctl.pictures import captioned, to_animation
 from ganctl.run import find, latest
 
@@ -60,9 +60,8 @@ def progress(run: Path | None, out: Path | None) -> tuple[Path, bytes]:
     frames = []
     for path in grids:
         try:
-            with Image.open(path) as image:
-                frame = np.asarray(image.convert("RGB"))
-        except OSError:
+            frame = np.asarray(read_picture(path))
+        except ValueError:
             raise BadInput(f"{path}: cannot be read as a picture; remove it") from None
         frames.append(frame if titled else captioned(frame, f"step {int(path.stem[5:]):,}"))
     each = min(500, max(50, 10_000 // len(frames) // 10 * 10))  # about ten seconds; a GIF counts in hundredths

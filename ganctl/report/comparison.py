@@ -139,7 +139,8 @@ def _csv(comparison: dict[str, Any], cells: list[CellRecord]) -> str:
 def _draw(folder: Path, comparison: dict[str, Any], cells: list[CellRecord]) -> list[Drawing]:
     """Draws every figure that there is something for, as PNG and SVG."""
     folder.mkdir(exist_ok=True)
-    arms = {arm: [cell for cell in cells if cell.arm == arm] for arm in comparison["arms"]}
+    # Between two dollars matplotlib would read a formula.
+    arms = {arm.replace("$", r"\$"): [cell for cell in cells if cell.arm == arm] for arm in comparison["arms"]}
     tags = {tag for cell in cells for tag in cell.series}
     drawn = []
     for name, (part, draw, caption) in FIGURES.items():

@@ -1,11 +1,13 @@
 """The sample grids of a comparison side by side. Each function draws one figure and gives it back."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
+from ganctl.files import read_picture
 from ganctl.report.collect import CellRecord
 from ganctl.report.drawing import Arms, wrapped
 
@@ -64,10 +66,14 @@ def development(arms: Arms) -> Figure:
     return _pictures(rows, [wrapped(arm) for arm in first], 2.3)
 
 
-def _open(file: Image.Image | object) -> Image.Image:
-    return Image.open(str(file)).convert("RGB")
+def _open(file: Path) -> Image.Image | None:
+    """The grid in a file; None where it cannot be read."""
+    try:
+        return read_picture(file)
+    except ValueError:
+        return None
 
 
-def _top(image: Image.Image) -> Image.Image:
+def _top(image: Image.Image | None) -> Image.Image | None:
     """The upper half of a grid of images; a scatter plot stays whole."""
-    return image if image.width > 400 else image.crop((0, 0, image.width, image.height // 2))
+    return image if image is None or image.width > 400 else image.crop((0, 0, image.width, image.height // 2))

@@ -64,11 +64,14 @@ def run(*words: str, cwd: Path | None = None) -> Ending:
     return Ending(code, *texts, time.perf_counter() - began)
 
 
-def complaint(ending: Ending, allowed: set[int] = ALLOWED) -> str | None:
+def complaint(ending: Ending, allowed: set[int] = ALLOWED, begun: bool = False) -> str | None:
     """What is wrong with how a command ended; None where nothing is.
 
-    A refusal is exactly one line of ganctl's, whose control characters do not reach the terminal; a command that ran
-    may have said more before it failed.
+    A refusal is exactly one line of ganctl's, whose control characters do not reach the terminal.
+
+    Args:
+        allowed: exit codes.
+        begun: whether it may have said what it was doing before it refused to go on, as a comparison does.
     """
     if ending.code not in allowed:
         return f"exit code {ending.code}: {ending.err[-1500:]}"
@@ -76,12 +79,23 @@ def complaint(ending: Ending, allowed: set[int] = ALLOWED) -> str | None:
         return f"a traceback: {ending.err[-1500:]}"
     lines = [line for line in ending.err.splitlines() if not line.startswith("ganctl: warning: ")]
     if ending.code == 2:
-        if len(lines) != 1 or not lines[0].startswith("ganctl: ") or ending.err.count("\n") != len(lines):
+        if begun:
+            lines = lines[-1:]
+        if len(lines) != 1 or ending.err.count("ganctl: ") - ending.err.count("ganctl: warning: ") != 1:
+            return f"not one line: {ending.err[-1500:]!r}"
+        if not lines[0].startswith("ganctl: ") or not ending.err.endswith("\n"):
             return f"not one line: {ending.err[-1500:]!r}"
         if not lines[0].isprintable():
             return f"control characters: {lines[0]!r}"
         if not 20 <= len(lines[0]) <= 20_000:
             return f"a line of {len(lines[0])} characters"
+    return None
+
+
+def unexplained(ending: Ending) -> str | None:
+    """The last resort's words, where a command failed in a way that nobody has thought of; None where it did not."""
+    if ending.code == 1 and ("traceback.txt" in ending.err or "bug of ganctl" in ending.err):
+        return f"no word for it: {ending.err[-600:]}"
     return None
 
 

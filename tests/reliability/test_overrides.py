@@ -26,40 +26,47 @@ OPTION_KEYS = sorted(
 CHOICES = sorted({name for group in groups() for name in choices(group)})
 
 NUMBERS = [
-    "0", "1", "2", "3", "7", "20", "0.5", "-1", "-0.0", "1e-8", "1e308", "1e309", "-1e400", "nan", "-nan", "inf", "-inf",
-    "99999999999999999999", "9" * 400, "0x10", "1_000", "1e", "00", "+3", "2147483648", "-9223372036854775809",
+    "0", "1", "2", "3", "7", "20", "0.5", "-1", "-0.0", "1e-8", "1e308", "1e309", "-1e400", "nan", "-nan", "inf",
+    "-inf", "99999999999999999999", "9" * 400, "0x10", "1_000", "1e", "00", "+3", "2147483648",
+    "-9223372036854775809",
 ]  # fmt: skip
 WRONG = [
-    "", "null", "true", "False", "[]", "[1,2]", "[[1],[2]]", "[a", "a]", "{}", "{a:1}", "{a:{b:[1,{c:2}]}}", "{a", "'", '"', "'x'",
-    '"y"', "'x", "a b", " ", "\\", "\\,", "a\\=b", "a=b", ",", "1,", ",1", "1,2", "1,2,3", "range(1,4)", "range(3)",
-    "interval(0,1)", "choice(1,2)", "glob(*)", "glob(*,exclude=a)", "shuffle(1,2)", "sort(3,1)", "tag(t,1)", "int(3.5)", "str(1)",
-    "json_str('[1]')", "float(nan)", "extend_list(1)", "???", "${seed}", "${oc.env:HOME}", "${oc.env:NO_SUCH}",
-    "${oc.decode:1}", "${hydra:job.name}", "${a.b}", "${seed", "${", "$", "${${seed}}", "${output_dir}", "_target_",
-    "{_target_:os.system}", "'{_target_: os.system}'", "!!python/object/apply:os.system [id]", "&a [*a]", "@x", "%s%s%n", "é", "日本",
-    "\u202e", "\u2028", "\x00", "\x1b[31m", "\r", "\n", "a\nb", "\udcff", "🙂", "x" * 5000, "1," * 500 + "1", "[" * 300,
-    "[" * 60 + "]" * 60, "../..", "../elsewhere", "/", "/dev/null", "~", "a/b", ".", "..", "-", "--", "#", "a:b", "*",
+    "", "null", "true", "False", "[]", "[1,2]", "[[1],[2]]", "[a", "a]", "{}", "{a:1}", "{a:{b:[1,{c:2}]}}", "{a",
+    "'", '"', "'x'", '"y"', "'x", "a b", " ", "\\", "\\,", "a\\=b", "a=b", ",", "1,", ",1", "1,2", "1,2,3",
+    "range(1,4)", "range(3)", "interval(0,1)", "choice(1,2)", "glob(*)", "glob(*,exclude=a)", "shuffle(1,2)",
+    "sort(3,1)", "tag(t,1)", "int(3.5)", "str(1)", "json_str('[1]')", "float(nan)", "extend_list(1)", "???",
+    "${seed}", "${oc.env:HOME}", "${oc.env:NO_SUCH}", "${oc.decode:1}", "${hydra:job.name}", "${a.b}", "${seed", "${",
+    "$", "${${seed}}", "${output_dir}", "_target_", "{_target_:os.system}", "'{_target_: os.system}'",
+    "!!python/object/apply:os.system [id]", "&a [*a]", "@x", "%s%s%n", "é", "日本", "\u202e", "\u2028", "\x00",
+    "\x1b[31m", "\r", "\n", "a\nb", "\udcff", "🙂", "x" * 5000, "1," * 500 + "1", "[" * 300, "[" * 60 + "]" * 60,
+    "../..", "../elsewhere", "/", "/dev/null", "~", "a/b", ".", "..", "-", "--", "#", "a:b", "*",
 ]  # fmt: skip
 PREFIXES = ["", "", "", "", "", "", "+", "++", "~", "+~", "@", " "]
 WRONG_KEYS = [
-    "", "los", "model.dropuot", "a.b.c", "hydra.run.dir", "hydra", "hydra/launcher", "hydra.sweep.dir", "_target_", "model._target_",
-    "defaults", "loss@x", "loss@:y", "optim@data", "model.", ".model", "model..x", "seed.x", "steps.a.b", "name.x", "model", "compare",
-    "compare.published", "compare.published.a", "plugins", "loss/x", "experiment.x", "package", "a[0]", "metrics[0]",
-    "model.generator_widths[0]", "model.generator_widths.0", "é", "$x", "${x}", "seed ", "\x00", "\udc80", "data/x",
+    "", "los", "model.dropuot", "a.b.c", "hydra.run.dir", "hydra", "hydra/launcher", "hydra.sweep.dir", "_target_",
+    "model._target_", "defaults", "loss@x", "loss@:y", "optim@data", "model.", ".model", "model..x", "seed.x",
+    "steps.a.b", "name.x", "model", "compare", "compare.published", "compare.published.a", "plugins", "loss/x",
+    "experiment.x", "package", "a[0]", "metrics[0]", "model.generator_widths[0]", "model.generator_widths.0", "é",
+    "$x", "${x}", "seed ", "\x00", "\udc80", "data/x",
 ]  # fmt: skip
 # Whole words that a strategy of parts would hardly ever make.
 SPECIAL = [
-    "tune=['optim.lr=0.1,0.2']", "tune=['optim.lr=0.1']", "tune=['seed=1,2']", "tune=[\"\x00=1,2\"]", "tune=['a=1,2']", "tune=5",
-    "compare.arms=['loss=minimax','loss=hinge']", "compare.arms=[a,b]", "compare.arms=['','']", "compare.arms=[\"loss='\",b]",
-    "compare.arms=['loss=minimax name=x','loss=hinge']", "compare.arms=['~loss','+a=1']", "compare.arms=['seed=1','seed=2']",
-    "compare.arms=['loss=minimax --','-x']", "compare.seeds=[1,1]", "compare.seeds=[a]", "compare.published={a:{b:1}}",
-    "compare.published={a:1}", "compare.published={1:{2:3}}", "compare.tune_seeds=[0]", "plugins=[no_such]", "plugins=no_such",
-    "plugins=['../x']", "plugins=['']", "plugins=[a.b]", "plugins=['.a']", "plugins=[1]", "plugins=['\x00']", "loss.name=typo",
-    "data=folder", "data.root=no/such", "data.root=/dev/null", "data.image_size=4096", "metrics=fid,kid", "metrics=fid,", "metrics=[fid,typo]",
-    "seed=0,1", "seed=a,b", "seed=range(3)", "loss=minimax,hinge", "model.dropout=0.1,0.2", "name=<b>x</b>", "name=con", "name=..",
-    "device=cuda:99", "device=cuda:99999999999", "output_dir=\udcff", "output_dir=\x00", "output_dir=", "output_dir=null", "output_dir=[a]", "-x",
-    "--no-such", "--resume", "--resume=no/such", "--", "-", "optim.lr=0.1,0.2", "game=acgan", "game=aae", "game=infogan", "model=dcgan",
-    "model.width=99999", "model.latent_dim=999999", "model.generator_widths=[999999,999999]", "batch_size=1", "batch_size=999999999", "data=grid25",
-    "penalty=r1", "experiment=dcgan", "experiment=aae_mnist", "experiment=null", "loss=null", "~experiment", "~loss=hinge", "precision=bf16",
+    "tune=['optim.lr=0.1,0.2']", "tune=['optim.lr=0.1']", "tune=['seed=1,2']", "tune=[\"\x00=1,2\"]",
+    "tune=['a=1,2']", "tune=5", "compare.arms=['loss=minimax','loss=hinge']", "compare.arms=[a,b]",
+    "compare.arms=['','']", "compare.arms=[\"loss='\",b]", "compare.arms=['loss=minimax name=x','loss=hinge']",
+    "compare.arms=['~loss','+a=1']", "compare.arms=['seed=1','seed=2']", "compare.arms=['loss=minimax --','-x']",
+    "compare.seeds=[1,1]", "compare.seeds=[a]", "compare.published={a:{b:1}}", "compare.published={a:1}",
+    "compare.published={1:{2:3}}", "compare.tune_seeds=[0]", "plugins=[no_such]", "plugins=no_such",
+    "plugins=['../x']", "plugins=['']", "plugins=[a.b]", "plugins=['.a']", "plugins=[1]", "plugins=['\x00']",
+    "loss.name=typo", "data=folder", "data.root=no/such", "data.root=/dev/null", "data.image_size=4096",
+    "metrics=fid,kid", "metrics=fid,", "metrics=[fid,typo]", "seed=0,1", "seed=a,b", "seed=range(3)",
+    "loss=minimax,hinge", "model.dropout=0.1,0.2", "name=<b>x</b>", "name=con", "name=..", "device=cuda:99",
+    "device=cuda:99999999999", "output_dir=\udcff", "output_dir=\x00", "output_dir=", "output_dir=null",
+    "output_dir=[a]", "-x", "--no-such", "--resume", "--resume=no/such", "--", "-", "optim.lr=0.1,0.2", "game=acgan",
+    "game=aae", "game=infogan", "model=dcgan", "model.width=99999", "model.latent_dim=999999",
+    "model.generator_widths=[999999,999999]", "batch_size=1", "batch_size=999999999", "data=grid25", "penalty=r1",
+    "experiment=dcgan", "experiment=aae_mnist", "experiment=null", "loss=null", "~experiment", "~loss=hinge",
+    "precision=bf16",
 ]  # fmt: skip
 
 
@@ -104,7 +111,9 @@ def overrides(draw: st.DrawFn) -> list[str]:
 
 
 # What is asked for: the composed configuration alone, or all that happens before the first file is written.
-COMMANDS = st.sampled_from(["train --show-config"] * 4 + ["compare-losses --show-config"] * 3 + ["train"] * 2 + ["compare-losses"])
+COMMANDS = st.sampled_from(
+    ["train --show-config"] * 4 + ["compare-losses --show-config"] * 3 + ["train"] * 2 + ["compare-losses"]
+)
 
 
 def stop_before_writing(patch: pytest.MonkeyPatch) -> None:
@@ -131,7 +140,13 @@ def names_what_came(words: list[str], line: str) -> bool:
     parts = [part for word in words for part in re.split(r"[=+~@,\s.\[\]{}'\"]+", word[:200]) if part]
     own = re.match(rf"ganctl: (arm .*: )?({'|'.join([*groups(), *ROOT_KEYS])})[=.:]", line)
     blank = any(not word.strip() for word in words) and "'" in line
-    return not parts or blank or own is not None or "No such option" in line or any(printable(part[:20]) in line for part in parts)
+    return (
+        not parts
+        or blank
+        or own is not None
+        or "No such option" in line
+        or any(printable(part[:20]) in line for part in parts)
+    )
 
 
 def fault_of(words: list[str], ending: Ending, changed: bool) -> str | None:

@@ -1,0 +1,186 @@
+"""Damaged run folders: every command refuses in a line or does its work, in the folder and in little memory."""
+
+import random
+import shutil
+import sys
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from ganctl.run import cache_dir
+from tests.conftest import TINY
+from tests.reliability.calling import complaint, listing, unexplained
+from tests.reliability.damage import damage
+from tests.reliability.sandbox import MOST_USED, watched
+
+COMPARISON = [*TINY, "steps=6", "loss=minimax,hinge", "seed=0,1", "name=study", "jobs=1"]
+RUNS = {
+    "images": [*TINY, "steps=6", "output_dir=made"],
+    "points": [
+        *TINY,
+        "steps=6",
+        "data=ring8",
+        "game=infogan",
+        "game.categories=3",
+        "metrics=[modes]",
+        "evaluate_every=3",
+        "output_dir=made",
+    ],
+    "codes": [
+        *(word for word in TINY if "discriminator" not in word),
+        "model=autoencoder_small",
+        "game=gan",
+        "loss=began",
+        "steps=6",
+        "output_dir=made",
+    ],
+}
+LOOKS = [
+    ["sample", "run", "--num", "4"], ["sample", "run", "--progress"],
+    ["sample", "run/checkpoints/step-00000006", "--num", "4", "--npz"],
+    ["evaluate", "run", "--features", "pixels", "--num", "20", "--metrics", "precision,coverage"],
+    ["evaluate", "run", "--num", "20", "--metrics", "high_quality"],
+]  # fmt: skip
+GOES_ON = [
+    ["train", "--resume", "run"],
+    ["train", "--resume", "run", "steps=9"],
+    ["train", "--resume", "run", "steps=8", "threads=1"],
+]
+
+
+@dataclass(frozen=True)
+class Whole:
+    """Folders in order, to be copied and damaged."""
+
+    runs: dict[str, Path]
+    comparison: Path  # the output folder that holds it
+
+
+def train_here() -> None:
+    """Cells are trained in this process, one after another; no figure is drawn to the end, which takes seconds."""
+    from ganctl import build
+    from ganctl.commands import compare_losses, workers
+    from ganctl.commands.train import run_cell
+    from ganctl.report import comparison
+
+    def train_cells(cells, jobs, show, done):
+        for cell in cells:
+            cell.folder.path.mkdir(parents=True, exist_ok=True)
+            if run_cell(cell.config, cell.folder.path, lambda step, line: None) == 130:
+                return False
+            done(cell)
+        return True
+
+    build.available_cores = lambda: 1  # a fork of a process with threads must not start its own
+    workers.start_server = lambda: None
+    compare_losses.train_cells = train_cells
+    comparison._file = lambda figure, kind: b"figure"
+
+
+def prepare(place: Path) -> Whole:
+    """Trains what will be damaged."""
+    import platform
+    import tempfile
+
+    import torch
+    import torch._dynamo  # as the first optimizer does
+
+    import ganctl.commands.compare_losses
+    import ganctl.commands.evaluate
+    import ganctl.commands.train
+    import ganctl.report.comparison
+    import ganctl.report.table  # noqa: F401  (every fork has them then)
+
+    platform.processor()  # asks uname once
+    tempfile.gettempdir()  # looks once whether it can write there
+    torch.set_num_threads(1)
+    place.mkdir(exist_ok=True)
+    runs = {}
+    commands = [["train", *words, f"name={name}"] for name, words in RUNS.items()]
+    done = watched([*commands, ["compare-losses", *COMPARISON]], place, [place, cache_dir()], train_here, 300)
+    assert [ending.code for ending in done.endings] == [0] * (len(RUNS) + 1), (done.died, [e.err for e in done.endings])
+    for name in RUNS:
+        (runs[name],) = place.glob(f"made/*/*-{name}")
+    look = [["evaluate", str(runs["images"]), "--features", "pixels", "--num", "20", "--metrics", "precision"]]
+    assert watched(look, place, [place, cache_dir()], None, 300).endings[0].code == 0
+    return Whole(runs, place / "outputs")
+
+
+def case(
+    number: int, whole: Whole, place: Path, comparisons: float = 0.1
+) -> tuple[str, list[list[str]], list[str], Counter[str]]:
+    """Damages a copy in the way of that number and runs commands on it.
+
+    Returns: what was done to it, the commands, what was wrong with how they ended, and how often they ended how.
+    """
+    rng = random.Random(number)
+    shutil.rmtree(place, ignore_errors=True)
+    (place / "secret").mkdir(parents=True)
+    (place / "secret" / "notes.txt").write_text("a secret\n")
+    if rng.random() < comparisons:
+        shutil.copytree(whole.comparison, place / "outputs", symlinks=True)
+        home, kind = place / "outputs" / "comparisons" / "study", "comparison"
+        commands = [["compare-losses", *COMPARISON]]
+    else:
+        kind = rng.choice([*whole.runs])
+        home = shutil.copytree(whole.runs[kind], place / "run", symlinks=True)
+        commands = [["train", "--resume", "run", "--show-config"], rng.choice(LOOKS), rng.choice(GOES_ON)]
+    # The links of a comparison's folder lead to a secret beside it.
+    if kind == "comparison":
+        (home.parent / "secret").symlink_to(place / "secret")
+    done = damage(home, rng)
+    before = listing(place, skip=home)
+    seen = watched(commands, place, [home, cache_dir()], train_here, 60)
+    faults = [*seen.deeds]
+    if seen.died:
+        faults.append(seen.died)
+    if seen.used > MOST_USED:
+        faults.append(f"used {seen.used / 2**30:.1f} GB")
+    ended: Counter[str] = Counter(folders=1, commands=len(commands))
+    for words, ending in zip(commands, seen.endings, strict=False):
+        begun = words[0] in ("compare-losses", "evaluate")
+        fault = complaint(ending, begun=begun) or unexplained(ending)
+        if fault is not None:
+            faults.append(f"{' '.join(words[:3])}: {fault}")
+        ended[f"exit {ending.code}"] += 1
+    after = listing(place, skip=home)
+    changed = sorted(path for path in {*before, *after} if before.get(path) != after.get(path))
+    # Of the folder's own parents only the times change.
+    changed = [path for path in changed if not str(home).startswith(path)]
+    if changed:
+        faults.append(f"changed outside: {changed[:5]}")
+    return f"{kind}: {'; '.join(done)}", commands, faults, ended
+
+
+def damaged(count: int, place: Path, collect: list[str] | None = None, first: int = 0) -> Counter[str]:
+    """`count` damaged folders, the same ones every time, by how the commands on them ended."""
+    whole, seen = prepare(place / "whole"), Counter[str]()
+    for number in range(first, first + count):
+        what, _, faults, ended = case(number, whole, place / "case")
+        seen += ended
+        seen["faults"] += len(faults)
+        if faults and collect is None:
+            raise AssertionError(f"case {number}, {what}: {faults}")
+        if collect is not None:
+            collect += [f"case {number}, {what}: {fault}" for fault in faults]
+    return seen
+
+
+@pytest.mark.slow
+def test_every_damaged_folder_is_refused_in_a_line_or_used(tmp_path):
+    seen = damaged(150, tmp_path)
+    assert seen["exit 0"] > 30 and seen["exit 2"] > 60
+
+
+def long_form() -> dict[str, int | str]:
+    """2,000 damaged folders, three commands on each; of a comparison, its own."""
+    import tempfile
+
+    faults: list[str] = []
+    with tempfile.TemporaryDirectory() as folder:
+        seen = damaged(2000, Path(folder), faults)
+    for fault in faults[:50]:
+        print(fault, file=sys.stderr)
+    return {"folders": 0, "commands": 0, "faults": 0, **seen}
