@@ -104,16 +104,29 @@ def _before(study: Study) -> dict[str, Any] | None:
         return None
     try:
         before = read_json(file)
-        assert all(map(_is_arm, before["arms"].values())) and all(_is_text(line) for line in before.get("commands", []))
-        assert all(isinstance(settings, dict) for settings in before["definition"].values())
-        assert type(before.get("threads", 1)) is int and before.get("threads", 1) > 0
-        assert isinstance(before.get("created", ""), str) and isinstance(before.get("rules", {}), dict)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, AssertionError):
+        known = _is_comparison(before)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        known = False
+    if not known:
         raise BadInput(
             f"{file}: cannot be read as a comparison; remove it, and the same command takes up the cells beside it"
-        ) from None
+        )
     assert isinstance(before, dict)
     return before
+
+
+def _is_comparison(values: Any) -> bool:
+    """Whether it can be a comparison.json; raises what a missing key or a wrong kind raises where it cannot."""
+    return (
+        isinstance(values, dict)
+        and all(map(_is_arm, values["arms"].values()))
+        and all(map(_is_text, values.get("commands", [])))
+        and all(isinstance(settings, dict) for settings in values["definition"].values())
+        and type(values.get("threads", 1)) is int
+        and values.get("threads", 1) > 0
+        and _is_text(values.get("created", ""))
+        and isinstance(values.get("rules", {}), dict)
+    )
 
 
 def _is_text(value: Any) -> bool:
@@ -121,17 +134,26 @@ def _is_text(value: Any) -> bool:
 
 
 def _is_arm(values: Any) -> bool:
-    """Whether it can be an arm in a comparison.json, with cells in the comparison's own folder."""
+    """The same of an arm, with cells in the comparison's own folder."""
     folders = [cell["folder"] for cell in values["seeds"].values()]
-    assert all(int(seed) == float(seed) for seed in values["seeds"])
-    assert all(map(_is_text, [*values["overrides"], *folders])) and isinstance(values["overrides"], list)
-    assert all(re.fullmatch(r"cells/[^/]+/seed--?\d+", each) and "/../" not in each for each in folders)
-    assert isinstance(values.get("settings", {}), dict) and isinstance(values.get("cost", {}), dict)
-    if "tuning" in values:
-        tuning = values["tuning"]
-        assert tuning["chosen"] in tuning["trials"] and type(tuning["seconds"]) in (int, float)
-        assert all(value is None or type(value) in (int, float) for row in tuning["trials"].values() for value in row)
-    return True
+    return (
+        all(int(seed) == float(seed) for seed in values["seeds"])
+        and isinstance(values["overrides"], list)
+        and all(map(_is_text, [*values["overrides"], *folders]))
+        and all(re.fullmatch(r"cells/[^/]+/seed--?\d+", each) and "/../" not in each for each in folders)
+        and isinstance(values.get("settings", {}), dict)
+        and isinstance(values.get("cost", {}), dict)
+        and ("tuning" not in values or _is_tuning(values["tuning"]))
+    )
+
+
+def _is_tuning(values: Any) -> bool:
+    outcomes = [value for row in values["trials"].values() for value in row]
+    return (
+        values["chosen"] in values["trials"]
+        and type(values["seconds"]) in (int, float)
+        and all(value is None or type(value) in (int, float) for value in outcomes)
+    )
 
 
 def _check_outcome(study: Study, experiment: Experiment) -> None:

@@ -18,8 +18,8 @@ from torch import Tensor
 from ganctl import cache
 from ganctl.data import pixels
 from ganctl.data.dataset import ImageSet
-from ganctl.data.pixels import LeftOut, printable
-from ganctl.errors import BadInput
+from ganctl.data.pixels import LeftOut
+from ganctl.errors import BadInput, printable
 
 ENDINGS = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"}
 MOST_TOLD = 10_000  # files whose reasons are kept, so that a run's files stay readable
@@ -72,7 +72,7 @@ def first_shape(root: Path) -> tuple[int, int, int] | None:
 
 
 def _within(root: Path, path: Path) -> str:
-    return printable(os.path.relpath(path, root))
+    return printable(os.path.relpath(path, root).replace("\n", "\\n"))
 
 
 def _few(told: list[str]) -> str:

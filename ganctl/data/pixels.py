@@ -12,6 +12,8 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from ganctl.errors import printable
+
 READER = 2  # counted up whenever the same file becomes other pixels, or is refused for another reason
 
 MOST_PIXELS = 100_000_000  # of one picture
@@ -48,11 +50,6 @@ class LeftOut(Exception):
         self.reason = printable(reason)
         self.passing = passing
         super().__init__(self.reason)
-
-
-def printable(text: str) -> str:
-    """The same on one line, with line breaks, control characters and bytes that are no text as escapes."""
-    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 
 
 def square(path: Path, size: int, channels: int) -> np.ndarray:

@@ -182,12 +182,20 @@ def _evaluation(folder: RunFolder, step: int) -> dict[str, Any] | None:
     try:
         entries = read_json(folder.metrics_file)["evaluations"]
         entry = [entry for entry in entries if entry["step"] == step][-1]
-        for name, found in entry["metrics"].items():
-            assert name in METRIC_NAMES and "value" in found
-            assert all(_number(found.get(key)) for key in ("value", "standard_error", "low", "high", "floor"))
-        assert _text(entry["fingerprint"]) and _protocol(entry["protocol"])
-        assert all(map(_text, entry.get("warnings", [])))
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, AssertionError):
+        return entry if _is_evaluation(entry) else None
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return None
-    assert isinstance(entry, dict)
-    return entry
+
+
+def _is_evaluation(entry: Any) -> bool:
+    figures = ("value", "standard_error", "low", "high", "floor")
+    return (
+        all(
+            name in METRIC_NAMES and "value" in found and all(_number(found.get(key)) for key in figures)
+            for name, found in entry["metrics"].items()
+        )
+        and _text(entry["fingerprint"])
+        and bool(entry["fingerprint"])
+        and _protocol(entry["protocol"])
+        and all(map(_text, entry.get("warnings", [])))
+    )
