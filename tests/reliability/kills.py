@@ -29,23 +29,24 @@ STUDIES = {"mnist5k": [*TINY, *EVERYTHING], "ring8": [*TINY, *EVERYTHING[:5], "d
 AIMS = ("any moment", "a checkpoint", "a grid", "the start", "the end")
 
 
+# What is seen in the run folder when a process is at it.
+SIGHTS = {"a checkpoint": "checkpoints/.step-*.tmp", "a grid": "samples/.step-*.tmp", "the end": "checkpoints/step-*24"}
+
+
 @dataclass(frozen=True)
 class Aim:
-    """When a process is killed: at a sight in its folder, so many seconds after it or after the start."""
+    """When a process is killed: so many seconds after its start, or after a sight of that step or a later one."""
 
     at: str
     after: float
+    step: int
 
     def reached(self, folder: Path, began: float) -> bool:
-        patterns = {
-            "a checkpoint": "checkpoints/.step-*.tmp",
-            "a grid": "samples/.step-*.tmp",
-            "the end": "checkpoints/step-*24",
-        }
-        if self.at in patterns:
-            run = the_run(folder)
-            return run is not None and next(run.glob(patterns[self.at]), None) is not None
-        return time.monotonic() >= began + self.after
+        if self.at not in SIGHTS:
+            return time.monotonic() >= began + self.after
+        run = the_run(folder)
+        seen = run.glob(SIGHTS[self.at]) if run else ()
+        return any(int(path.name.lstrip(".")[5:13]) >= self.step for path in seen)
 
 
 def stage(folder: Path, rows_before: int) -> str:
@@ -145,7 +146,7 @@ class Kills:
     def _aim(self, name: str) -> Aim:
         at = self.moments.choice(AIMS)
         spread = {"any moment": self.seconds[name], "the start": self.seconds[name] / 3}.get(at, 0.01)
-        return Aim(at, self.moments.uniform(0, spread))
+        return Aim(at, self.moments.uniform(0, spread), self.moments.randint(1, 24))
 
     def _killed_at(self, aim: Aim, run: Run, folder: Path) -> bool:
         """Kills the run at its moment; False where it ended before."""
@@ -156,7 +157,7 @@ class Kills:
             if run.ended():
                 return False
             time.sleep(0.0005)
-        if aim.at in ("a checkpoint", "a grid", "the end"):
+        if aim.at in SIGHTS:
             time.sleep(aim.after)
         run.kill()
         if run.wait() != -9:

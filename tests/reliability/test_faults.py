@@ -42,6 +42,22 @@ def test_a_kill_between_a_checkpoint_and_its_mention_forgets_no_best_step(faults
     assert faults.disturb_a_run(Point("kill", renamed + 1)) == "killed, resumed"
 
 
+def test_a_kill_inside_the_last_checkpoint_finds_the_one_before_it(faults):
+    calls = faults.counted(["train", *WORDS], faults.fresh())
+    inside = [
+        number for number, (_, path) in enumerate(calls, 1) if "step-00000005/" in path or "-00000005.tmp" in path
+    ]
+    for number in (inside[1], inside[len(inside) // 2], inside[-1]):
+        assert faults.disturb_a_run(Point("kill", number)) == "killed, resumed"
+
+
+@pytest.mark.parametrize("name", ["run.json", "scalars.jsonl", "step-00000004.png"])
+def test_a_kill_inside_a_small_file_leaves_it_as_it_was(faults, name):
+    calls = faults.counted(["train", *WORDS], faults.fresh())
+    numbers = [number for number, (call, path) in enumerate(calls, 1) if call == "write" and name in path]
+    assert faults.disturb_a_run(Point("kill", numbers[-1])) == "killed, resumed"
+
+
 def test_a_power_cut_finds_every_file_whole_under_its_name(faults):
     # No test can cut the power; but what is flushed before it gets its name, with its folder after, outlives that.
     calls = faults.counted(["train", *WORDS], faults.fresh())
