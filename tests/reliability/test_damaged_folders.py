@@ -2,7 +2,6 @@
 
 import random
 import shutil
-import sys
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -170,8 +169,8 @@ def damaged(count: int, place: Path, collect: list[str] | None = None, first: in
 
 @pytest.mark.slow
 def test_every_damaged_folder_is_refused_in_a_line_or_used(tmp_path):
-    seen = damaged(150, tmp_path)
-    assert seen["exit 0"] > 30 and seen["exit 2"] > 60
+    seen = damaged(60, tmp_path)
+    assert seen["exit 0"] > 30 and seen["exit 2"] > 30
 
 
 def long_form() -> dict[str, int | str]:
@@ -181,6 +180,5 @@ def long_form() -> dict[str, int | str]:
     faults: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
         seen = damaged(2000, Path(folder), faults)
-    for fault in faults[:50]:
-        print(fault, file=sys.stderr)
+    assert not faults, "\n".join(faults[:50])
     return {"folders": 0, "commands": 0, "faults": 0, **seen}
