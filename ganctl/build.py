@@ -1,17 +1,14 @@
 """The composition root: a configuration in, a training out. The only file that knows every part."""
 
-import ctypes
 import importlib
 import inspect
 import math
 import os
-import platform
 import shutil
 import sys
 import traceback
 import warnings
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,65 +17,23 @@ from torch import nn
 
 from ganctl import checkpoint
 from ganctl.compatibility import check_batch, check_fit
-from ganctl.config import choices, identity, read
+from ganctl.config import choices, read
 from ganctl.data import DATASETS, Batches, Dataset, ImageSet
 from ganctl.errors import BadInput
 from ganctl.experiment import Experiment
 from ganctl.games import GAMES, Game, Parts, WeightedPenalty
+from ganctl.identity import identity
 from ganctl.loop import Average, Training, restore_networks
 from ganctl.losses import LOSSES, PENALTIES
+from ganctl.machine import memory_of, prepare_machine
 from ganctl.models import MODELS, PLAIN, Wiring
 from ganctl.models.layers import Dropout, attach_noise_
 from ganctl.optimizers import OPTIMIZERS, schedule
-from ganctl.run import RunFolder, available_cores, find, latest
+from ganctl.run import RunFolder, find, latest
 from ganctl.schema import Config, option
 from ganctl.streams import Streams
 
-if sys.platform != "win32":
-    import resource
-
 LARGEST_SAMPLE = 3 * 4096**2  # numbers of an image
-
-# Of glibc's mallopt: how much free memory stays at the end of the heap, and how large a tensor may be to lie there.
-M_TOP_PAD, M_MMAP_THRESHOLD = -2, -3
-
-
-def prepare_machine(config: Config) -> torch.device:
-    """Sets the process up for a run and gives its device.
-
-    Raises:
-        BadInput: the device is not on this machine.
-    """
-    # When a saturating loss dies, gradients become subnormal numbers, on which a CPU is ten times slower. Threads
-    # inherit this setting, so it comes before the first parallel operation.
-    torch.set_flush_denormal(True)
-    _keep_freed_memory()
-    torch.set_num_threads(config.threads or available_cores())
-    # Kernels that give the same gradient twice, so that a run on a GPU repeats and resumes bit for bit too.
-    torch.backends.cudnn.deterministic = True
-    wanted = config.device
-    if wanted == "auto":
-        wanted = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    device = torch.device(wanted)
-    available = {
-        "cuda": torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count(),
-        "mps": torch.backends.mps.is_available(),
-        "cpu": True,
-    }
-    if not available[device.type]:
-        raise BadInput(f"device={config.device}: there is none on this machine; use device=cpu or device=auto")
-    return device
-
-
-def _keep_freed_memory() -> None:
-    """Lets the C library keep freed memory instead of giving it back and asking for it again at every step.
-
-    A step of dcgan took and returned thousands of pages, a tenth of its time (docs/performance.md).
-    """
-    if platform.libc_ver()[0] == "glibc":
-        library = ctypes.CDLL(None)
-        library.mallopt(M_TOP_PAD, 256 * 2**20)
-        library.mallopt(M_MMAP_THRESHOLD, 32 * 2**20)
 
 
 def load_plugins(modules: Iterable[str]) -> None:
@@ -222,28 +177,13 @@ def _check_memory(
             f"model: its networks have {size:,} bytes of weights and the checkpoint has {stored:,}, so it belongs to "
             "other networks than config.yaml and run.json describe; name the run it came from"
         )
-    there = _memory(streams.device)
+    there = memory_of(streams.device)
     if copies * size > there:
         raise BadInput(
             f"model: its networks need {copies * size / 2**30:,.1f} GB for their weights"
             f"{' and what follows them' if copies > 1 else ''}, and there are {there / 2**30:,.1f} GB here; use "
             "smaller widths, a smaller latent_dim or smaller images"
         )
-
-
-def _memory(device: torch.device) -> float:
-    """Bytes that this process may have on the device."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_properties(device).total_memory
-    limits = [float("inf")]
-    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
-        limits.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-    if sys.platform != "win32":
-        limits.append(float(resource.getrlimit(resource.RLIMIT_AS)[0]))
-    for file in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
-        with suppress(OSError, ValueError):  # the word max where there is no limit
-            limits.append(float(Path(file).read_text()))
-    return min(limit for limit in limits if limit > 0)  # -1 is no limit
 
 
 def _networks(factories: dict[str, Callable[[], nn.Module]], streams: Streams) -> dict[str, nn.Module]:

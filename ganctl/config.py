@@ -5,11 +5,8 @@ Hydra composes the YAML files of `conf/`; the dataclasses of `schema` say what m
 """
 
 import difflib
-import hashlib
-import importlib.util
 import itertools
 import re
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields, is_dataclass, make_dataclass
 from functools import cache
@@ -369,31 +366,6 @@ class _Dumper(yaml.SafeDumper):
 def dump(config: Config) -> str:
     """The configuration as YAML."""
     return yaml.dump(config.to_dict(), Dumper=_Dumper, sort_keys=False, allow_unicode=True)
-
-
-def identity(config: Config) -> dict[str, Any]:
-    """What decides the weights of a run besides its length and the machine: it is no longer that run with another.
-
-    Returns: of the configuration's keys those that nothing may change, and a fingerprint of each plugin's source.
-    """
-    values = config.to_dict()
-    found = {
-        key: values[key] for key in ("seed", "batch_size", "ema_decay", "ema_start", "precision", "compile", *SCHEMAS)
-    }
-    # Where the data lie does not matter; that they are the same, run.json says.
-    found["data"] = {key: value for key, value in found["data"].items() if key != "root"}
-    return found | {"plugins": {name: fingerprint(name) for name in config.plugins}}
-
-
-def fingerprint(module: str) -> str | None:
-    """Twelve digits that change with the source of a module; None where there is none."""
-    if str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))
-    try:
-        spec = importlib.util.find_spec(module)
-        return hashlib.sha256(Path(spec.origin).read_bytes()).hexdigest()[:12] if spec and spec.origin else None
-    except (ImportError, OSError, ValueError):
-        return None
 
 
 def describe(group: str, name: str) -> str:

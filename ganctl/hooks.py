@@ -11,12 +11,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ganctl import checkpoint
-from ganctl.config import identity
 from ganctl.diagnosis import Diagnosis
 from ganctl.events import EventFile
 from ganctl.experiment import Experiment
 from ganctl.files import write_atomically
 from ganctl.formats import clock
+from ganctl.identity import identity
 from ganctl.loop import Training
 from ganctl.pictures import to_png
 from ganctl.run import RunFolder

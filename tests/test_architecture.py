@@ -20,10 +20,10 @@ RANKS = [
     {"experiment"},
     {"loop"},
     {"games", "metrics", "compatibility"},
-    {"losses", "models", "data", "optimizers", "checkpoint", "pictures", "finiteness", "events"},
+    {"losses", "models", "data", "optimizers", "checkpoint", "pictures", "finiteness", "events", "machine"},
     {"cache"},
     {"run"},
-    {"config", "diagnosis", "streams"},
+    {"config", "diagnosis", "streams", "identity"},
     {"schema", "files"},
     {"errors", "formats", "__init__"},
 ]

@@ -12,10 +12,11 @@ from rich.markup import escape
 from rich.table import Table
 from torch import Tensor, nn
 
-from ganctl.build import build, prepare_machine
+from ganctl.build import build
 from ganctl.config import load
 from ganctl.errors import RunFailed
 from ganctl.losses import LOSSES, PENALTIES, AdversarialLoss
+from ganctl.machine import prepare_machine
 from ganctl.metrics import frechet_distance, inception_score, kernel_distance, precision_recall
 from ganctl.run import available_cores, versions
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from ganctl.build import load_plugins, prepare_machine, reopen
+from ganctl.build import load_plugins, reopen
 from ganctl.commands.screen import say
 from ganctl.config import load, read
 from ganctl.data import DATASETS, TEST_SPLITS, Dataset, Density, ImageSet
@@ -20,6 +20,7 @@ from ganctl.evaluation import Evaluation, Evaluator, ImageEvaluator, PointEvalua
 from ganctl.evaluation.extraction import shuffled
 from ganctl.files import locked, read_json, write_atomically
 from ganctl.games import Made
+from ganctl.machine import prepare_machine
 from ganctl.pictures import nearest_neighbours, to_png
 from ganctl.report.scores import print_scores
 from ganctl.run import find, new_path, now

@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ganctl.config import dump, fingerprint, groups, listed, load, parse, values_of
+from ganctl.config import dump, groups, listed, load, parse, values_of
 from ganctl.errors import BadInput
+from ganctl.identity import fingerprint
 from ganctl.run import RunFolder
 from ganctl.schema import OUTCOMES, Config
 

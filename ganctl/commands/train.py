@@ -1,33 +1,31 @@
 """`ganctl train`: one run, one run folder."""
 
 import signal
-import time
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 import torch
 
 from ganctl.build import build, resume
 from ganctl.commands.evaluate import Wanted, evaluator_for
+from ganctl.commands.record import Record, one_line
 from ganctl.commands.screen import say
-from ganctl.config import dump, identity, load, parse, read
+from ganctl.config import dump, load, parse, read
 from ganctl.data import Density
-from ganctl.diagnosis import Diagnosis
-from ganctl.errors import BadInput, Interrupted, NotFinite, RunFailed
+from ganctl.errors import BadInput, Interrupted, RunFailed
 from ganctl.evaluation import Evaluator
 from ganctl.events import EventFile
 from ganctl.experiment import Experiment
 from ganctl.files import locked, write_atomically
 from ganctl.hooks import Checkpoints, Grids, ProgressDisplay, Reports, ScalarLog, Watch
+from ganctl.identity import identity
 from ganctl.loop import Hook
 from ganctl.loop import train as play
 from ganctl.measures import Evaluations, Evidence, Modes, Quality
-from ganctl.run import RunFolder, find, machine, new_path, now, unwritable
+from ganctl.run import RunFolder, find, machine, new_path, unwritable
 from ganctl.schema import Config, option
 
 # What may differ between a run and its continuation: how long, where and how it is shown, not what is learned.
@@ -39,9 +37,6 @@ RESUMABLE = {
 LEAVING = 120.0  # seconds that a cell whose comparison is gone may take to stop
 
 Show = Callable[[int, str], None]
-
-# What run.json says of a run that begins or goes on, whatever it said before.
-BEGINNING: dict[str, Any] = {"status": "running", "error": None, "not_finite": False, "verdict": None, "findings": []}
 
 
 def train(overrides: Sequence[str]) -> Path:
@@ -214,86 +209,6 @@ def evaluator_of(config: Config, experiment: Experiment) -> Evaluator:
     return evaluator_for(config.data, dataset.shape, wanted, device, dataset, offers=experiment.training.game.offers)
 
 
-class _Record:
-    """What run.json says of a run while it goes and when it ends."""
-
-    def __init__(self, config: Config, experiment: Experiment, folder: RunFolder) -> None:
-        self.training, self.folder, self.batch_size = experiment.training, folder, config.batch_size
-        spent = folder.info().get("seconds")
-        self.spent = float(spent) if isinstance(spent, (int, float)) else 0.0
-        self.began = time.perf_counter()
-        modes = len(experiment.dataset.centers) if isinstance(experiment.dataset, Density) else None
-        self.diagnosis = Diagnosis(experiment.log_odds, modes)
-        folder.update(**BEGINNING, total_steps=experiment.total_steps)
-
-    def seconds(self) -> float:
-        """Of this run so far, whatever stopped it in between."""
-        return round(self.spent + time.perf_counter() - self.began, 2)
-
-    def saved(self, best: int | None) -> None:
-        """At each checkpoint, so that a run that is killed has its seconds up to there."""
-        self.folder.update(step=self.training.step, seconds=self.seconds(), best_step=best)
-
-    def ended(self, status: str, error: BaseException | None = None) -> None:
-        """However it ends.
-
-        Raises:
-            OSError: it cannot be written down.
-        """
-        self.folder.free_reserve()
-        self.folder.update(
-            status=status, error=None if error is None else _said(error), step=self.training.step,
-            images_seen=self.training.batches.drawn * self.batch_size, seconds=self.seconds(), ended=now(),
-            **self.diagnosis.report(),
-        )  # fmt: skip
-
-    def _failed(self, error: BaseException) -> None:
-        """That it failed, where that can still be written."""
-        with suppress(OSError):
-            self.ended("failed", error)
-
-    @contextmanager
-    def endings(self) -> Iterator[None]:
-        """Inside, whatever goes wrong is written down and becomes the error that the command line knows."""
-        path = self.folder.path
-        try:
-            yield
-            self.ended("completed")
-        except Interrupted:
-            self.ended("interrupted")
-            raise
-        except KeyboardInterrupt:  # the second Ctrl-C: what came after the last checkpoint is lost
-            with suppress(OSError):
-                self.ended("interrupted")
-            raise
-        except NotFinite as error:
-            self.diagnosis.fail(self.training.step, str(error))
-            with suppress(OSError):
-                self.folder.update(not_finite=True)
-            self._failed(error)
-            raise RunFailed(f"{error}; {path}/run.json has it") from None
-        except OSError as error:  # a full disk, a folder that is gone, a broken disk
-            self._failed(error)
-            raise RunFailed(
-                f"{_said(error)} (step {self.training.step:,}); mend that, then go on from the last checkpoint with: "
-                f"ganctl train --resume {path}"
-            ) from None
-        except (Exception, SystemExit) as error:  # a plugin's loss may raise anything
-            self._failed(error)
-            if isinstance(error, RunFailed):
-                raise RunFailed(f"{error}; {path}/run.json has it") from None
-            with suppress(OSError):
-                (path / "traceback.txt").write_text(traceback.format_exc())
-            raise RunFailed(f"{_said(error)}; see {path}/traceback.txt") from error
-
-
-def _said(error: BaseException) -> str:
-    """An error in one line."""
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename or 'a file of the run'}: {error.strerror}"
-    return " ".join(f"{type(error).__name__}: {error}".split())
-
-
 def run(config: Config, experiment: Experiment, folder: RunFolder, evaluator: Evaluator | None, show: Show) -> None:
     """Trains until the budget, keeping the folder true at every moment.
 
@@ -305,7 +220,7 @@ def run(config: Config, experiment: Experiment, folder: RunFolder, evaluator: Ev
     try:
         folder.remove_unfinished()
         folder.set_reserve()
-        record = _Record(config, experiment, folder)
+        record = Record(config, experiment, folder)
         if evaluator is not None:
             protocol, before = evaluator.protocol(experiment.weights), folder.info().get("protocol")
             if before not in (None, protocol):
@@ -325,7 +240,7 @@ def _play(
     folder: RunFolder,
     evaluator: Evaluator | None,
     show: Show,
-    record: _Record,
+    record: Record,
     stopped: Callable[[], bool],
 ) -> None:
     """The loop with all that looks at it, until the budget or until `stopped()`; a checkpoint is there at the end."""
@@ -372,7 +287,7 @@ def run_cell(config: Config, path: Path, show: Show) -> int:
         return 1
     except (BadInput, OSError) as error:
         with suppress(OSError):
-            folder.update(status="failed", error=_said(error) if isinstance(error, OSError) else str(error))
+            folder.update(status="failed", error=one_line(error) if isinstance(error, OSError) else str(error))
         return 1
     except Interrupted:
         return 130

@@ -78,7 +78,7 @@ def test_it_says_how_good_it_is(small, capsys):
 def test_it_names_the_test_images(name, least):
     # In a process of its own, set up as every command is: without that, subnormal numbers make it ten times slower.
     script = f"""
-from ganctl.build import prepare_machine
+from ganctl.machine import prepare_machine
 from ganctl.config import load
 from ganctl.data import DATASETS, TEST_SPLITS
 from ganctl.evaluation.classifier import classifier_of

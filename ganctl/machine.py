@@ -1,0 +1,73 @@
+"""The machine that a run is on: its device, how its processor computes, how much memory there is."""
+
+import ctypes
+import os
+import platform
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import torch
+
+from ganctl.errors import BadInput
+from ganctl.run import available_cores
+from ganctl.schema import Config
+
+if sys.platform != "win32":
+    import resource
+
+# Of glibc's mallopt: how much free memory stays at the end of the heap, and how large a tensor may be to lie there.
+M_TOP_PAD, M_MMAP_THRESHOLD = -2, -3
+
+
+def prepare_machine(config: Config) -> torch.device:
+    """Sets the process up for a run and gives its device.
+
+    Raises:
+        BadInput: the device is not on this machine.
+    """
+    # When a saturating loss dies, gradients become subnormal numbers, on which a CPU is ten times slower. Threads
+    # inherit this setting, so it comes before the first parallel operation.
+    torch.set_flush_denormal(True)
+    _keep_freed_memory()
+    torch.set_num_threads(config.threads or available_cores())
+    # Kernels that give the same gradient twice, so that a run on a GPU repeats and resumes bit for bit too.
+    torch.backends.cudnn.deterministic = True
+    wanted = config.device
+    if wanted == "auto":
+        wanted = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    device = torch.device(wanted)
+    available = {
+        "cuda": torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    if not available[device.type]:
+        raise BadInput(f"device={config.device}: there is none on this machine; use device=cpu or device=auto")
+    return device
+
+
+def _keep_freed_memory() -> None:
+    """Lets the C library keep freed memory instead of giving it back and asking for it again at every step.
+
+    A step of dcgan took and returned thousands of pages, a tenth of its time (docs/performance.md).
+    """
+    if platform.libc_ver()[0] == "glibc":
+        library = ctypes.CDLL(None)
+        library.mallopt(M_TOP_PAD, 256 * 2**20)
+        library.mallopt(M_MMAP_THRESHOLD, 32 * 2**20)
+
+
+def memory_of(device: torch.device) -> float:
+    """Bytes that this process may have on the device."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_properties(device).total_memory
+    limits = [float("inf")]
+    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
+        limits.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    if sys.platform != "win32":
+        limits.append(float(resource.getrlimit(resource.RLIMIT_AS)[0]))
+    for file in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        with suppress(OSError, ValueError):  # the word max where there is no limit
+            limits.append(float(Path(file).read_text()))
+    return min(limit for limit in limits if limit > 0)  # -1 is no limit
