@@ -136,6 +136,7 @@ def stop_before_writing(patch: pytest.MonkeyPatch) -> None:
 
 def names_what_came(words: list[str], line: str) -> bool:
     """Whether the line has a key, a value or the beginning of one of the words, or names a setting of theirs."""
+    whole = [word[:20] for word in words if word.strip()]
     parts = [part for word in words for part in re.split(r"[=+~@,\s.\[\]{}'\"]+", word[:200]) if part]
     own = re.match(rf"ganctl: (arm .*: )?({'|'.join([*groups(), *ROOT_KEYS])})[=.:]", line)
     blank = any(not word.strip() for word in words) and "'" in line
@@ -144,7 +145,7 @@ def names_what_came(words: list[str], line: str) -> bool:
         or blank
         or own is not None
         or "No such option" in line
-        or any(printable(part[:20]) in line for part in parts)
+        or any(printable(part[:20]) in line for part in [*parts, *whole])
     )
 
 
