@@ -11,7 +11,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from ganctl import __version__
-from ganctl.errors import BadInput, Interrupted, RunFailed
+from ganctl.errors import BadInput, Interrupted, RunFailed, one_line, printable
 
 # What the parser raises for an unknown command, option or value; typer has no public name for it.
 UsageError: Any = typer.BadParameter.__base__
@@ -64,17 +64,18 @@ def train(
 ) -> None:
     """Train one GAN: one run, one run folder."""
     given = overrides or []
-    if verify and (resume or show_config):
+    if verify is not None and (resume is not None or show_config):
         raise BadInput(f"--verify {verify}: trains that run again and nothing else; leave out the other options")
     if show_config:
         from ganctl.config import dump, load, read
+        from ganctl.run import find
 
-        typer.echo(dump(read(resume / "config.yaml") if resume else load(given)), nl=False)
+        typer.echo(dump(read(find(resume).config) if resume is not None else load(given)), nl=False)
         return
     from ganctl.config import load
 
     load(given)  # a refused override costs no import of torch
-    if verify:
+    if verify is not None:
         from ganctl.commands.verify import verify as check
 
         typer.echo(check(verify, given))
@@ -82,7 +83,7 @@ def train(
     from ganctl.commands.train import resume_run
     from ganctl.commands.train import train as run
 
-    typer.echo(resume_run(resume, given) if resume else run(given))
+    typer.echo(run(given) if resume is None else resume_run(resume, given))
 
 
 @app.command()
@@ -281,41 +282,36 @@ def _root(
         typer.echo(context.get_help())
 
 
-def _line(error: BaseException) -> str:
-    """The message on one line, whatever somebody else's message in it may hold."""
-    return " ".join(str(error).split("\n"))
-
-
 def _end(code: int, line: str | None = None) -> NoReturn:
     if line is not None:
         with contextlib.suppress(OSError):
-            print(f"ganctl: {line}", file=sys.stderr)
+            print(f"ganctl: {printable(line)}", file=sys.stderr)
     sys.exit(code)
 
 
 def main() -> None:
     """Runs the command line; every expected ending has its exit code and at most one line."""
-    warnings.formatwarning = lambda message, *_: f"ganctl: warning: {_line(Warning(message))}\n"
+    warnings.formatwarning = lambda message, *_: f"ganctl: warning: {printable(str(message))}\n"
     try:
         # Without its standalone mode, typer returns the code that a Ctrl-C or an Exit asks for.
         sys.exit(app(standalone_mode=False))
     except UsageError as error:
         _end(2, f"{' '.join(error.format_message().split())}; see ganctl --help")
     except BadInput as error:
-        _end(2, _line(error))
+        _end(2, str(error))
     except RunFailed as error:
-        _end(1, f"failed: {_line(error)}")
+        _end(1, f"failed: {error}")
     except (Interrupted, KeyboardInterrupt):
         _end(130)
     except BrokenPipeError:  # whoever read what is printed is gone, and what is left of it must not be tried again
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         _end(1)
     except OSError as error:
-        _end(1, f"failed: {_line(error)}; what is on the disk is whole, so the same command may be given again")
+        _end(1, f"failed: {one_line(error)}; what is on the disk is whole, so the same command may be given again")
     except MemoryError:
         _end(1, "failed: there is not enough memory; use a smaller model or batch_size, or fewer jobs")
     except Exception as error:
-        _end(1, f"failed: {type(error).__name__}: {_line(error)}; {_reported()}")
+        _end(1, f"failed: {one_line(error)}; {_reported()}")
 
 
 def _reported() -> str:

@@ -1,4 +1,4 @@
-"""The two ways a command ends early that are not bugs."""
+"""The ways a command ends early that are not bugs, and how an error is said."""
 
 LONGEST = 2000  # characters of a message
 
@@ -14,6 +14,13 @@ def printable(text: str) -> str:
         return text
     text = text.replace("\n", " ")
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+
+
+def one_line(error: BaseException) -> str:
+    """An error of anybody's in one line: of a file its name and what the system said, else its kind and its words."""
+    if isinstance(error, OSError) and error.strerror:
+        return printable(f"{error.filename or 'a file of the run'}: {error.strerror}")
+    return printable(f"{type(error).__name__}: {error}")
 
 
 class BadInput(ValueError):

@@ -30,9 +30,11 @@ def write_atomically(path: Path, content: str | bytes) -> None:
             os.fsync(file.fileno())
         aside.replace(path)
         sync_folder(path.parent)
-    except OSError:
+    except OSError as error:
         with contextlib.suppress(OSError):
             aside.unlink()
+        if error.filename is None:  # of an open file the system does not say which
+            error.filename = str(path)
         raise
 
 

@@ -11,7 +11,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from ganctl.errors import BadInput
+from ganctl.errors import BadInput, one_line
 from ganctl.files import parse_json, read_json, refuse_links, write_atomically
 
 RESERVE = 65_536  # bytes
@@ -105,9 +105,7 @@ class RunFolder:
         self.free_reserve()
         if self.info().get("status") == "running":
             with contextlib.suppress(OSError):
-                self.update(
-                    status="failed", error=f"{error.filename or 'a file of the run'}: {error.strerror or error}"
-                )
+                self.update(status="failed", error=one_line(error))
         return unwritable(self.path, error)
 
     def info(self) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from ganctl.data import Density
 from ganctl.diagnosis import Diagnosis
-from ganctl.errors import Interrupted, NotFinite, RunFailed
+from ganctl.errors import Interrupted, NotFinite, RunFailed, one_line
 from ganctl.experiment import Experiment
 from ganctl.run import RunFolder, now
 from ganctl.schema import Config
@@ -88,10 +88,3 @@ class Record:
             with suppress(OSError):
                 (path / "traceback.txt").write_text(traceback.format_exc())
             raise RunFailed(f"{one_line(error)}; see {path}/traceback.txt") from error
-
-
-def one_line(error: BaseException) -> str:
-    """An error in one line."""
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename or 'a file of the run'}: {error.strerror}"
-    return " ".join(f"{type(error).__name__}: {error}".split())

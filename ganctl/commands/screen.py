@@ -2,7 +2,9 @@
 
 import sys
 
+from ganctl.errors import printable
+
 
 def say(line: str) -> None:
-    """One line on stderr, whatever line ends somebody else's words in it have; stdout is kept for the result."""
-    print(" ".join(line.split("\n")), file=sys.stderr, flush=True)
+    """One line on stderr, whatever somebody else's words in it hold; stdout is kept for the result."""
+    print(printable(line), file=sys.stderr, flush=True)

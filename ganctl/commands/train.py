@@ -11,11 +11,11 @@ import torch
 
 from ganctl.build import build, resume
 from ganctl.commands.evaluate import Wanted, evaluator_for
-from ganctl.commands.record import Record, one_line
+from ganctl.commands.record import Record
 from ganctl.commands.screen import say
 from ganctl.config import dump, load, parse, read
 from ganctl.data import Density
-from ganctl.errors import BadInput, Interrupted, RunFailed
+from ganctl.errors import BadInput, Interrupted, RunFailed, one_line
 from ganctl.evaluation import Evaluator
 from ganctl.events import EventFile
 from ganctl.experiment import Experiment
