@@ -92,6 +92,8 @@ def parse(overrides: Sequence[str]) -> list[Override]:
             raise BadInput(
                 f"{text}: hydra's own settings are not part of a run; `ganctl train --show-config` lists what is"
             )
+        if not override.key_or_group.strip():
+            raise BadInput(f"{text}: has no key; write key=value, such as loss=minimax or seed=3")
         if override.is_delete():
             raise BadInput(f"{text}: a key cannot be deleted; give it a value, as in loss=minimax")
         group, _, leaf = override.key_or_group.partition(".")
@@ -227,6 +229,8 @@ def _typed(node: DictConfig) -> Config:
             sections[group] = OmegaConf.to_container(section, resolve=True)
         else:
             raise BadInput(f"{group}.name={name}: choose a {group} from {', '.join(choices(group))}")
+    if not isinstance(node.get("compare"), DictConfig):
+        raise BadInput(f"compare={node.get('compare')}: is no setting itself; set one in it, as in compare.seeds=[0,1]")
     groups_left_out: dict[str, Any] = dict.fromkeys(SCHEMAS)
     rest = _merged("", OmegaConf.structured(Config(**groups_left_out)), node, Config)
     rest["compare"] = Comparison(**rest["compare"])
@@ -270,6 +274,9 @@ def _merged(prefix: str, types: Any, values: DictConfig, schema: type) -> dict[s
         merged = OmegaConf.to_container(OmegaConf.merge(types, values), resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
         raise _complaint(prefix, error, schema) from None
+    except OverflowError:
+        key = max(values, key=lambda each: len(str(values.get(each))))
+        raise BadInput(f"{prefix}{key}={values.get(key)}: has more digits than any number here") from None
     assert isinstance(merged, dict)
     return {str(key): value for key, value in merged.items()}
 

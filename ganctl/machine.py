@@ -59,7 +59,7 @@ def _keep_freed_memory() -> None:
 
 
 def memory_of(device: torch.device) -> float:
-    """Bytes that this process may have on the device."""
+    """Bytes that this process may have on the device, or that nobody has now, where the system says."""
     if device.type == "cuda":
         return torch.cuda.get_device_properties(device).total_memory
     limits = [float("inf")]
@@ -67,6 +67,9 @@ def memory_of(device: torch.device) -> float:
         limits.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
     if sys.platform != "win32":
         limits.append(float(resource.getrlimit(resource.RLIMIT_AS)[0]))
+    with suppress(OSError, ValueError, StopIteration):  # Linux: free, or in use only until somebody needs it
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        limits.append(1024.0 * int(next(line.split()[1] for line in lines if line.startswith("MemAvailable:"))))
     for file in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
         with suppress(OSError, ValueError):  # the word max where there is no limit
             limits.append(float(Path(file).read_text()))

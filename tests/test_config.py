@@ -85,6 +85,9 @@ def test_naming_steps_replaces_the_default_epochs():
 @pytest.mark.parametrize(
     ("overrides", "line"),
     [
+        (["+="], "+=: has no key; write key=value"),
+        (["compare=true"], "compare=True: is no setting itself; set one in it, as in compare.seeds=[0,1]"),
+        ([f"model.dropout={'9' * 400}"], "model.dropout=9999"),
         (
             ["loss=typo"],
             "loss=typo: no such loss; choose from began, ebgan, .* minimax, minimax_swapped",

@@ -20,7 +20,7 @@ class Ending:
     Attributes:
         code: exit code; None: an exception left the command line, and `err` has its traceback.
         out, err: what it wrote.
-        seconds: how long it took.
+        seconds: of this process's computing, whatever else the machine has to do.
     """
 
     code: int | None
@@ -36,7 +36,7 @@ def run(*words: str, cwd: Path | None = None) -> Ending:
     out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", errors="strict")
     err = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", errors="backslashreplace")
     before, place, filters, form = sys.argv, Path.cwd(), [*warnings.filters], warnings.formatwarning
-    began = time.perf_counter()
+    began = time.process_time()
     code: int | None
     try:
         sys.argv = ["ganctl", *words]
@@ -61,7 +61,7 @@ def run(*words: str, cwd: Path | None = None) -> Ending:
         with contextlib.suppress(UnicodeEncodeError):
             stream.flush()
         texts.append(stream.buffer.getvalue().decode("utf-8", "replace"))  # type: ignore[attr-defined]
-    return Ending(code, *texts, time.perf_counter() - began)
+    return Ending(code, *texts, time.process_time() - began)
 
 
 def complaint(ending: Ending, allowed: set[int] = ALLOWED, begun: bool = False) -> str | None:

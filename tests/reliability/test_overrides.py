@@ -145,6 +145,7 @@ def names_what_came(words: list[str], line: str) -> bool:
         or blank
         or own is not None
         or "No such option" in line
+        or ": holds no run" in line  # of the current folder, where an empty word is one
         or any(printable(part[:20]) in line for part in [*parts, *whole])
     )
 
