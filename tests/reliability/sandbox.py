@@ -100,6 +100,7 @@ def _child(
         signal.signal(signal.SIGINT, signal.default_int_handler)
         for number in (1, 2):
             os.dup2(os.open(os.devnull, os.O_WRONLY), number)
+        _alone()
         if before is not None:
             before()
         deeds: list[str] = []
@@ -114,6 +115,16 @@ def _child(
         answer.write_text(json.dumps(values))
     finally:
         os._exit(0)
+
+
+def _alone() -> None:
+    """One thread only: the helpers of the process that this one was forked from are not here."""
+    import torch
+
+    from ganctl import machine
+
+    torch.set_num_threads(1)
+    machine.available_cores = lambda: 1
 
 
 class _Watch:

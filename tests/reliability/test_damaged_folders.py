@@ -59,7 +59,6 @@ class Whole:
 
 def train_here() -> None:
     """Cells are trained in this process, one after another; no figure is drawn to the end, which takes seconds."""
-    from ganctl import build
     from ganctl.commands import compare_losses, workers
     from ganctl.commands.train import run_cell
     from ganctl.report import comparison
@@ -72,7 +71,6 @@ def train_here() -> None:
             done(cell)
         return True
 
-    build.available_cores = lambda: 1  # a fork of a process with threads must not start its own
     workers.start_server = lambda: None
     compare_losses.train_cells = train_cells
     comparison._file = lambda figure, kind: b"figure"
