@@ -14,6 +14,7 @@ from ganctl.data import Batches, Drawn
 from ganctl.errors import NotFinite, RunFailed
 from ganctl.finiteness import Guard
 from ganctl.games import Batch, Game, Player
+from ganctl.optimizers import SLOTS
 from ganctl.streams import Streams
 
 
@@ -218,8 +219,10 @@ class Training:
         for player, optimizer in self.optimizers.items():
             slots = _below(f"optimizer.{player}", training)
             indices = sorted({int(key.split(".")[0]) for key in slots})
+            state = {i: _below(str(i), slots) for i in indices}
+            _check_slots(player, optimizer, state)
             groups = optimizer.state_dict()["param_groups"]
-            optimizer.load_state_dict({"state": {i: _below(str(i), slots) for i in indices}, "param_groups": groups})
+            optimizer.load_state_dict({"state": state, "param_groups": groups})
             _align(optimizer)
         self.step, self.batches.drawn = counts["step"], counts["batches_drawn"]
 
@@ -239,6 +242,26 @@ def restore_networks(game: Game, average: Average | None, tensors: dict[str, Ten
 
 def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {key.removeprefix(f"{prefix}."): value for key, value in tensors.items() if key.startswith(f"{prefix}.")}
+
+
+def _check_slots(player: str, optimizer: Optimizer, state: dict[int, dict[str, Tensor]]) -> None:
+    """Raises ValueError where a state is none of this optimizer's: it would only be missed at the next step."""
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    for index, slots in state.items():
+        if not 0 <= index < len(parameters):
+            raise ValueError(
+                f"the {player}'s optimizer has {len(parameters)} parameters and the checkpoint number {index}"
+            )
+        known = SLOTS.get(type(optimizer))
+        if known is None:  # a plugin's
+            continue
+        if slots.keys() != known.keys():
+            raise ValueError(f"the {player}'s optimizer keeps {', '.join(known)} and the checkpoint {', '.join(slots)}")
+        for name, value in slots.items():
+            if value.shape != (parameters[index].shape if known[name] else ()):
+                raise ValueError(
+                    f"the {player}'s optimizer: {name} of parameter {index} has shape {tuple(value.shape)}"
+                )
 
 
 def _align(optimizer: Optimizer) -> None:

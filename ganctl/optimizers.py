@@ -22,6 +22,12 @@ def rmsprop(parameters: list[Tensor], lr: float, options: Any) -> Optimizer:
 # (parameters of one player, its learning rate, options) -> optimizer
 OPTIMIZERS: dict[str, Callable[[list[Tensor], float, Any], Optimizer]] = {"adam": adam, "rmsprop": rmsprop}
 
+# What an optimizer keeps for each parameter, and whether that has the parameter's shape or is one number.
+SLOTS: dict[type[Optimizer], dict[str, bool]] = {
+    torch.optim.Adam: {"step": False, "exp_avg": True, "exp_avg_sq": True},
+    torch.optim.RMSprop: {"step": False, "square_avg": True},
+}
+
 
 def schedule(kind: str, end_factor: float, total_steps: int) -> Callable[[int], float] | None:
     """How the learning rate goes from its value at step 1 to `end_factor` of it at the last step.

@@ -141,7 +141,8 @@ class RunFolder:
         own = (self.config, self.info_file, self.scalars_file, self.reserve, self.samples / "step-*.png")
         for path in own:
             for aside in path.parent.glob(f".{path.name}.*.tmp"):
-                aside.unlink(missing_ok=True)
+                if aside.is_file():  # whoever put a folder there, it is none of ganctl's
+                    aside.unlink(missing_ok=True)
 
     def free_reserve(self) -> None:
         """Gives that space back."""

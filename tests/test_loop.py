@@ -180,3 +180,23 @@ def test_the_average_begins_when_it_is_told_to():
     # One step after its start the decay is min(0.9, 2 / 11).
     for old, live, now in zip(before, network.parameters(), average.parameters(), strict=True):
         torch.testing.assert_close(now.detach(), old * 2 / 11 + live.detach() * 9 / 11)
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        (
+            lambda state: state.pop("optimizer.generator.0.exp_avg_sq"),
+            "keeps step, exp_avg, exp_avg_sq and the checkpoint",
+        ),
+        (lambda state: state.update({"optimizer.generator.0.exp_avg": torch.zeros(3)}), r"exp_avg of .* shape \(3,\)"),
+        (lambda state: state.update({"optimizer.generator.99.step": torch.zeros(())}), "parameters and the checkpoint"),
+    ],
+)
+def test_a_state_of_another_optimizer_is_refused_at_once(change, line):
+    played = training()
+    played.play_step(log=False)
+    tensors, counts = played.tensors(), played.counts()
+    change(tensors["training"])
+    with pytest.raises(ValueError, match=line):
+        training().restore(tensors, counts)
