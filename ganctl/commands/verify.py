@@ -37,6 +37,7 @@ class _Rows:
         self.compared = 0
 
     def after_step(self, training: Training, scalars: dict[str, float] | None) -> None:
+        """Raises _Differs at the first number of a logged step that is another one."""
         if scalars is None:
             return
         self.display.show(training.step, summary(scalars))
@@ -57,6 +58,7 @@ class _Weights:
         self.compared = 0
 
     def after_step(self, training: Training, scalars: dict[str, float] | None) -> None:
+        """Raises _Differs at the first tensor that is another one."""
         del scalars
         if training.step != self.step:
             return

@@ -118,7 +118,7 @@ def _child(
 
 
 def _alone() -> None:
-    """One thread only: the helpers of the process that this one was forked from are not here."""
+    """One thread only: the others of the process that this one was forked from are not here, and are waited for."""
     import torch
 
     from ganctl import machine
