@@ -1,7 +1,6 @@
 """TensorBoard's event files, written in the order of what happens. Imports no torch.
 
-TensorBoard's own writer has a thread for it, which wakes up beside every step that computes (docs/performance.md) and
-whose errors only the screen sees.
+TensorBoard's own writer does that in a thread, whose errors, of a full disk for one, only the screen sees.
 """
 
 import os

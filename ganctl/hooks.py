@@ -26,7 +26,7 @@ from ganctl.schema import OUTCOMES, Config
 class ScalarLog:
     """Writes the logged scalars to scalars.jsonl and to TensorBoard, all that came within a second at once.
 
-    A row by itself costs several times as much, for its code has left the caches (docs/performance.md).
+    Writing each row by itself costs a logged step about twice as much (docs/performance.md).
 
     Args:
         folder: the run's; rows after `step` are dropped.
