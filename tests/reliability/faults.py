@@ -23,6 +23,7 @@ from tests.reliability.checks import (
     contents,
     the_run,
 )  # fmt: skip
+from tests.reliability.long import Found, paced
 from tests.reliability.processes import Fault, Run, Server, served
 
 # Three checkpoints, of which one stays; grids at 1, 4 and 5.
@@ -264,16 +265,20 @@ LOOKS = {
 def long_form() -> dict[str, int | str]:
     """Every fault at every call; how many, and how each kind ended."""
     table: dict[str, int | str] = {}
+    found = Found()
     with TemporaryDirectory() as scratch, served(Path(scratch), compiled(Path(scratch))) as server:
         faults = Faults(server, Path(scratch))
         for what, points_of, disturb in faults.all_of_them():
-            chosen = points_of()
             endings: dict[str, Counter] = defaultdict(Counter)
-            for point in share(chosen):
-                endings[point.kind][disturb(point)] += 1
+            for point in paced(share(points_of()), f"faults, {what}"):
+                try:
+                    endings[point.kind][disturb(point)] += 1
+                except AssertionError as error:
+                    found.append(f"{what}: {error}")
             table[f"faults, {what}"] = sum(sum(each.values()) for each in endings.values())
             for kind, counted in endings.items():
                 table[f"faults, {what}: {kind}"] = told(counted)
+    found.none()
     return table
 
 

@@ -12,6 +12,7 @@ from ganctl.run import cache_dir
 from tests.conftest import TINY
 from tests.reliability.calling import complaint, listing, unexplained
 from tests.reliability.damage import damage
+from tests.reliability.long import Found, paced
 from tests.reliability.sandbox import MOST_USED, watched
 
 COMPARISON = [*TINY, "steps=6", "loss=minimax,hinge", "seed=0,1", "name=study", "jobs=1"]
@@ -151,23 +152,22 @@ def case(
     return f"{kind}: {'; '.join(done)}", commands, faults, ended
 
 
-def damaged(count: int, place: Path, collect: list[str] | None = None, first: int = 0) -> Counter[str]:
+def damaged(count: int, place: Path, found: Found) -> Counter[str]:
     """`count` damaged folders, the same ones every time, by how the commands on them ended."""
     whole, seen = prepare(place / "whole"), Counter[str]()
-    for number in range(first, first + count):
+    for number in paced(range(count), "damaged folders"):
         what, _, faults, ended = case(number, whole, place / "case")
         seen += ended
-        seen["faults"] += len(faults)
-        if faults and collect is None:
-            raise AssertionError(f"case {number}, {what}: {faults}")
-        if collect is not None:
-            collect += [f"case {number}, {what}: {fault}" for fault in faults]
+        for fault in faults:
+            found.append(f"case {number}, {what}: {fault}")
     return seen
 
 
 @pytest.mark.slow
 def test_every_damaged_folder_is_refused_in_a_line_or_used(tmp_path):
-    seen = damaged(60, tmp_path)
+    found = Found()
+    seen = damaged(60, tmp_path, found)
+    assert not found
     assert seen["exit 0"] > 30 and seen["exit 2"] > 30
 
 
@@ -175,8 +175,8 @@ def long_form() -> dict[str, int | str]:
     """2,000 damaged folders, three commands on each; of a comparison, its own."""
     import tempfile
 
-    faults: list[str] = []
+    found = Found()
     with tempfile.TemporaryDirectory() as folder:
-        seen = damaged(2000, Path(folder), faults)
-    assert not faults, "\n".join(faults[:50])
-    return {"folders": 0, "commands": 0, "faults": 0, **seen}
+        seen = damaged(2000, Path(folder), found)
+    found.none()
+    return {"folders": 0, "commands": 0, **seen}
