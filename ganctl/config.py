@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields, is_dataclass, make_dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from types import NoneType, UnionType
+from typing import Any, get_args, get_origin, get_type_hints
 
 import yaml
 from hydra import compose, initialize_config_dir
@@ -212,6 +213,9 @@ def _explained(error: Exception, parsed: Sequence[Override]) -> BadInput:
             where = f"{parent} has" if parent else "keys are"
             names = [str(name) for name in section]
             return BadInput(f"{override.input_line}: no such key; {where} {', '.join(names)}{_near(leaf, names)}")
+        if isinstance(override.value(), dict):
+            line, default = override.input_line, section[leaf]
+            return BadInput(f"{line}: takes no mapping on the command line; by default it is {default}")
     return BadInput(f"{' '.join(str(o.input_line) for o in parsed)}: {str(error).splitlines()[0]}")
 
 
@@ -232,8 +236,8 @@ def _typed(node: DictConfig) -> Config:
     if not isinstance(node.get("compare"), DictConfig):
         raise BadInput(f"compare={node.get('compare')}: is no setting itself; set one in it, as in compare.seeds=[0,1]")
     groups_left_out: dict[str, Any] = dict.fromkeys(SCHEMAS)
+    sections["compare"] = Comparison(**_options("compare", node.pop("compare"), Comparison))
     rest = _merged("", OmegaConf.structured(Config(**groups_left_out)), node, Config)
-    rest["compare"] = Comparison(**rest["compare"])
     config = Config(**{**rest, **sections})
     _check_limits("", config)
     _check_limits("compare.", config.compare)
@@ -273,22 +277,42 @@ def _merged(prefix: str, types: Any, values: DictConfig, schema: type) -> dict[s
     try:
         merged = OmegaConf.to_container(OmegaConf.merge(types, values), resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
-        raise _complaint(prefix, error, schema) from None
+        raise _complaint(prefix, error, values, schema) from None
     except OverflowError:
         key = max(values, key=lambda each: len(str(values.get(each))))
         raise BadInput(f"{prefix}{key}={values.get(key)}: has more digits than any number here") from None
     assert isinstance(merged, dict)
+    for name, kind in get_type_hints(schema).items():
+        # OmegaConf takes lists and mappings for the numbers or words of a list.
+        if get_origin(kind) is list and any(isinstance(each, (list, dict)) for each in merged[name] or []):
+            raise BadInput(f"{prefix}{name}={values[name]}: must be {_expected(kind)}")
     return {str(key): value for key, value in merged.items()}
 
 
-def _complaint(prefix: str, error: OmegaConfBaseException, schema: type) -> BadInput:
+def _complaint(prefix: str, error: OmegaConfBaseException, values: DictConfig, schema: type) -> BadInput:
     key = f"{prefix}{error.full_key or error.key or ''}".rstrip(".")
     if isinstance(error, MissingMandatoryValue):
         return BadInput(f"{key}: is missing and has no default; give it as {key}=...")
+    name = re.split(r"[.\[]", str(error.full_key))[0]
+    kind = get_type_hints(schema).get(name)
+    if isinstance(error, ValidationError) and kind is not None:
+        return BadInput(f"{prefix}{name}={OmegaConf.select(values, name)}: must be {_expected(kind)}")
     if isinstance(error, ValidationError):
         return BadInput(f"{key or 'configuration'}: {str(error.msg).splitlines()[0]}")
     names = [item.name for item in fields(schema)]
     return BadInput(f"{key}: no such key; keys are {', '.join(names)}{_near(str(error.key), names)}")
+
+
+def _expected(kind: Any) -> str:
+    """What a setting of this type takes, in words."""
+    words = {int: "a whole number", float: "a number", bool: "true or false", str: "a word", NoneType: "null"}
+    if kind in words:
+        return words[kind]
+    if get_origin(kind) is UnionType:
+        return " or ".join(map(_expected, get_args(kind)))
+    if get_origin(kind) is list:
+        return "a list of words, as in [one,two]" if get_args(kind) == (str,) else "a list of numbers, as in [1,2]"
+    return "a list, as in [1,2]" if kind is list else "a mapping, as in {key: value}"
 
 
 def _check_limits(prefix: str, section: Any) -> None:

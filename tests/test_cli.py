@@ -63,7 +63,7 @@ MISTAKES = {
     "negative": (["train", "epochs=-1"], "must be at least 1"),
     "both": (["train", "epochs=1", "steps=1"], "leave the other out"),
     "batch": (["train", "batch_size=0"], "must be at least 1"),
-    "word": (["train", "epochs=many"], "could not be converted to Integer"),
+    "word": (["train", "epochs=many"], "epochs=many: must be a whole number or null"),
     "too large": (["train", "batch_size=5001"], "use at most that many"),
     "cuda": (["train", "device=cuda:99"], "use device=cpu"),
     "dcgan": (["train", "model=dcgan", "data=ring8"], "use model=mlp"),

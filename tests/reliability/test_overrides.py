@@ -14,9 +14,11 @@ from ganctl.errors import printable
 from ganctl.schema import METRIC_NAMES, OUTCOMES, SCHEMAS
 from tests.conftest import TINY, ganctl
 from tests.reliability.calling import Ending, complaint, listing, run
-from tests.reliability.long import Found
+from tests.reliability.long import Found, paced
 
 QUICK = 10.0  # seconds that an answer may take
+# What Hydra and OmegaConf say to programmers.
+FOREIGN = ("AnyNode", "ListConfig", "Could not override", "Error merging", "converted to", "Invalid value assigned")
 
 ROOT_KEYS = [key for key, value in load([]).to_dict().items() if not isinstance(value, dict)]
 OPTION_KEYS = sorted(
@@ -158,6 +160,8 @@ def fault_of(words: list[str], ending: Ending, changed: bool) -> str | None:
         fault = "wrote into the current folder"
     if fault is None and ending.seconds > QUICK:
         fault = f"took {ending.seconds:.1f} s"
+    if fault is None and ending.code == 2 and any(each in ending.err for each in FOREIGN):
+        fault = f"speaks to programmers: {ending.err!r}"
     if fault is None and ending.code == 2 and not names_what_came(words, ending.err):
         fault = f"does not say what came: {ending.err!r}"
     return fault
@@ -170,6 +174,29 @@ def answer(command: str, words: list[str], cwd: Path) -> tuple[Ending, str | Non
     quick = [word for word in TINY if not word.startswith("model.")] if not flags else []
     ending = run(name, *flags, *quick, *words, cwd=cwd)
     return ending, fault_of(words, ending, listing(cwd) != before)
+
+
+def each_with_each() -> list[list[str]]:
+    """Every key, of every choice that has it, with every value of the lists above."""
+    keys = [[f"{key}="] for key in [*ROOT_KEYS, *groups(), *(f"compare.{each}" for each in vars(load([]).compare))]]
+    for group, schemas in SCHEMAS.items():
+        choice_of = {key: name for name, schema in schemas.items() if name in choices(group) for key in vars(schema())}
+        keys += [[f"{group}={name}", f"{group}.{key}="] for key, name in choice_of.items()]
+    return [[*words, key + value] for *words, key in keys for value in [*NUMBERS, *WRONG]]
+
+
+def all_of_each(lists: list[list[str]], cwd: Path, found: Found) -> Counter[str]:
+    """Answers to these lists, by how they ended."""
+    seen: Counter[str] = Counter()
+    with pytest.MonkeyPatch.context() as patch:
+        stop_before_writing(patch)
+        for number, words in enumerate(paced(lists, "every key with every value")):
+            command = ("train", "compare-losses", "train --show-config")[number % 3]
+            ending, fault = answer(command, words, cwd)
+            seen["accepted" if ending.code == 0 else "refused in one line"] += fault is None
+            if fault is not None:
+                found.append(f"ganctl {command} {words!r}: {fault}")
+    return seen
 
 
 def fuzz(count: int, cwd: Path, collect: Found | None = None) -> Counter[str]:
@@ -209,6 +236,14 @@ def test_every_list_of_overrides_is_taken_or_refused_in_one_line(tmp_path):
 
 
 @pytest.mark.slow
+def test_every_key_takes_a_wrong_value_or_refuses_it_in_one_line(tmp_path):
+    found = Found()
+    seen = all_of_each(each_with_each()[::37], tmp_path, found)
+    assert not found
+    assert seen["accepted"] > 25 and seen["refused in one line"] > 150
+
+
+@pytest.mark.slow
 def test_a_process_of_its_own_answers_in_one_line_too(tmp_path):
     possible = [word for word in [*SPECIAL, *(f"name={text}" for text in WRONG)] if "\x00" not in word]
     for word in possible[::7]:
@@ -218,11 +253,12 @@ def test_a_process_of_its_own_answers_in_one_line_too(tmp_path):
 
 
 def long_form() -> dict[str, int | str]:
-    """10,000 generated lists."""
+    """10,000 generated lists, and every key with every value."""
     import tempfile
 
     found = Found()
     with tempfile.TemporaryDirectory() as folder:
         seen = fuzz(10_000, Path(folder), found)
+        each = all_of_each(each_with_each(), Path(folder), found)
     found.none()
-    return {"lists": 0, "accepted": 0, "refused in one line": 0, **seen}
+    return {"lists": 0, **seen, **{f"every key with every value, {how}": count for how, count in each.items()}}
