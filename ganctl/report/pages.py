@@ -74,13 +74,18 @@ def _environment(autoescape: bool) -> Environment:
         loader=PackageLoader("ganctl.report", "."), autoescape=autoescape, undefined=StrictUndefined,
         trim_blocks=not autoescape, lstrip_blocks=not autoescape, keep_trailing_newline=True,
     )  # fmt: skip
-    environment.filters |= {"number": number, "clock": clock, "rate": rate, "cell": _cell}
+    environment.filters |= {"number": number, "clock": clock, "rate": rate, "cell": _cell, "code": _code}
     return environment
 
 
 def _cell(text: Any) -> str:
     """A user's words in a cell of a Markdown table."""
     return str(text).replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
+
+
+def _code(lines: list[str]) -> str:
+    """Command lines as a block of code that nothing in them can end, which a fence could be."""
+    return "\n".join(f"    {line}" for text in lines for line in text.splitlines())
 
 
 def _view(comparison: dict[str, Any], cells: list[CellRecord], drawn: list[Drawing]) -> dict[str, Any]:
