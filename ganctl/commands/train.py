@@ -4,6 +4,7 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -48,7 +49,7 @@ def train(overrides: Sequence[str]) -> Path:
     parts = (option(getattr(config, group), "name") for group in ("game", "loss", "data"))
     path = new_path(Path(config.output_dir), config.name or "-".join(name for name in parts if name != "gan"))
     folder = create(path, config, experiment)
-    with _owned(folder):
+    with _owned(folder, folder.refused):
         return run_shown(config, experiment, folder, evaluator)
 
 
@@ -56,22 +57,26 @@ def resume_run(path: Path, overrides: Sequence[str]) -> Path:
     """Goes on with the run in the folder `path`, to its budget or to the one in `overrides`."""
     folder = find(path)
     config = _continued(folder, overrides)
-    with _owned(folder):
+    # A folder whose lock this user may not open can be another's, whose run goes on: its run.json stays as it is.
+    with _owned(folder, partial(unwritable, folder.path)):
         return _resume(folder, config)
 
 
 @contextmanager
-def _owned(folder: RunFolder) -> Iterator[None]:
+def _owned(folder: RunFolder, refused: Callable[[OSError], BadInput]) -> Iterator[None]:
     """Inside, no other process trains in the folder.
 
+    Args:
+        refused: the error for a folder whose lock cannot be opened.
+
     Raises:
-        BadInput: another one does, or the folder cannot be written.
+        BadInput: another one does, or its lock cannot be opened.
     """
     with ExitStack() as stack:
         try:
             stack.enter_context(locked(folder.path, "training this run"))
         except OSError as error:
-            raise unwritable(folder.path, error) from None
+            raise refused(error) from None
         yield
 
 

@@ -36,6 +36,13 @@ def test_a_run_that_fails_in_the_step_of_its_first_checkpoint_begins_again(fault
     assert faults.disturb_a_run(Point("eio", first)) == "failed, resumed"
 
 
+def test_a_new_run_whose_lock_cannot_be_opened_is_no_run_in_progress(faults):
+    calls = faults.counted(["train", *WORDS], faults.fresh())
+    refusable = [path for call, path in calls if call in CONCERNS["refused"]]
+    lock = next(number for number, path in enumerate(refusable, 1) if path.endswith(".lock"))
+    assert faults.disturb_a_run(Point("refused", lock)) == "refused, resumed"
+
+
 def test_a_kill_between_a_checkpoint_and_its_mention_forgets_no_best_step(faults):
     calls = [f"{call} {path.rpartition('/')[2]}" for call, path in faults.counted(["train", *WORDS], faults.fresh())]
     renamed = calls.index("rename .step-00000005.tmp") + 1
