@@ -8,6 +8,7 @@ from typing import TypeVar
 from ganctl.errors import printable
 
 EVERY = 30.0  # seconds
+BROKEN = "broken promises"  # the row of a table that must be 0
 Item = TypeVar("Item")
 
 
@@ -28,7 +29,3 @@ class Found(list[str]):
     def append(self, fault: str) -> None:
         print("FOUND", *map(printable, fault.splitlines()), sep="\n  ", file=sys.stderr, flush=True)
         super().append(fault)
-
-    def none(self) -> None:
-        """Raises AssertionError where there is one."""
-        assert not self, f"{len(self)} broken promises"
