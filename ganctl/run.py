@@ -196,10 +196,12 @@ def _is_number(value: object) -> bool:
 
 
 def unwritable(path: Path, error: OSError) -> BadInput:
-    """The error for an output folder that cannot be written."""
+    """The error for an output folder that cannot be written; it names what is in the way where something is."""
+    in_the_way = isinstance(error, (IsADirectoryError, NotADirectoryError, FileExistsError))
+    place = (error.filename2 or error.filename or path) if in_the_way else path
     return BadInput(
-        f"output_dir: {path} cannot be written ({error.strerror or error}); "
-        "give output_dir=DIR, a folder you may write to"
+        f"output_dir: {place} cannot be written ({error.strerror or error}); mend that, or give output_dir=DIR, a "
+        "folder you may write to"
     )
 
 

@@ -138,7 +138,7 @@ def case(
         faults.append(f"used {seen.used / 2**30:.1f} GB")
     ended: Counter[str] = Counter(folders=1, commands=len(commands))
     for words, ending in zip(commands, seen.endings, strict=False):
-        begun = words[0] in ("compare-losses", "evaluate")
+        begun = words[0] in ("compare-losses", "evaluate") or (words[0] == "train" and "--show-config" not in words)
         fault = complaint(ending, begun=begun) or unexplained(ending)
         if fault is not None:
             faults.append(f"{' '.join(words[:3])}: {fault}")
