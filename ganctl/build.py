@@ -39,12 +39,17 @@ LARGEST_SAMPLE = 3 * 4096**2  # numbers of an image
 def load_plugins(modules: Iterable[str]) -> None:
     """Imports the user's modules, from the current folder too; they may add rows to the dicts of parts."""
     for name in modules:
+        if not all(part.isidentifier() for part in name.split(".")) or name.endswith(".py"):
+            stem = Path(name).stem if Path(name).stem.isidentifier() else "my_losses"
+            raise BadInput(
+                f"plugins=[{name}]: is not the name of a module; for a file {stem}.py here write plugins=[{stem}]"
+            )
         if str(Path.cwd()) not in sys.path:
             sys.path.insert(0, str(Path.cwd()))
         try:
             importlib.import_module(name)
         except (Exception, SystemExit) as error:  # whatever a user's file may raise
-            if isinstance(error, ModuleNotFoundError) and error.name == name:
+            if isinstance(error, ModuleNotFoundError) and f"{name}.".startswith(f"{error.name}."):
                 raise BadInput(f"plugins=[{name}]: there is no {name}.py here and no module {name}") from None
             reason = " ".join(f"{type(error).__name__}: {error}".split())
             raise BadInput(

@@ -144,4 +144,5 @@ def keep(folder: Path, names: set[str]) -> None:
             gone = path.rename(path.with_name(f".{path.name}.old"))  # whole until here, and no checkpoint from here on
             shutil.rmtree(gone)
     for stale in folder.glob(".step-*"):
-        shutil.rmtree(stale)
+        if stale.is_dir():
+            shutil.rmtree(stale)

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import signal
 import sys
 import warnings
 from pathlib import Path
@@ -70,7 +71,7 @@ def train(
         from ganctl.config import dump, load, read
         from ganctl.run import find
 
-        typer.echo(dump(read(find(resume).config) if resume is not None else load(given)), nl=False)
+        _print(dump(read(find(resume).config) if resume is not None else load(given)), end="")
         return
     from ganctl.config import load
 
@@ -78,12 +79,12 @@ def train(
     if verify is not None:
         from ganctl.commands.verify import verify as check
 
-        typer.echo(check(verify, given))
+        _print(check(verify, given))
         return
     from ganctl.commands.train import resume_run
     from ganctl.commands.train import train as run
 
-    typer.echo(run(given) if resume is None else resume_run(resume, given))
+    _print(run(given) if resume is None else resume_run(resume, given))
 
 
 @app.command()
@@ -152,7 +153,7 @@ def sample(
     from ganctl.commands.sample import sample as draw
 
     asked = Asked(label, labels, sweep, interpolate, reconstruct, progress)
-    typer.echo(draw(run, num, seed, columns, out, npz, ema, plugin or [], asked))
+    _print(draw(run, num, seed, columns, out, npz, ema, plugin or [], asked))
 
 
 @app.command()
@@ -166,14 +167,14 @@ def compare_losses(overrides: Sweep = None, show_config: ShowConfig = False) -> 
 
     plan = study.plan(overrides or [])
     if show_config:
-        typer.echo(study.describe(plan), nl=False)
+        _print(study.describe(plan), end="")
         return
     from ganctl.commands.workers import start_server
 
     start_server()  # it imports torch while this process does
     from ganctl.commands.compare_losses import compare_losses as run
 
-    typer.echo(run(plan))
+    _print(run(plan))
 
 
 @app.command()
@@ -234,7 +235,7 @@ def evaluate(
     needed = [each.metric for each in conditions]
     wanted = Wanted(names, features, weights, num, split, data, root, against, seed, plugin or [], needed)
     file, entry = evaluate_run(run, wanted, ema) if images is None else evaluate_images(images, wanted)
-    typer.echo(json.dumps({"file": str(file), **entry}, indent=2) if as_json else file)
+    _print(json.dumps({"file": str(file), **entry}, indent=2) if as_json else file)
     fail_where(conditions, entry)
 
 
@@ -250,7 +251,7 @@ def list_(
     """
     from ganctl.commands.choices import list_choices
 
-    typer.echo(list_choices(group, width=shutil.get_terminal_size().columns))
+    _print(list_choices(group, width=shutil.get_terminal_size().columns))
 
 
 @app.command()
@@ -266,7 +267,7 @@ def doctor() -> None:
 
 def _version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"ganctl {__version__}")
+        _print(f"ganctl {__version__}")
         raise typer.Exit
 
 
@@ -279,7 +280,7 @@ def _root(
 ) -> None:
     del version
     if context.invoked_subcommand is None:
-        typer.echo(context.get_help())
+        _print(context.get_help())
 
 
 def _end(code: int, line: str | None = None) -> NoReturn:
@@ -292,7 +293,9 @@ def _end(code: int, line: str | None = None) -> NoReturn:
 def main() -> None:
     """Runs the command line; every expected ending has its exit code and at most one line."""
     warnings.formatwarning = lambda message, *_: f"ganctl: warning: {printable(str(message))}\n"
+    sys.stderr = _Screen(sys.stderr)
     try:
+        _check_place()
         # Without its standalone mode, typer returns the code that a Ctrl-C or an Exit asks for.
         sys.exit(app(standalone_mode=False))
     except UsageError as error:
@@ -302,9 +305,10 @@ def main() -> None:
     except RunFailed as error:
         _end(1, f"failed: {error}")
     except (Interrupted, KeyboardInterrupt):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # of which more may come
         _end(130)
-    except BrokenPipeError:  # whoever read what is printed is gone, and what is left of it must not be tried again
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # whoever read what is printed is gone
+        _drop_output()
         _end(1)
     except OSError as error:
         _end(1, f"failed: {one_line(error)}; what is on the disk is whole, so the same command may be given again")
@@ -312,6 +316,53 @@ def main() -> None:
         _end(1, "failed: there is not enough memory; use a smaller model or batch_size, or fewer jobs")
     except Exception as error:
         _end(1, f"failed: {one_line(error)}; {_reported()}")
+
+
+class _Screen:
+    """Standard error, which may be closed, or full, without an end to the work that is told of there."""
+
+    def __init__(self, stream: Any) -> None:
+        self.stream = stream
+
+    def write(self, text: str) -> int:
+        with contextlib.suppress(OSError):
+            self.stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError):
+            self.stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+
+def _check_place() -> None:
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        raise BadInput("the current folder is gone; cd to one that is there") from None
+
+
+def _print(text: object, end: str = "\n") -> None:
+    """The result, on standard output.
+
+    Raises:
+        BrokenPipeError: nobody reads it any more.
+        RunFailed: it cannot be written.
+    """
+    try:
+        print(text, end=end, flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _drop_output()
+        raise RunFailed(f"standard output: {error.strerror}; what the command made is whole") from None
+
+
+def _drop_output() -> None:
+    """What is left of the output must not be tried again when the process ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _reported() -> str:

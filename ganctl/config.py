@@ -89,24 +89,38 @@ def parse(overrides: Sequence[str]) -> list[Override]:
             came = text if text.strip() else f"'{text}'"
             raise BadInput(f"{came}: cannot be read; write key=value, such as {example}") from None
         parsed.append(override)
-        if override.key_or_group.split(".")[0] == "hydra":
+        _check_form(text, override)
+        if re.split(r"[./]", override.key_or_group)[0] == "hydra":
             raise BadInput(
                 f"{text}: hydra's own settings are not part of a run; `ganctl train --show-config` lists what is"
             )
-        if not override.key_or_group.strip():
-            raise BadInput(f"{text}: has no key; write key=value, such as loss=minimax or seed=3")
-        if override.is_delete():
-            raise BadInput(f"{text}: a key cannot be deleted; give it a value, as in loss=minimax")
         group, _, leaf = override.key_or_group.partition(".")
         if leaf == "name" and group in SCHEMAS:
             raise BadInput(
-                f"{text}: choose a {group} from {', '.join(choices(group))} by {group}=, which brings its options along"
+                f"{text}: write {group}= and one of {', '.join(choices(group))}, which brings its options along"
             )
         # A plugin's choice is known when it is imported.
         if override.key_or_group in groups() and not (plugins and override.key_or_group in SCHEMAS):
             for value in values_of(override):
                 _check_choice(override.key_or_group, value)
     return parsed
+
+
+def _check_form(text: str, override: Override) -> None:
+    """Refuses what Hydra's grammar has and ganctl has no use for."""
+    key = override.key_or_group
+    if not key.strip():
+        raise BadInput(f"{text}: has no key; write key=value, such as loss=minimax or seed=3")
+    if override.is_delete():
+        raise BadInput(f"{text}: a key cannot be deleted; give it a value, as in loss=minimax")
+    if override.package is not None:
+        raise BadInput(f"{text}: has a @, which means nothing here; write {key}=VALUE")
+    if override.is_add() and key in groups():
+        raise BadInput(f"{text}: there is a {key} already; write {key}=VALUE, without the +")
+    if "${" in text:
+        raise BadInput(f"{text}: refers to another setting, or to the environment; write the value itself")
+    if "???" in text:
+        raise BadInput(f"{text}: says that a value is missing; write the value")
 
 
 def values_of(override: Override) -> list[str]:
@@ -212,11 +226,17 @@ def _explained(error: Exception, parsed: Sequence[Override]) -> BadInput:
         if leaf not in section:
             where = f"{parent} has" if parent else "keys are"
             names = [str(name) for name in section]
-            return BadInput(f"{override.input_line}: no such key; {where} {', '.join(names)}{_near(leaf, names)}")
+            inside = [f"{group}.{leaf}" for group in SCHEMAS if leaf in _keys(base[group])]
+            meant = f" (did you mean {inside[0]}?)" if inside and not parent else _near(leaf, names)
+            return BadInput(f"{override.input_line}: no such key; {where} {', '.join(names)}{meant}")
         if isinstance(override.value(), dict):
             line, default = override.input_line, section[leaf]
             return BadInput(f"{line}: takes no mapping on the command line; by default it is {default}")
     return BadInput(f"{' '.join(str(o.input_line) for o in parsed)}: {str(error).splitlines()[0]}")
+
+
+def _keys(options: Any) -> list[str]:
+    return list(map(str, options)) if isinstance(options, DictConfig) else []
 
 
 def _typed(node: DictConfig) -> Config:
@@ -232,7 +252,7 @@ def _typed(node: DictConfig) -> Config:
         elif node.get("plugins"):
             sections[group] = OmegaConf.to_container(section, resolve=True)
         else:
-            raise BadInput(f"{group}.name={name}: choose a {group} from {', '.join(choices(group))}")
+            raise BadInput(f"{group}.name={name}: no such {group}; choose from {', '.join(choices(group))}")
     if not isinstance(node.get("compare"), DictConfig):
         raise BadInput(f"compare={node.get('compare')}: is no setting itself; set one in it, as in compare.seeds=[0,1]")
     groups_left_out: dict[str, Any] = dict.fromkeys(SCHEMAS)

@@ -84,8 +84,7 @@ class RunFolder:
         """
         folder = cls(path)
         try:
-            folder.samples.mkdir(parents=True, exist_ok=True)
-            folder.checkpoints_dir.mkdir(exist_ok=True)
+            folder.make_folders()
             write_atomically(folder.config, config)
             folder.scalars_file.touch()
             folder.update(
@@ -128,6 +127,11 @@ class RunFolder:
         """Changes some of run.json."""
         write_atomically(self.info_file, json.dumps({**self.info(), **changes}, indent=2) + "\n")
 
+    def make_folders(self) -> None:
+        """Makes the folders in it, of which somebody may have removed one to save space."""
+        for path in (self.samples, self.checkpoints_dir):
+            path.mkdir(parents=True, exist_ok=True)
+
     def set_reserve(self) -> None:
         """Takes up the space that run.json needs once more, so that a full disk can still be written down.
 
@@ -162,7 +166,7 @@ class RunFolder:
                 row = parse_json(line)
             except ValueError:
                 row = None
-            if isinstance(row, dict) and type(row.get("step")) is int and all(map(_is_number, row.values())):
+            if isinstance(row, dict) and type(row.get("step")) is int and all(map(is_number, row.values())):
                 rows.append(row)
             elif number < len(lines):
                 raise BadInput(f"{self.scalars_file}: line {number} is no row of scalars; mend or remove the file")
@@ -180,19 +184,27 @@ class RunFolder:
 
     def grids(self) -> list[Path]:
         """The sample grids, oldest first."""
-        return sorted(path for path in self.samples.glob("step-*.png") if path.stem[5:].isdigit())
+        return sorted(path for path in self.samples.glob("step-*.png") if _is_count(path.stem[5:]))
 
     def checkpoints(self) -> list[Path]:
         """The checkpoint folders, oldest first."""
-        return sorted(path for path in self.checkpoints_dir.glob("step-*") if path.is_dir() and path.name[5:].isdigit())
+        return sorted(
+            path for path in self.checkpoints_dir.glob("step-*") if path.is_dir() and _is_count(path.name[5:])
+        )
 
     def checkpoint(self, step: int) -> Path:
         """Where the checkpoint of that step is, or will be."""
         return self.checkpoints_dir / f"step-{step:08d}"
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+def _is_count(text: str) -> bool:
+    """Whether it is digits; those of other scripts, and more than a count of steps has, are nobody's of ganctl."""
+    return text.isascii() and text.isdigit() and len(text) < 13
+
+
+def is_number(value: object) -> bool:
+    """Whether a file may hold it as a scalar: a number that single precision could hold, so that sums are finite."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e39
 
 
 def unwritable(path: Path, error: OSError) -> BadInput:

@@ -335,8 +335,8 @@ class Config:
     penalty: Any
     optim: Any
     seed: int = 0
-    epochs: int | None = bounded(None, least=1)
-    steps: int | None = bounded(None, least=1)
+    epochs: int | None = bounded(None, least=1, below=10**9)
+    steps: int | None = bounded(None, least=1, below=10**12)
     batch_size: int = bounded(100, least=1)
     ema_decay: float | None = bounded(None, least=0, below=1)
     ema_start: int = bounded(0, least=0)
@@ -344,10 +344,10 @@ class Config:
     precision: str = chosen("fp32", "fp32", "bf16")
     compile: bool = False
     threads: int | None = bounded(None, least=1, below=1025)
-    log_every: int = bounded(10, least=1)
-    sample_every: int = bounded(200, least=1)
-    probe_every: int = bounded(100, least=1)
-    checkpoint_every: int = bounded(500, least=1)
+    log_every: int = bounded(10, least=1, below=10**12)
+    sample_every: int = bounded(200, least=1, below=10**12)
+    probe_every: int = bounded(100, least=1, below=10**12)
+    checkpoint_every: int = bounded(500, least=1, below=10**12)
     keep_checkpoints: int = bounded(2, least=1)
     metrics: list[str] = field(default_factory=list)
     evaluate_every: int | None = bounded(None, least=1)

@@ -1,10 +1,13 @@
 """The command line as a person meets it: exit codes, one line for a mistake, help without torch."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from ganctl.files import read_json
 from tests.conftest import TINY, ganctl
 
 
@@ -58,6 +61,9 @@ MISTAKES = {
     ),
     "a plugin that does not parse": (["train", "plugins=[broken]"], "SyntaxError: "),
     "a plugin that fails": (["train", "plugins=[failing]"], "KeyError: 'no_such', failing.py line 2"),
+    "a plugin's file": (["train", "plugins=[./failing.py]"], "for a file failing.py here write plugins=[failing]"),
+    "no plugin": (["train", "plugins=[no.such]"], "there is no no.such.py here and no module no.such"),
+    "a plugin without a name": (["train", "plugins=['']"], "is not the name of a module"),
     "points": (["train", "data=ring8", "penalty=consistency"], "shifts images"),
     "key": (["train", "los=hinge"], "did you mean loss?"),
     "negative": (["train", "epochs=-1"], "must be at least 1"),
@@ -119,6 +125,34 @@ def test_a_damaged_checkpoint_exits_2_with_one_line(damage, tmp_path, call):
         done = call(*words, cwd=tmp_path)
         assert done.returncode == 2 and len(done.stderr.strip().splitlines()) == 1
         assert ("is damaged" if damage == "truncated" else "is not a checkpoint") in done.stderr
+
+
+def test_a_screen_that_is_gone_or_full_ends_no_training(tmp_path):
+    reader, gone = os.pipe()
+    os.close(reader)
+    with Path("/dev/full").open("w") as full, os.fdopen(gone, "w") as closed:
+        for screen in (full, closed):
+            command = [sys.executable, "-m", "ganctl", "train", *TINY, "steps=2"]
+            done = subprocess.run(command, stdout=subprocess.PIPE, stderr=screen, text=True, cwd=tmp_path)
+            assert done.returncode == 0
+            assert read_json(tmp_path / done.stdout.strip() / "run.json")["status"] == "completed"
+
+
+def test_an_output_that_is_full_is_said(tmp_path):
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "ganctl", "list"], stdout=full, stderr=subprocess.PIPE, text=True, cwd=tmp_path
+        )
+    assert done.returncode == 1
+    assert done.stderr == "ganctl: failed: standard output: No space left on device; what the command made is whole\n"
+
+
+def test_a_current_folder_that_is_gone_is_said(tmp_path):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    code = f"import os, runpy, sys; os.rmdir({str(gone)!r}); sys.argv = ['ganctl', 'list']; runpy.run_module('ganctl')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=gone, env=os.environ)
+    assert done.returncode == 2 and done.stderr == "ganctl: the current folder is gone; cd to one that is there\n"
 
 
 @pytest.mark.parametrize("words", [[], ["--help"], ["train", "--help"], ["compare-losses", "--help"]])

@@ -223,6 +223,7 @@ def run(config: Config, experiment: Experiment, folder: RunFolder, evaluator: Ev
         BadInput: the folder cannot be written.
     """
     try:
+        folder.make_folders()
         folder.remove_unfinished()
         folder.set_reserve()
         record = Record(config, experiment, folder)

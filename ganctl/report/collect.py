@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from ganctl.errors import BadInput
 from ganctl.files import read_json
-from ganctl.run import RunFolder
+from ganctl.run import RunFolder, is_number
 from ganctl.schema import METRIC_NAMES
 
 MEASURED = (
@@ -18,6 +19,8 @@ MEASURED = (
     "modes/",
     "metric/",
 )  # what is measured of samples, now and then, not logged of a turn
+LOGGED = ("epoch", "loss/", "score/", "grad_norm/")  # of every turn
+LONGEST = 1e10  # seconds that a run may have taken
 
 
 @dataclass(frozen=True)
@@ -110,6 +113,7 @@ def read_cell(arm: str, seed: int, folder: RunFolder, rules: dict[str, Any]) -> 
     info = _sound(folder.info())
     try:
         rows = folder.scalars()
+        _check_rows(folder, rows)
     except (BadInput, OSError) as error:
         rows, info = [], {**info, "status": "failed", "error": str(error)}
     evaluation = _evaluation(folder, int(rows[-1]["step"])) if rows else None
@@ -133,6 +137,17 @@ def read_cell(arm: str, seed: int, folder: RunFolder, rules: dict[str, Any]) -> 
     )
 
 
+def _check_rows(folder: RunFolder, rows: list[dict[str, float]]) -> None:
+    """Raises BadInput where the rows are not those of one run: one after another, each with what every turn logs."""
+    logged = {tag for tag in (rows[0] if rows else {}) if tag.startswith(LOGGED)}
+    for before, row in pairwise(rows):
+        if row["step"] <= before["step"] or not logged <= row.keys():
+            raise BadInput(
+                f"{folder.scalars_file}: the row of step {row['step']} is not of the run that the others are of; "
+                "mend or remove the file"
+            )
+
+
 def _sound(info: dict[str, Any]) -> dict[str, Any]:
     """What of a run.json is of the kind that ganctl writes; anything else is left out, as if it were not there."""
     return {key: value for key, value in info.items() if key not in KINDS or KINDS[key](value)}
@@ -143,7 +158,7 @@ def _text(value: Any) -> bool:
 
 
 def _number(value: Any) -> bool:
-    return value is None or type(value) in (int, float)
+    return value is None or is_number(value)
 
 
 def _count(value: Any) -> bool:
@@ -168,12 +183,12 @@ KINDS: dict[str, Callable[[Any], bool]] = {
     "verdict": lambda value: value is None or _text(value),
     "findings": lambda value: isinstance(value, list) and all(map(_finding, value)),
     "error": lambda value: value is None or _text(value),
-    "seconds": lambda value: type(value) in (int, float) and value >= 0,
+    "seconds": lambda value: is_number(value) and 0 <= value < LONGEST,
     "images_seen": _count,
     "device": _text,
     "data_fingerprint": _text,
     "papers": lambda value: isinstance(value, dict) and all(map(_text, value.values())),
-    "floor": lambda value: isinstance(value, dict) and all(type(each) in (int, float) for each in value.values()),
+    "floor": lambda value: isinstance(value, dict) and all(map(is_number, value.values())),
 }
 
 

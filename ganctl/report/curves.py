@@ -79,7 +79,7 @@ def own_losses(arms: Arms) -> Figure:
         draw(panel, cells, "loss/discriminator", "0.25", "discriminator", "--")
         draw(panel, cells, "loss/generator", color(arms, arm), "generator")
         panel.set_title(wrapped(arm), fontsize=10)
-        panel.legend(frameon=False)
+        legend(figure, panel)
     return figure
 
 

@@ -115,8 +115,10 @@ def wrapped(arm: str) -> str:
 
 
 def legend(figure: Figure, panel: Axes) -> None:
-    """The arms' names in the panel, or below the figure where they are too many for that."""
+    """The names in the panel, or below the figure where they are too many for that; none where nothing is drawn."""
     handles, labels = panel.get_legend_handles_labels()
+    if not labels:
+        return
     if len(labels) <= 6:
         panel.legend(frameon=False)
         return

@@ -21,6 +21,7 @@ from ganctl.config import conf_dir
 from ganctl.errors import BadInput, RunFailed
 from ganctl.losses import LOSSES, PENALTIES
 from ganctl.models import MODELS
+from ganctl.run import RunFolder
 from tests.conftest import FULL_DATA, TINY, assert_same_weights, ganctl, scalars
 
 TAGS = {
@@ -116,6 +117,17 @@ def test_a_run_that_lost_its_checkpoints_is_not_begun_again(folder):
     with pytest.raises(BadInput, match="its checkpoints are gone"):
         resume_run(run, ["steps=4"])
     assert scalars(run) == before
+
+
+def test_a_run_goes_on_without_its_grids_and_beside_names_that_are_nearly_its_own(folder):
+    run = train([*TINY, "steps=4", "checkpoint_every=2", "sample_every=2"])
+    shutil.rmtree(run / "samples")
+    shutil.copytree(run / "checkpoints" / "step-00000002", run / "checkpoints" / "step-²")
+    (run / "checkpoints" / ".step-x").write_text("")
+    assert resume_run(run, ["steps=6"]) == run
+    assert RunFolder(run).info()["step"] == 6
+    shutil.copy(run / "samples" / "step-00000006.png", run / "samples" / "step-².png")
+    assert [path.name for path in RunFolder(run).grids()] == ["step-00000006.png"]
 
 
 def test_a_run_that_failed_before_its_first_checkpoint_begins_again(folder, monkeypatch):

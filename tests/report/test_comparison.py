@@ -68,6 +68,26 @@ def test_every_outcome_is_recorded(comparison):
     assert json.loads((comparison / "comparison.json").read_text())["arms"] == arms
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        {"step": 31, "epoch": 3.1, "loss/generator": 1.0},  # without what every turn logs
+        {**row(3)},  # from the past
+        {**row(31), "grad_norm/generator": 1e308},  # larger than what sums could hold
+    ],
+)
+def test_a_foreign_row_makes_its_cell_a_failed_one(comparison, line):
+    file = comparison / "cells" / "0" / "30" / "scalars.jsonl"
+    file.write_text(f"{file.read_text()}{json.dumps(line)}\n{json.dumps(row(32))}\n")
+    cell = write_report(comparison)["arms"]["minimax"]["seeds"]["0"]
+    assert cell["status"] == "failed" and "scalars.jsonl" in cell["error"] and cell["steps"] == 0
+
+
+def test_a_time_that_nobody_has_is_none(comparison):
+    RunFolder(comparison / "cells" / "0" / "30").update(seconds=1e308)
+    assert write_report(comparison)["arms"]["minimax"]["seeds"]["0"]["seconds"] is None
+
+
 def test_the_page_escapes_names_and_shows_published_numbers(comparison):
     write_report(comparison)
     page = (comparison / "report.html").read_text()
