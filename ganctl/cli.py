@@ -1,6 +1,7 @@
 """The command line: parse, call, print. Imports no torch, so that --help and a refused override answer at once."""
 
 import contextlib
+import errno
 import os
 import shutil
 import signal
@@ -311,6 +312,8 @@ def main() -> None:
         _drop_output()
         _end(1)
     except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:  # of a file or folder that was asked for
+            _end(2, f"{one_line(error)}; give a shorter one")
         _end(1, f"failed: {one_line(error)}; what is on the disk is whole, so the same command may be given again")
     except MemoryError:
         _end(1, "failed: there is not enough memory; use a smaller model or batch_size, or fewer jobs")

@@ -74,6 +74,8 @@ MISTAKES = {
     "cuda": (["train", "device=cuda:99"], "use device=cpu"),
     "dcgan": (["train", "model=dcgan", "data=ring8"], "use model=mlp"),
     "no folder": (["train", "data=folder", "data.root=nowhere"], "is not a folder"),
+    "too long a name": (["train", "data=folder", f"data.root={'x' * 5000}"], "File name too long; give a shorter one"),
+    "too long a run": (["sample", "x" * 5000], "File name too long; give a shorter one"),
     "no pictures": (["train", "data=folder", "data.root=empty"], "no pictures"),
     "no mnist": (["train", "data=mnist", "data.root=empty"], "holds no MNIST/raw"),
     "no run": (["sample"], "make one with `ganctl train`"),

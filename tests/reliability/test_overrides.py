@@ -158,7 +158,7 @@ def fault_of(words: list[str], ending: Ending, changed: bool) -> str | None:
     fault = complaint(ending, {0, 2})
     if fault is None and changed:
         fault = "wrote into the current folder"
-    if fault is None and ending.seconds > QUICK:
+    if fault is None and ending.seconds > QUICK and "data.root=/" not in words:  # which is looked through, all of it
         fault = f"took {ending.seconds:.1f} s"
     if fault is None and ending.code == 2 and any(each in ending.err for each in FOREIGN):
         fault = f"speaks to programmers: {ending.err!r}"
