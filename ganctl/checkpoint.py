@@ -137,10 +137,13 @@ def set_aside(path: Path) -> None:
         path.rename(damaged)
 
 
-def keep(folder: Path, names: set[str]) -> None:
-    """Removes all checkpoints but those of these names, and what was left half written."""
-    for path in folder.glob("step-*"):
-        if path.is_dir() and path.name not in names:
+def keep(folder: Path, present: list[Path], names: set[str]) -> None:
+    """Removes the checkpoints that are present but those of these names, and what was left half written.
+
+    Other folders beside them, such as a copy that somebody made, stay.
+    """
+    for path in present:
+        if path.name not in names:
             gone = path.rename(path.with_name(f".{path.name}.old"))  # whole until here, and no checkpoint from here on
             shutil.rmtree(gone)
     for stale in folder.glob(".step-*"):

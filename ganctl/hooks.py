@@ -203,10 +203,11 @@ class Checkpoints:
             checkpoint.write(path, training.tensors(), training.counts(), self.settings)
             self.last = training.step
         best = None if self.best is None else self.best[1]
-        steps = [int(path.name.removeprefix("step-")) for path in self.folder.checkpoints()]
+        present = self.folder.checkpoints()
+        steps = [int(path.name.removeprefix("step-")) for path in present]
         regular = [step for step in steps if step % self.every == 0 or step == self.last]
         kept = {*regular[-self.count :], *(() if best is None else (best,))}
-        checkpoint.keep(self.folder.checkpoints_dir, {self.folder.checkpoint(step).name for step in kept})
+        checkpoint.keep(self.folder.checkpoints_dir, present, {self.folder.checkpoint(step).name for step in kept})
         self.saved(best)
         self.settled = training.step
 

@@ -73,7 +73,7 @@ def test_a_half_written_checkpoint_is_never_seen_and_goes_away(tmp_path):
     (tmp_path / ".step-00000009.tmp").mkdir()
     for step in (1, 2, 3):
         checkpoint.write(tmp_path / f"step-{step:08d}", TENSORS, COUNTS, SETTINGS)
-    checkpoint.keep(tmp_path, {"step-00000002", "step-00000003"})
+    checkpoint.keep(tmp_path, sorted(tmp_path.glob("step-*")), {"step-00000002", "step-00000003"})
     assert sorted(path.name for path in tmp_path.iterdir()) == ["step-00000002", "step-00000003"]
 
 

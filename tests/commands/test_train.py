@@ -126,6 +126,7 @@ def test_a_run_goes_on_without_its_grids_and_beside_names_that_are_nearly_its_ow
     (run / "checkpoints" / ".step-x").write_text("")
     assert resume_run(run, ["steps=6"]) == run
     assert RunFolder(run).info()["step"] == 6
+    assert (run / "checkpoints" / "step-²").is_dir()  # somebody's
     shutil.copy(run / "samples" / "step-00000006.png", run / "samples" / "step-².png")
     assert [path.name for path in RunFolder(run).grids()] == ["step-00000006.png"]
 
