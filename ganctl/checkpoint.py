@@ -104,7 +104,7 @@ def _is_count(value: object) -> bool:
 
 
 def _damaged(path: Path, how: str) -> BadInput:
-    return BadInput(f"{path}: is damaged ({how}); remove this folder to go on from the checkpoint before it")
+    return BadInput(f"{path}: is damaged ({how}); take another checkpoint, or train a new run")
 
 
 def newest(paths: list[Path], parts: tuple[str, ...]) -> tuple[Path, dict[str, dict[str, Tensor]], dict[str, Any]]:

@@ -294,13 +294,28 @@ def _end(code: int, line: str | None = None) -> NoReturn:
 def main() -> None:
     """Runs the command line; every expected ending has its exit code and at most one line."""
     warnings.formatwarning = lambda message, *_: f"ganctl: warning: {printable(str(message))}\n"
+    before = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        _run()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _interrupt(*_: object) -> NoReturn:
+    """SIGTERM ends a command as Ctrl-C does: what it was writing aside goes away."""
+    raise KeyboardInterrupt
+
+
+def _run() -> None:
     sys.stderr = _Screen(sys.stderr)
     try:
         _check_place()
         # Without its standalone mode, typer returns the code that a Ctrl-C or an Exit asks for.
         sys.exit(app(standalone_mode=False))
     except UsageError as error:
-        _end(2, f"{' '.join(error.format_message().split())}; see ganctl --help")
+        dashed = "No such option" in error.format_message()
+        hint = "; a setting is written without dashes, as in steps=1000" if dashed else ""
+        _end(2, f"{' '.join(error.format_message().split())}{hint}; see ganctl --help")
     except BadInput as error:
         _end(2, str(error))
     except RunFailed as error:

@@ -87,7 +87,7 @@ def parse(overrides: Sequence[str]) -> list[Override]:
         except HydraException:
             example = "'tune=[\"optim.lr=0.0002,0.001\"]'" if text.startswith("tune=") else "loss=minimax or seed=3"
             came = text if text.strip() else f"'{text}'"
-            raise BadInput(f"{came}: cannot be read; write key=value, such as {example}") from None
+            raise BadInput(f"{came}: cannot be read; write key=value without spaces, such as {example}") from None
         parsed.append(override)
         _check_form(text, override)
         if re.split(r"[./]", override.key_or_group)[0] == "hydra":
@@ -225,7 +225,7 @@ def _explained(error: Exception, parsed: Sequence[Override]) -> BadInput:
             return BadInput(f"{override.input_line}: there is no {parent}; keys are {', '.join(map(str, base))}")
         if leaf not in section:
             where = f"{parent} has" if parent else "keys are"
-            names = [str(name) for name in section]
+            names = [*map(str, section), *(() if parent else ("experiment",))]
             inside = [f"{group}.{leaf}" for group in SCHEMAS if leaf in _keys(base[group])]
             meant = f" (did you mean {inside[0]}?)" if inside and not parent else _near(leaf, names)
             return BadInput(f"{override.input_line}: no such key; {where} {', '.join(names)}{meant}")

@@ -1,6 +1,7 @@
 """The command line as a person meets it: exit codes, one line for a mistake, help without torch."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -91,6 +92,7 @@ MISTAKES = {
     "nothing to evaluate": (["evaluate"], "make one with `ganctl train`"),
     "no images": (["evaluate", "--images", "nowhere", "--data", "mnist5k"], "--images nowhere: is not a folder"),
     "unknown option": (["sample", "--colour"], "No such option"),
+    "dashes": (["train", "--steps", "20"], "a setting is written without dashes, as in steps=1000"),
     "bad number": (["sample", "--num", "0"], "Invalid value for '--num'"),
     "unknown command": (["trian"], "No such command"),
 }
@@ -163,9 +165,10 @@ def test_help_is_no_error(words, tmp_path, call):
     assert done.returncode == 0 and "Usage" in done.stdout
 
 
-def test_a_ctrl_c_that_nobody_handles_exits_130(call, monkeypatch):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_that_nobody_handles_exits_130(number, call, monkeypatch):
     def interrupted(*_words):
-        raise KeyboardInterrupt
+        signal.raise_signal(number)
 
     monkeypatch.setattr("ganctl.commands.evaluate.evaluate_run", interrupted)
     assert call("evaluate").returncode == 130

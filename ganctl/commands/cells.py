@@ -4,7 +4,6 @@ import contextlib
 import os
 import signal
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ganctl.commands.screen import say
+from ganctl.commands.stopping import Asked
 from ganctl.commands.study import Cell
 from ganctl.commands.workers import start_server
 from ganctl.schema import Config
@@ -120,22 +120,22 @@ def _closed_in_the_end(working: list[_Worker]) -> Iterator[None]:
 @contextlib.contextmanager
 def _forwarded_signals(working: list[_Worker]) -> Iterator[Callable[[], bool]]:
     """The first Ctrl-C or SIGTERM asks every cell to finish its step and save; a second one kills them."""
-    asked = threading.Event()
+    asked = Asked()
 
     def ask(number: int, frame: Any) -> None:
         del number, frame
+        first, again = not asked(), asked.again()
         for worker in working:
-            if asked.is_set():
+            if again:
                 _signal(worker, signal.SIGKILL)
-            else:
+            elif first:
                 _tell(worker)
-        if not asked.is_set():
+        if first:
             say("finishing the step of every cell, then saving (again to stop at once)")
-        asked.set()
 
     before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield asked.is_set
+        yield asked
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -76,7 +76,7 @@ class CellsDisplay:
         self.running.discard(cell.folder.path)
         first = info.get("findings", [])[:1]
         found = "".join(f", {finding['verdict']} since step {finding['since']:,}" for finding in first)
-        line = f"{cell.title}: {info.get('status')} after {clock(info.get('seconds') or 0)}{found}"
+        line = f"{cell.title}: {info.get('status') or 'not begun'} after {clock(info.get('seconds') or 0)}{found}"
         if info.get("status") == "failed":
             line += f" ({info.get('error')})"
         if self.bar:

@@ -14,6 +14,7 @@ from ganctl.build import build, resume
 from ganctl.commands.evaluate import Wanted, evaluator_for
 from ganctl.commands.record import Record
 from ganctl.commands.screen import say
+from ganctl.commands.stopping import Asked
 from ganctl.config import dump, load, parse, read
 from ganctl.data import Density
 from ganctl.errors import BadInput, Interrupted, RunFailed, one_line
@@ -196,6 +197,10 @@ def run_shown(config: Config, experiment: Experiment, folder: RunFolder, evaluat
     except Interrupted:
         say(f"stopped at step {experiment.training.step:,}; go on with: ganctl train --resume {folder.path}")
         raise
+    except KeyboardInterrupt:
+        steps = [int(path.name.removeprefix("step-")) for path in folder.checkpoints()]
+        say(f"stopped at once; from step {max(steps, default=0):,} on go on with: ganctl train --resume {folder.path}")
+        raise
     for found in folder.info().get("findings", []):
         say(f"{found['verdict']} since step {found['since']:,}: {found['because']}")
     say(f"samples: {folder.grids()[-1]}")
@@ -322,19 +327,19 @@ def _train_cell(config: Config, folder: RunFolder, show: Show) -> None:
 @contextmanager
 def stop_on_signals() -> Iterator[Callable[[], bool]]:
     """Inside, the first Ctrl-C or SIGTERM only asks to stop; a second one stops at once."""
-    asked = False
+    asked = Asked()
 
     def ask(number: int, frame: FrameType | None) -> None:
-        nonlocal asked
         del number, frame
-        if asked:
+        first = not asked()
+        if asked.again():
             raise KeyboardInterrupt
-        asked = True
-        say("finishing the step, then saving (again to stop at once)")
+        if first:
+            say("finishing the step, then saving (again to stop at once)")
 
     before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield lambda: asked
+        yield asked
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -31,8 +31,10 @@ class _Rows:
     metrics, which may have been asked for later.
     """
 
-    def __init__(self, rows: list[dict[str, float]], display: ProgressDisplay) -> None:
+    def __init__(self, rows: list[dict[str, float]], until: int, log_every: int, display: ProgressDisplay) -> None:
         self.rows = {int(row["step"]): row for row in rows}
+        # Logged now because it is the last one, which it was not for a run that was stopped there.
+        self.own = until if until % log_every else None
         self.display = display
         self.compared = 0
 
@@ -42,6 +44,8 @@ class _Rows:
             return
         self.display.show(training.step, summary(scalars))
         row = self.rows.get(training.step)
+        if row is None and training.step == self.own:
+            return
         if row is None:
             raise _Differs(f"step {training.step}: the run has no row of it")
         for tag, value in scalars.items():
@@ -96,7 +100,7 @@ def verify(path: Path, overrides: Sequence[str]) -> Path:
     measures, _ = measures_of(config, experiment, evaluator)
     until = max(int(rows[-1]["step"]), manifest["counts"]["step"])
     with closing(ProgressDisplay(until, 0)) as display:
-        compared, weights = _Rows(rows, display), _Weights(manifest["counts"]["step"], tensors)
+        compared, weights = _Rows(rows, until, config.log_every, display), _Weights(manifest["counts"]["step"], tensors)
         try:
             play(experiment.training, until, config.log_every, [*measures, compared, weights], lambda: False)
         except _Differs as difference:

@@ -196,7 +196,7 @@ def test_a_tuned_study_runs_each_arm_at_its_point_under_the_same_name():
         (['tune=["seed=1,2"]'], "tune: seed=1,2: is no axis of a grid"),
         (['tune=["optim.lr=0,1"]'], "arm minimax optim.lr=0: optim.lr=0"),
         (["optim.lr=0.1,0.2", GRID], "tune: optim.lr=0.0002,0.001: is what the arms differ in"),
-        (["tune=optim.lr=0.1,0.2"], r"cannot be read; write key=value, such as 'tune=\["),
+        (["tune=optim.lr=0.1,0.2"], r"cannot be read; write key=value without spaces, such as 'tune=\["),
     ],
 )
 def test_a_grid_that_cannot_be_is_refused(overrides, line):

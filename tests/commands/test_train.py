@@ -16,6 +16,7 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from ganctl.commands.sample import sample
+from ganctl.commands.stopping import Asked
 from ganctl.commands.train import resume_run, train
 from ganctl.config import conf_dir
 from ganctl.errors import BadInput, RunFailed
@@ -380,12 +381,26 @@ def test_the_first_signal_finishes_the_step_saves_and_says_how_to_go_on(folder, 
     while not scalars(run):
         time.sleep(0.01)
     process.send_signal(number)
+    time.sleep(0.005)
+    process.send_signal(number)  # as `timeout` does, to the process and to its group
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert f"go on with: ganctl train --resume {run.relative_to(folder)}" in err and "Traceback" not in err
     info = json.loads((run / "run.json").read_text())
     assert info["status"] == "interrupted"
     assert (run / "checkpoints" / f"step-{info['step']:08d}" / "checkpoint.json").exists()
+
+
+def test_one_more_signal_is_one_that_comes_later(monkeypatch):
+    now = 100.0
+    monkeypatch.setattr("ganctl.commands.stopping.time.monotonic", lambda: now)
+    asked = Asked()
+    assert not asked()
+    assert not asked.again() and asked()
+    now += 0.4
+    assert not asked.again()
+    now += 0.2
+    assert asked.again()
 
 
 @pytest.mark.slow

@@ -40,6 +40,14 @@ def test_a_killed_run_is_compared_as_far_as_its_rows_go(folder, capsys):
     assert "equal: 5 rows" in capsys.readouterr().err  # of steps 1, 2, 4, 6, 8
 
 
+def test_a_stopped_run_has_no_row_of_its_last_step(folder, capsys):
+    run = train([*TINY, "steps=7", "log_every=3"])
+    lines = (run / "scalars.jsonl").read_text().splitlines(keepends=True)
+    (run / "scalars.jsonl").write_text("".join(lines[:-1]))  # as where a signal came at step 7 of more
+    verify(run, [])
+    assert "equal: 3 rows" in capsys.readouterr().err  # of steps 1, 3, 6
+
+
 @pytest.mark.parametrize(("tag", "step"), [("loss/generator", 4), ("quality/diversity", 1), ("epoch", None)])
 def test_the_first_number_that_differs_is_named(folder, tag, step):
     run = train([*TINY, "steps=6"])
