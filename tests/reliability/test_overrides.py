@@ -240,7 +240,8 @@ def test_every_key_takes_a_wrong_value_or_refuses_it_in_one_line(tmp_path):
     found = Found()
     seen = all_of_each(each_with_each()[::37], tmp_path, found)
     assert not found
-    assert seen["accepted"] > 25 and seen["refused in one line"] > 150
+    # Some keys take some of them: 845 of all 10,788.
+    assert seen["accepted"] > 10 and seen["refused in one line"] > 150
 
 
 @pytest.mark.slow
