@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ganctl.commands.screen import say
-from ganctl.commands.stopping import Asked
+from ganctl.commands.stopping import StopAsked
 from ganctl.commands.study import Cell
 from ganctl.commands.workers import start_server
 from ganctl.schema import Config
@@ -120,7 +120,7 @@ def _closed_in_the_end(working: list[_Worker]) -> Iterator[None]:
 @contextlib.contextmanager
 def _forwarded_signals(working: list[_Worker]) -> Iterator[Callable[[], bool]]:
     """The first Ctrl-C or SIGTERM asks every cell to finish its step and save; a second one kills them."""
-    asked = Asked()
+    asked = StopAsked()
 
     def ask(number: int, frame: Any) -> None:
         del number, frame

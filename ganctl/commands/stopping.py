@@ -5,7 +5,7 @@ import time
 SAME = 0.5  # seconds
 
 
-class Asked:
+class StopAsked:
     """Whether the user asked to stop.
 
     `timeout` and schedulers send a signal to a process and to its group, so what comes within half a second of the

@@ -14,7 +14,7 @@ from ganctl.build import build, resume
 from ganctl.commands.evaluate import Wanted, evaluator_for
 from ganctl.commands.record import Record
 from ganctl.commands.screen import say
-from ganctl.commands.stopping import Asked
+from ganctl.commands.stopping import StopAsked
 from ganctl.config import dump, load, parse, read
 from ganctl.data import Density
 from ganctl.errors import BadInput, Interrupted, RunFailed, one_line
@@ -327,7 +327,7 @@ def _train_cell(config: Config, folder: RunFolder, show: Show) -> None:
 @contextmanager
 def stop_on_signals() -> Iterator[Callable[[], bool]]:
     """Inside, the first Ctrl-C or SIGTERM only asks to stop; a second one stops at once."""
-    asked = Asked()
+    asked = StopAsked()
 
     def ask(number: int, frame: FrameType | None) -> None:
         del number, frame

@@ -16,7 +16,7 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from ganctl.commands.sample import sample
-from ganctl.commands.stopping import Asked
+from ganctl.commands.stopping import StopAsked
 from ganctl.commands.train import resume_run, train
 from ganctl.config import conf_dir
 from ganctl.errors import BadInput, RunFailed
@@ -394,7 +394,7 @@ def test_the_first_signal_finishes_the_step_saves_and_says_how_to_go_on(folder, 
 def test_one_more_signal_is_one_that_comes_later(monkeypatch):
     now = 100.0
     monkeypatch.setattr("ganctl.commands.stopping.time.monotonic", lambda: now)
-    asked = Asked()
+    asked = StopAsked()
     assert not asked()
     assert not asked.again() and asked()
     now += 0.4
