@@ -229,9 +229,10 @@ def _explained(error: Exception, parsed: Sequence[Override]) -> BadInput:
             inside = [f"{group}.{leaf}" for group in SCHEMAS if leaf in _keys(base[group])]
             meant = f" (did you mean {inside[0]}?)" if inside and not parent else _near(leaf, names)
             return BadInput(f"{override.input_line}: no such key; {where} {', '.join(names)}{meant}")
-        if isinstance(override.value(), (dict, list)):
-            line, default = override.input_line, section[leaf]
-            return BadInput(f"{line}: cannot be given on the command line; by default it is {default}")
+    for override in parsed:  # only then, since lists are good values of other keys
+        value, default = override.value(), OmegaConf.select(base, override.key_or_group)
+        if isinstance(value, dict) or (isinstance(value, list) and isinstance(default, DictConfig)):
+            return BadInput(f"{override.input_line}: cannot be given on the command line; by default it is {default}")
     return BadInput(f"{' '.join(str(o.input_line) for o in parsed)}: {str(error).splitlines()[0]}")
 
 

@@ -114,6 +114,7 @@ def test_naming_steps_replaces_the_default_epochs():
         (["compare.seeds=3"], "compare.seeds=3: must be a list of numbers, as in [1,2]"),
         (["compare.seeds={a:1}"], "compare.seeds={a:1}: cannot be given on the command line; by default it is"),
         (["compare.published={a:{b:1}}"], "cannot be given on the command line; by default it is {}"),
+        (["metrics=[fid]", "los=hinge"], "los=hinge: no such key"),
         (["compare.published=[]"], "cannot be given on the command line; by default it is {}"),
         (["compare.published=3"], "compare.published=3: must be a mapping, as in {key: value}"),
         (["epochs=1", "steps=1"], "epochs and steps are both named"),
