@@ -29,6 +29,7 @@ from ganctl.machine import memory_of, prepare_machine
 from ganctl.models import MODELS, PLAIN, Wiring
 from ganctl.models.layers import Dropout, attach_noise_
 from ganctl.optimizers import OPTIMIZERS, schedule
+from ganctl.precision import precision
 from ganctl.run import RunFolder, find, latest
 from ganctl.schema import Config, option
 from ganctl.streams import Streams
@@ -127,7 +128,7 @@ def build(config: Config, dataset: Dataset | None = None, stored: int | None = N
         batches,
         streams,
         average,
-        torch.bfloat16 if config.precision == "bf16" else None,
+        precision(config.precision, device),
         schedule(option(config.optim, "schedule", "constant"), option(config.optim, "end_factor", 0.0), total_steps),
         option(config.optim, "clip_norm"),
         config.compile,

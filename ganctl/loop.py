@@ -15,6 +15,7 @@ from ganctl.errors import NotFinite, RunFailed
 from ganctl.finiteness import Guard
 from ganctl.games import Batch, Game, Player
 from ganctl.optimizers import SLOTS
+from ganctl.precision import FP32, Precision
 from ganctl.streams import Streams
 
 
@@ -77,7 +78,7 @@ class Training:
         batches: the real data.
         streams: the run's random streams.
         average: of the sampled networks, or None.
-        autocast: a dtype to run the forward passes in, or None for float32.
+        precision: what the players' turns compute in.
         schedule: step number -> factor of every learning rate, or None where they stay.
         clip_norm: largest norm of a player's gradient; a longer one is scaled down to it. None: no limit.
         compiled: whether the networks run compiled in the players' turns; elsewhere they never do.
@@ -90,7 +91,7 @@ class Training:
         batches: Batches,
         streams: Streams,
         average: Average | None = None,
-        autocast: torch.dtype | None = None,
+        precision: Precision = FP32,
         schedule: Callable[[int], float] | None = None,
         clip_norm: float | None = None,
         compiled: bool = False,
@@ -101,7 +102,7 @@ class Training:
         self.batches = batches
         self.streams = streams
         self.average = average
-        self.autocast = autocast
+        self.precision = precision
         self.schedule = schedule
         self.clip_norm = clip_norm
         self.compiled = compiled
@@ -127,7 +128,8 @@ class Training:
         for name, player in self.players.items():
             for turn in range(1, player.turns + 1):
                 number = (self.step - 1) * player.turns + turn
-                self._play_turn(name, player, number, observed if log and turn == player.turns else None)
+                with self.precision.turn():
+                    self._play_turn(name, player, number, observed if log and turn == player.turns else None)
         if self.average:
             self.average.update(self.step)
         return observed
@@ -149,7 +151,7 @@ class Training:
         if self.compiled:
             torch.compiler.cudagraph_mark_step_begin()  # what a turn's graphs give is kept until its end
         compiling = torch.compiler.set_stance("default") if self.compiled else nullcontext()
-        with compiling, torch.autocast(self.real.device.type, self.autocast, enabled=self.autocast is not None):
+        with compiling, self.precision.forward():
             terms = player.loss(Batch(self.real, observed, number, self.labels))
         for term, value in terms.items():
             if value.ndim:

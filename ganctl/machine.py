@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from ganctl.errors import BadInput
+from ganctl.precision import single_precision
 from ganctl.run import available_cores
 from ganctl.schema import Config
 
@@ -33,6 +34,7 @@ def prepare_machine(config: Config) -> torch.device:
     torch.set_num_threads(config.threads or available_cores())
     # Kernels that give the same gradient twice, so that a run on a GPU repeats and resumes bit for bit too.
     torch.backends.cudnn.deterministic = True
+    single_precision()
     wanted = config.device
     if wanted == "auto":
         wanted = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"

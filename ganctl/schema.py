@@ -341,7 +341,7 @@ class Config:
     ema_decay: float | None = bounded(None, least=0, below=1)
     ema_start: int = bounded(0, least=0)
     device: str = "auto"
-    precision: str = chosen("fp32", "fp32", "bf16")
+    precision: str = chosen("fp32", "fp32", "tf32", "bf16")
     compile: bool = False
     threads: int | None = bounded(None, least=1, below=1025)
     log_every: int = bounded(10, least=1, below=10**12)

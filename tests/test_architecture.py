@@ -21,7 +21,7 @@ RANKS = [
     {"loop"},
     {"games", "metrics", "compatibility"},
     {"losses", "models", "data", "optimizers", "checkpoint", "pictures", "finiteness", "events", "machine"},
-    {"cache"},
+    {"cache", "precision"},
     {"run"},
     {"config", "diagnosis", "streams", "identity"},
     {"schema", "files"},

@@ -140,7 +140,7 @@ def test_naming_steps_replaces_the_default_epochs():
         (["optim.beta1=1"], "optim.beta1=1.0: must be less than 1"),
         (["model.generator_widths=[8,0]"], "model.generator_widths=0: must be at least 1"),
         (["model.activation=gelu"], "model.activation=gelu: choose from leaky_relu, relu, tanh, elu"),
-        (["precision=fp8"], "precision=fp8: choose from fp32, bf16"),
+        (["precision=fp8"], "precision=fp8: choose from fp32, tf32, bf16"),
         (["device=gpu"], "device=gpu: choose from auto, cpu"),
         (["data=folder"], "data.root: is missing"),
         (["data=folder", "data.root=x", "data.channels=2"], "data.channels=2: choose 1 (grey) or 3 (RGB)"),
