@@ -2,8 +2,8 @@
 
     python benchmarks/parts.py [--repeats 40] [--threads 2] [--json FILE]
 
-All ways take turns, forwards and backwards, 20 steps each time; medians. What is left when nothing but the products is
-kept is the floor of `train.py`. Nothing else should run meanwhile.
+All ways take turns, forwards and backwards, 20 steps each time; medians. The whole step, the textbook's and the floor
+are those of `train.py`. Nothing else should run meanwhile.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import measuring
 import torch
-from train import MLP, Recorder
+import train as steps
 
 from ganctl.build import build
 from ganctl.config import load
@@ -53,25 +53,23 @@ PARTS = {
 
 def ways(threads: int) -> dict[str, Callable[[], None]]:
     """What takes turns, each of it `STEPS` steps."""
+    words = (*steps.MLP, "loss=nonsaturating", "device=cpu", f"threads={threads}")
 
     def way(*left_out: Callable[[Training], None]) -> Callable[[], None]:
-        training = build(load(["steps=1000000", *MLP, "loss=nonsaturating", f"threads={threads}"])).training
+        training = build(load(["steps=1000000", *words])).training
         for leave_out in left_out:
             leave_out(training)
         return lambda: train(training, training.step + STEPS, 10, [], lambda: False)
 
-    whole = build(load(["steps=1000000", *MLP, "loss=nonsaturating", f"threads={threads}"])).training
-    with Recorder() as recorder:
-        whole.play_step(log=False)
-
-    def products() -> None:
-        with torch.no_grad():
-            for _ in range(STEPS):
-                for call in recorder.calls:
-                    call()
-
     single = {f"without {name}": way(part) for name, part in PARTS.items()}
-    return {"the step": way(), **single, "without all of these": way(*PARTS.values()), "its products alone": products}
+    whole = steps.ways(steps.Case(words, STEPS))
+    return {
+        "the step": whole["ganctl"],
+        **single,
+        "without all of these": way(*PARTS.values()),
+        "its products alone": whole["floor"],
+        "the textbook's step": whole["textbook"],
+    }
 
 
 def measured(threads: int, repeats: int) -> dict[str, dict[str, float]]:

@@ -11,7 +11,8 @@ For each case three ways take turns, and the medians of their times are divided:
 - `floor`: the matrix products and convolutions of a ganctl step alone, on the tensors that they had there; what they
   give is thrown away.
 
-Nothing else should run meanwhile. Only the ratios mean something on another machine.
+Where there is a GPU, the same on it, in each precision and compiled: the textbook as torch has it by default, the floor
+in the precision of the case. Nothing else should run meanwhile. Only the ratios mean something on another machine.
 """
 
 import argparse
@@ -21,7 +22,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -62,14 +63,31 @@ class Case:
 
 
 MLP, DCGAN = ("data=mnist5k", "model=mlp"), ("data=mnist5k", "model=dcgan", "batch_size=64", "optim.lr=0.0002")
-CASES = {
+ONE_THREAD = "threads=1"
+CPU_CASES = {
     "mlp": Case((*MLP, "loss=nonsaturating"), 50),
-    "mlp, one thread": Case((*MLP, "loss=nonsaturating", "threads=1"), 50),
+    "mlp, one thread": Case((*MLP, "loss=nonsaturating", ONE_THREAD), 50),
     "mlp, minimax, saturated": Case((*MLP, "loss=minimax"), 10, saturated=True),
-    "mlp, minimax, saturated, one thread": Case((*MLP, "loss=minimax", "threads=1"), 10, saturated=True),
+    "mlp, minimax, saturated, one thread": Case((*MLP, "loss=minimax", ONE_THREAD), 10, saturated=True),
     "dcgan": Case(DCGAN, 10),
-    "dcgan, one thread": Case((*DCGAN, "threads=1"), 10),
+    "dcgan, one thread": Case((*DCGAN, ONE_THREAD), 10),
+    "dcgan, minimax, saturated": Case((*DCGAN, "loss=minimax"), 3, saturated=True),
     "dcgan, 64 pixels": Case((*DCGAN, "model.width=32"), 3, side=64),
+    "dcgan, 64 pixels, one thread": Case((*DCGAN, "model.width=32", ONE_THREAD), 3, side=64),
+}
+GPU_SETTINGS = {
+    "fp32": ("precision=fp32",),
+    "tf32": ("precision=tf32",),
+    "bf16": ("precision=bf16",),
+    "fp32, compiled": ("precision=fp32", "compile=true"),
+    "bf16, compiled": ("precision=bf16", "compile=true"),
+}
+CASES = {name: replace(case, words=(*case.words, "device=cpu")) for name, case in CPU_CASES.items()} | {
+    f"{name}, GPU, {setting}": replace(
+        CPU_CASES[name], words=(*CPU_CASES[name].words, "device=cuda", *words), steps=100
+    )
+    for name in ("mlp", "dcgan", "dcgan, 64 pixels")
+    for setting, words in GPU_SETTINGS.items()
 }
 PRODUCTS = ("mm", "addmm", "bmm", "convolution", "convolution_backward")
 
@@ -89,7 +107,7 @@ class Pictures(Dataset[tuple[Tensor, int]]):
 
 
 class Textbook:
-    """The loop that tutorials show, on copies of the networks of an experiment."""
+    """The loop that tutorials show, on copies of the networks of an experiment; on the CPU until `move` is called."""
 
     def __init__(self, experiment: Experiment, batch_size: int, rate: float, saturating: bool) -> None:
         self.generator, self.discriminator = (
@@ -104,21 +122,28 @@ class Textbook:
         self.saturating = saturating
         self.batches: Iterator[Any] = iter(())
         self.seen: list[tuple[float, float]] = []
+        self.device = torch.device("cpu")
+
+    def move(self, device: torch.device) -> None:
+        """Puts the networks on a device; the optimizers know them still."""
+        self.device = device
+        for network in (self.generator, self.discriminator):
+            network.to(device)
 
     def step(self) -> None:
         """D on real, D on generated, G: three forward passes of D and three backward passes."""
-        real = self._next()
-        ones, zeros = torch.ones(len(real)), torch.zeros(len(real))
+        real = self._next().to(self.device)
+        ones, zeros = torch.ones(len(real), device=self.device), torch.zeros(len(real), device=self.device)
         d_optimizer, g_optimizer = self.optimizers
         d_optimizer.zero_grad()
         on_real = binary_cross_entropy_with_logits(self.discriminator(real), ones)
         on_real.backward()
-        fake = self.generator(torch.randn(len(real), self.latent_dim))
+        fake = self.generator(torch.randn(len(real), self.latent_dim, device=self.device))
         on_fake = binary_cross_entropy_with_logits(self.discriminator(fake.detach()), zeros)
         on_fake.backward()
         d_optimizer.step()
         g_optimizer.zero_grad()
-        logits = self.discriminator(self.generator(torch.randn(len(real), self.latent_dim)))
+        logits = self.discriminator(self.generator(torch.randn(len(real), self.latent_dim, device=self.device)))
         loss = -binary_cross_entropy_with_logits(logits, zeros) if self.saturating else (
             binary_cross_entropy_with_logits(logits, ones)
         )  # fmt: skip
@@ -134,21 +159,29 @@ class Textbook:
             return next(self.batches)[0]
 
 
-def play_textbook(connection: Connection, threads: int) -> None:
+def play_textbook(connection: Connection, threads: int, device: torch.device) -> None:
     """Receives a textbook, then plays as many of its steps as it is sent numbers, a word back for each."""
     torch.set_flush_denormal(False)
     torch.set_num_threads(threads)
     textbook = connection.recv()
+    textbook.move(device)
     with suppress(EOFError):  # where the benchmark is done with it
         while True:
             for _ in range(connection.recv()):
                 textbook.step()
+            finish(device)
             connection.send("done")
+
+
+def finish(device: torch.device) -> None:
+    """Waits until the device has done all that it was told to."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
 
 
 def plain(network: nn.Module) -> nn.Module:
     """A copy of torch's own layers, in torch's own memory format, every weight trained."""
-    found = copy.deepcopy(network).to(memory_format=torch.contiguous_format).requires_grad_(True)  # type: ignore[call-overload]
+    found = copy.deepcopy(network).cpu().to(memory_format=torch.contiguous_format).requires_grad_(True)  # type: ignore[call-overload]
     for parent in found.modules():
         for name, child in parent.named_children():
             if isinstance(child, Dropout):
@@ -207,16 +240,22 @@ def ways(case: Case) -> dict[str, Callable[[], None]]:
         saturate(experiment)
     rate = 0.0 if case.saturated else config.optim.lr
     textbook = Textbook(experiment, config.batch_size, rate, "minimax" in " ".join(case.words))
+    device = experiment.training.streams.device
+    eager = experiment
+    if config.compile:  # what is compiled hides its products
+        words = [word for word in case.words if word != "compile=true"]
+        eager = build(load(["steps=1000000", *words]), experiment.dataset)
     with Recorder() as recorder:
-        experiment.training.play_step(log=False)
+        eager.training.play_step(log=False)
 
     def ours() -> None:
         torch.set_flush_denormal(True)
         train(experiment.training, experiment.training.step + case.steps, 10, [], lambda: False)
+        finish(device)
 
     context = multiprocessing.get_context("spawn")
     ours_end, its_end = context.Pipe()
-    context.Process(target=play_textbook, args=(its_end, torch.get_num_threads()), daemon=True).start()
+    context.Process(target=play_textbook, args=(its_end, torch.get_num_threads(), device), daemon=True).start()
     ours_end.send(textbook)
 
     def theirs() -> None:
@@ -225,10 +264,11 @@ def ways(case: Case) -> dict[str, Callable[[], None]]:
 
     def floor() -> None:
         torch.set_flush_denormal(True)
-        with torch.no_grad():
+        with torch.no_grad(), experiment.training.precision.turn():
             for _ in range(case.steps):
                 for call in recorder.calls:
                     call()
+        finish(device)
 
     return {"ganctl": ours, "textbook": theirs, "floor": floor}
 
@@ -272,18 +312,21 @@ def subnormal() -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("cases", nargs="*", metavar="CASE", help=f"of {', '.join(CASES)}; all if left out")
+    parser.add_argument("cases", nargs="*", metavar="CASE", help="of those below; all if left out")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
+    possible = [name for name, case in CASES.items() if "device=cuda" not in case.words or torch.cuda.is_available()]
+    if unknown := set(given.cases) - {*possible}:
+        parser.error(f"no case {unknown.pop()!r} on this machine; choose from: {'; '.join(possible)}")
     results: dict[str, dict[str, float]] = {}
-    print(f"{'case':38s}{'ganctl':>10s}{'textbook':>10s}{'floor':>10s}   images/s")
+    print(f"{'case':44s}{'ganctl':>10s}{'textbook':>10s}{'floor':>10s}   images/s")
     results["subnormal"] = subnormal()
-    for name in given.cases or CASES:
+    for name in given.cases or possible:
         found = results[name] = measured(CASES[name], given.repeats)
         rates = "".join(f"{found[way]:10.0f}" for way in ("ganctl", "textbook", "floor"))
         print(
-            f"{name:38s}{rates}   {found['times the textbook']:.2f} times the textbook, "
+            f"{name:44s}{rates}   {found['times the textbook']:.2f} times the textbook, "
             f"{found['times the floor']:.2f} times the time of the floor",
             flush=True,
         )
