@@ -16,8 +16,9 @@ import torch
 from torch import nn
 
 from ganctl import checkpoint
+from ganctl.choices import choices
 from ganctl.compatibility import check_batch, check_fit
-from ganctl.config import choices, read
+from ganctl.config import read
 from ganctl.data import DATASETS, Batches, Dataset, ImageSet
 from ganctl.errors import BadInput
 from ganctl.experiment import Experiment

@@ -24,7 +24,8 @@ RANKS = [
     {"cache", "precision"},
     {"run"},
     {"config", "diagnosis", "streams", "identity"},
-    {"schema", "files"},
+    {"overrides", "settings"},
+    {"schema", "files", "choices"},
     {"errors", "formats", "__init__"},
 ]
 
@@ -99,7 +100,7 @@ def test_only_the_loop_moves_weights():
 
 
 def test_every_row_has_its_yaml_and_every_yaml_its_row():
-    from ganctl.config import choices
+    from ganctl.choices import choices
     from ganctl.data import DATASETS
     from ganctl.games import GAMES
     from ganctl.losses import LOSSES, PENALTIES

@@ -5,7 +5,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ganctl.config import choices, conf_dir, describe, dump, groups, load, read
+from ganctl.choices import choices, conf_dir, describe, groups
+from ganctl.config import dump, load, read
 from ganctl.errors import BadInput
 from ganctl.schema import SCHEMAS, Config
 

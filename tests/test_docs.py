@@ -67,7 +67,7 @@ def test_the_tables_of_the_games_are_those_of_the_measured_runs():
 
 
 def test_every_game_has_its_chapter_and_its_recipes():
-    from ganctl.config import choices
+    from ganctl.choices import choices
 
     page = (DOCS / "games.md").read_text()
     for game in choices("game"):

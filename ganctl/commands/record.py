@@ -74,7 +74,7 @@ class Record:
             with suppress(OSError):
                 self.folder.update(not_finite=True)
             self._failed(error)
-            raise RunFailed(f"{error}; {path}/run.json has it") from None
+            raise RunFailed(f"{error}; try a smaller optim.lr or optim.clip_norm=1; {path}/run.json has it") from None
         except OSError as error:  # a full disk, a folder that is gone, a broken disk
             self._failed(error)
             raise RunFailed(

@@ -10,9 +10,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ganctl.config import dump, groups, listed, load, parse, values_of
+from ganctl.choices import groups
+from ganctl.config import dump, load
 from ganctl.errors import BadInput
 from ganctl.identity import fingerprint
+from ganctl.overrides import listed, parse, values_of
 from ganctl.run import RunFolder
 from ganctl.schema import OUTCOMES, Config
 

@@ -15,7 +15,7 @@ from ganctl.commands.evaluate import Wanted, evaluator_for
 from ganctl.commands.record import Record
 from ganctl.commands.screen import say
 from ganctl.commands.stopping import StopAsked
-from ganctl.config import dump, load, parse, read
+from ganctl.config import dump, load, read
 from ganctl.data import Density
 from ganctl.errors import BadInput, Interrupted, RunFailed, one_line
 from ganctl.evaluation import Evaluator
@@ -27,6 +27,7 @@ from ganctl.identity import identity
 from ganctl.loop import Hook
 from ganctl.loop import train as play
 from ganctl.measures import Evaluations, Evidence, Modes, Quality
+from ganctl.overrides import parse
 from ganctl.run import RunFolder, find, machine, new_path, unwritable
 from ganctl.schema import Config, option
 

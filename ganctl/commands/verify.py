@@ -12,11 +12,12 @@ from ganctl import checkpoint
 from ganctl.build import build
 from ganctl.commands.screen import say
 from ganctl.commands.train import check_plugins, check_same_data, evaluator_of, measures_of
-from ganctl.config import load, parse, read
+from ganctl.config import load, read
 from ganctl.errors import BadInput, RunFailed
 from ganctl.hooks import ProgressDisplay, summary
 from ganctl.loop import Training
 from ganctl.loop import train as play
+from ganctl.overrides import parse
 from ganctl.run import RunFolder, find, machine, versions
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from ganctl import config
+from ganctl.choices import describe, groups
 from ganctl.formats import clock, number
 from ganctl.report.collect import CellRecord, ended
 from ganctl.report.fairness import fairness, settings
@@ -148,8 +148,8 @@ def _meaning(overrides: list[str], cells: list[CellRecord]) -> str:
     """What the choices of an arm are, and its other settings; of a plugin's choice, the source that it names."""
     pairs = [override.partition("=")[::2] for override in overrides]
     papers: dict[str, str] = next((cell.info["papers"] for cell in cells if "papers" in cell.info), {})
-    chosen = [config.describe(key, value) or papers.get(key, "") for key, value in pairs if key in config.groups()]
-    settings = [f"{key}={value}" for key, value in pairs if key not in config.groups()]
+    chosen = [describe(key, value) or papers.get(key, "") for key, value in pairs if key in groups()]
+    settings = [f"{key}={value}" for key, value in pairs if key not in groups()]
     return " ".join([*filter(None, chosen), *settings])
 
 

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from ganctl.config import choices, groups
+from ganctl.choices import choices, groups
 
 
 def test_everything_is_listed_with_its_description(call):

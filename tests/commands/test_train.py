@@ -15,10 +15,10 @@ import yaml
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from ganctl.choices import conf_dir
 from ganctl.commands.sample import sample
 from ganctl.commands.stopping import StopAsked
 from ganctl.commands.train import resume_run, train
-from ganctl.config import conf_dir
 from ganctl.errors import BadInput, RunFailed
 from ganctl.losses import LOSSES, PENALTIES
 from ganctl.models import MODELS

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from ganctl.build import build
-from ganctl.config import choices, load
+from ganctl.choices import choices
+from ganctl.config import load
 from ganctl.errors import BadInput
 from ganctl.games import GAMES, Batch
 from ganctl.loop import train

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from ganctl.config import choices, groups, load
+from ganctl.choices import choices, groups
+from ganctl.config import load
 from ganctl.errors import printable
 from ganctl.schema import METRIC_NAMES, OUTCOMES, SCHEMAS
 from tests.conftest import TINY, ganctl
