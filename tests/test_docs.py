@@ -1,6 +1,7 @@
 """Figures in the docs are those of the files beside them."""
 
 import csv
+import json
 import re
 import subprocess
 import sys
@@ -74,3 +75,29 @@ def test_every_game_has_its_chapter_and_its_recipes():
         if game != "gan":
             assert f"ganctl train experiment={game}_mnist data.root=DIR" in page
             assert {f"{game}_mnist", f"{game}_fashion_mnist"} <= {*choices("experiment")}
+
+
+def speed(name):
+    return json.loads((DOCS / "performance" / f"{name}.json").read_text())["results"]
+
+
+def test_the_tables_of_speed_come_from_their_json_files():
+    page = (DOCS / "performance.md").read_text()
+    rows = [
+        f"| {case} | {found['ganctl']:,.0f} | {found['textbook']:,.0f} | {found['floor']:,.0f} | "
+        f"{found['times the textbook']:#.3g} | {found['times the floor']:.2f} |"
+        for name in ("train", "train-xeon")
+        for case, found in speed(name).items()
+        if case != "subnormal"
+    ]
+    rows += [
+        f"{found['ms']:.1f} | {found['share']:.2f} |"
+        for part, found in speed("parts").items()
+        if part not in ("threads", "the step")
+    ]
+    rows += [f"` | {found['seconds']:.3f} | " for found in speed("startup").values()]
+    for size, found in speed("scaling").items():
+        shown = size.removesuffix(" of 100 steps") if "cells" in size else f"`{size.split()[-1]}`"
+        rows += [f"| {shown} {found['times']:.2f} |"] if not size.endswith(": model=mlp") else []
+    rows += [f"**{speed('logging')['ratio']:.3f}**", f"**{speed('compare')['ratio']:.3f}**"]
+    assert len(rows) > 40 and [row for row in rows if row not in page] == []

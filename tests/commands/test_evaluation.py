@@ -66,6 +66,11 @@ def test_the_report_shows_table_curves_floor_and_steps_to_a_threshold(made):
         text = (path / name).read_text()
         assert "How good the samples are" in text and comparison["metrics"]["fingerprint"] in text
         assert "real samples" in text and "As good as minimax ended" in text
+    rows = (path / "report.md").read_text().splitlines()
+    tables = [place for place, row in enumerate(rows) if row.startswith("| --- |")]
+    assert len(tables) >= 3
+    for place in tables:  # in Markdown a table has no empty line
+        assert rows[place - 1].count("|") >= rows[place].count("|") > 2 and rows[place + 1].startswith("| ")
     reach = comparison["reach"]
     assert reach["tag"] == "metric/kid" and {*reach["steps"]} == {"minimax", "nonsaturating"}
     for arm in reach["steps"]:
