@@ -67,6 +67,7 @@ ONE_THREAD = "threads=1"
 CPU_CASES = {
     "mlp": Case((*MLP, "loss=nonsaturating"), 50),
     "mlp, one thread": Case((*MLP, "loss=nonsaturating", ONE_THREAD), 50),
+    "mlp, bf16": Case((*MLP, "loss=nonsaturating", "precision=bf16"), 20),
     "mlp, minimax, saturated": Case((*MLP, "loss=minimax"), 10, saturated=True),
     "mlp, minimax, saturated, one thread": Case((*MLP, "loss=minimax", ONE_THREAD), 10, saturated=True),
     "dcgan": Case(DCGAN, 10),
