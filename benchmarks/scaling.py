@@ -42,7 +42,7 @@ def training(words: list[str]) -> Training:
     config = load(["steps=1000000", *(word for word in words if not word.startswith("side="))])
     dataset = None
     if side != 28:
-        pixels = interpolate(build(config).dataset.pixels[:1000].float(), side).to(torch.uint8)  # type: ignore[attr-defined]
+        pixels = interpolate(build(config).dataset.pixels[:1000].cpu().float(), side).to(torch.uint8)  # type: ignore[attr-defined]
         dataset = ImageSet(pixels)
     return build(config, dataset).training
 

@@ -114,7 +114,7 @@ class Textbook:
         self.generator, self.discriminator = (
             plain(experiment.training.game.networks[name]) for name in ("generator", "discriminator")
         )
-        self.loader = DataLoader(Pictures(experiment.dataset.pixels), batch_size, shuffle=True, drop_last=True)  # type: ignore[attr-defined]
+        self.loader = DataLoader(Pictures(experiment.dataset.pixels.cpu()), batch_size, shuffle=True, drop_last=True)  # type: ignore[attr-defined]
         self.latent_dim = experiment.training.game.networks["generator"].latent_dim
         self.optimizers = [
             torch.optim.Adam(network.parameters(), lr=rate, betas=(0.5, 0.999))
@@ -235,7 +235,7 @@ def ways(case: Case) -> dict[str, Callable[[], None]]:
     experiment = build(config)
     if case.side != 28:
         dataset = experiment.dataset
-        large = nn.functional.interpolate(dataset.pixels[:1000].float(), case.side).to(torch.uint8)  # type: ignore[attr-defined]
+        large = nn.functional.interpolate(dataset.pixels[:1000].cpu().float(), case.side).to(torch.uint8)  # type: ignore[attr-defined]
         experiment = build(config, ImageSet(large))
     if case.saturated:
         saturate(experiment)

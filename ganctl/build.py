@@ -1,9 +1,10 @@
 """The composition root: a configuration in, a training out. The only file that knows every part."""
 
-import importlib
+import importlib.util
 import inspect
 import math
 import os
+import re
 import shutil
 import sys
 import traceback
@@ -213,11 +214,9 @@ def _compile(networks: dict[str, nn.Module], device: torch.device) -> None:
     A discriminator with a head on its features is asked for these by themselves, and that stays eager.
 
     Raises:
-        BadInput: there is no C++ compiler, which the CPU's code needs.
+        BadInput: there is no compiler for the code that torch writes.
     """
-    compiler = os.environ.get("CXX") or ("clang++" if sys.platform == "darwin" else "g++")  # what torch takes
-    if device.type == "cpu" and not shutil.which(compiler):
-        raise BadInput(f"compile=true: there is no {compiler} on this machine; install it, or use compile=false")
+    _check_compiler(device)
     # Of torch's own look at what is handed over after dropout.
     warnings.filterwarnings("ignore", "The .grad attribute of a Tensor that is not a leaf", UserWarning)
     torch.compiler.set_stance("force_eager")  # everywhere else
@@ -226,6 +225,22 @@ def _compile(networks: dict[str, nn.Module], device: torch.device) -> None:
             if isinstance(layer, Dropout):  # its random numbers are numpy's
                 layer.forward = torch.compiler.disable(layer.forward)  # type: ignore[method-assign]
         network.compile(dynamic=False, mode="reduce-overhead" if device.type == "cuda" else "default")
+
+
+def _check_compiler(device: torch.device) -> None:
+    """Raises BadInput where there is no C++ compiler for a CPU's code, or no C compiler and no triton for a GPU's."""
+    taken = os.environ.get("CXX") or ("clang++" if sys.platform == "darwin" else "g++")  # as torch does
+    compilers = [taken]
+    if device.type == "cuda":  # as triton does
+        compilers = [os.environ["CC"]] if os.environ.get("CC") else ["gcc", "clang"]
+        if importlib.util.find_spec("triton") is None:
+            raise BadInput(
+                "compile=true: there is no triton; install it with `pip install triton`, or use compile=false"
+            )
+    if not any(map(shutil.which, compilers)):
+        raise BadInput(
+            f"compile=true: there is no {' or '.join(compilers)} on this machine; install it, or use compile=false"
+        )
 
 
 def _check_payment(options: Any) -> None:
@@ -263,8 +278,9 @@ def resume(experiment: Experiment, folder: RunFolder) -> None:
         if "best_step" in folder.info() or step > read(folder.config).checkpoint_every or completed(folder):
             raise BadInput(f"{folder.path}: its checkpoints are gone, so it cannot go on; train a new run")
         return
-    before, here = str(folder.info().get("device", "")).split(":")[0], experiment.training.streams.device.type
-    if before and before.split()[0] != here:
+    # As in "cuda:1 (NVIDIA A100)".
+    before, here = re.split(r"[: ]", str(folder.info().get("device", "")))[0], experiment.training.streams.device.type
+    if before and before != here:
         raise BadInput(
             f"{folder.path}: was trained on {before} and this is {here}, whose random numbers are others; "
             f"resume it with device={before} on a machine that has one"
@@ -324,7 +340,8 @@ def reopen(
     ):
         advice = " ".join(f"--plugin {name}" for name in missing)
         raise BadInput(f"{folder.path}: needs {', '.join(missing)}, imported only when asked; add {advice}")
-    config.plugins, config.device, config.threads, config.compile = plugins, device, threads, False
+    config.plugins, config.device, config.threads = plugins, device, threads
+    config.compile, config.precision = False, "fp32"  # of turns alone, and there will be none
     if ema and config.ema_decay is None:
         raise BadInput(f"--ema: {folder.path} keeps no averaged weights (ema_decay=null); use --no-ema")
     at, tensors, manifest = checkpoint.newest(paths, ("networks",))

@@ -4,7 +4,6 @@ import math
 
 import torch
 from torch import Tensor
-from torch.nn.utils import get_total_norm
 from torch.optim import Optimizer
 
 from ganctl.errors import NotFinite
@@ -32,6 +31,7 @@ class Guard:
     """
 
     def __init__(self, device: torch.device, optimizers: dict[str, Optimizer]) -> None:
+        self.device = device
         self.waits = device.type == "cpu"
         self.optimizers = optimizers
         self.kept: dict[str, tuple[list[str], Tensor]] = {}
@@ -40,10 +40,14 @@ class Guard:
         """The Euclidean norm of all gradients together, float32, to five digits; not finite where one of them is not.
 
         On a CPU by sums of products, which take under half of the time of torch's norm; in double precision where they
-        may have left the range of single precision.
+        may have left the range of single precision. Another device is not asked whether they have, so there it is
+        always in double precision, which Apple's do not have.
         """
-        if not gradients or not self.waits:
-            return get_total_norm(gradients)
+        if not gradients:
+            return torch.zeros((), device=self.device)
+        if not self.waits:
+            wide = None if self.device.type == "mps" else torch.float64
+            return torch.stack(torch._foreach_norm(gradients, 2, wide)).norm().float()
         flat = [_flat(gradient) for gradient in gradients]
         norm = torch.stack([torch.dot(each, each) for each in flat]).sum().sqrt()
         if SURE[0] < norm.item() < SURE[1]:
@@ -76,10 +80,13 @@ class Guard:
 
     def report(self) -> None:
         """Raises NotFinite where a turn since the last report was not finite."""
-        for player, (terms, kept) in self.kept.items():
-            step, *seen = kept.tolist()
-            if step:
-                raise _complaint(int(step), player, terms, seen)
+        found = [(*kept.tolist(), player, terms) for player, (terms, kept) in self.kept.items()]
+        bad = [each for each in found if each[0]]
+        if bad:
+            step, *seen, player, terms = min(
+                bad, key=lambda each: each[0]
+            )  # the first; in a step, in the order of play
+            raise _complaint(int(step), player, terms, seen)
 
 
 def _complaint(step: int, player: str, terms: list[str], seen: list[float]) -> NotFinite:

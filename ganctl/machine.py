@@ -45,7 +45,7 @@ def prepare_machine(config: Config) -> torch.device:
         "cpu": True,
     }
     if not available[device.type]:
-        raise BadInput(f"device={config.device}: there is none on this machine; use device=cpu or device=auto")
+        raise BadInput(f"device={config.device}: there is none here; for a new run use device=cpu or device=auto")
     return device
 
 

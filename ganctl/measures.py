@@ -60,7 +60,7 @@ class Modes(Measure):
         density = self.experiment.dataset
         assert isinstance(density, Density)
         points = self.experiment.draw_samples(self.COUNT, training.streams.fresh("sampling", "modes"))
-        found = mode_coverage(points, density.centers.cpu(), density.deviation)
+        found = mode_coverage(points, density.centers, density.deviation)
         return {f"modes/{name}": value for name, value in found.items()}
 
 

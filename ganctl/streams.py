@@ -98,6 +98,7 @@ class Streams:
         self.layer_noise = Masks(derive(seed, "layer_noise"), self.device)
         torchs = {"global": torch.default_generator}
         if self.device.type == "cuda":
+            torch.cuda.init()  # before that torch lists no generators
             index = torch.cuda.current_device() if self.device.index is None else self.device.index
             torchs["global_cuda"] = torch.cuda.default_generators[index]
         for name, generator in torchs.items():

@@ -1,11 +1,12 @@
 """`compile=true` trains what `compile=false` trains, but for the rounding of sums; with every kind of penalty."""
 
+import importlib.util
 import shutil
 
 import pytest
 import torch
 
-from ganctl.build import build, reopen
+from ganctl.build import _check_compiler, build, reopen
 from ganctl.commands.train import train
 from ganctl.config import load
 from ganctl.errors import BadInput
@@ -56,6 +57,34 @@ def test_compiled_and_eager_gradients_are_the_same(words):
             torch.testing.assert_close(after, before, rtol=1e-3, atol=1e-5)
     assert torch.equal(eager.streams.noise.get_state(), compiled.streams.noise.get_state())
     assert torch.equal(eager.streams.layer_noise.get_state(), compiled.streams.layer_noise.get_state())
+
+
+@pytest.mark.slow
+def test_what_is_only_looked_at_is_never_compiled():
+    """A logged step of minimax looks at real samples in G's turn; on a GPU each look would record another graph."""
+    training = build(load(["steps=10", *DCGAN, "loss=minimax", "compile=true"])).training
+    training.play_step(log=False)
+    graphs = torch._dynamo.utils.counters["stats"]["unique_graphs"]
+    training.play_step(log=True)
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == graphs > 0
+
+
+@pytest.mark.parametrize(
+    ("cc", "package", "message"),
+    [
+        (None, "torch", "there is no gcc or clang on this machine; install it"),
+        ("cc9", "torch", "there is no cc9 on this machine; install it"),
+        (None, None, "there is no triton; install it with `pip install triton`"),
+    ],
+)
+def test_what_a_gpu_compiles_with_must_be_there(monkeypatch, cc, package, message):
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.delenv("CC", raising=False)
+    if cc:
+        monkeypatch.setenv("CC", cc)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: package)
+    with pytest.raises(BadInput, match=f"compile=true: {message}, or use compile=false"):
+        _check_compiler(torch.device("cuda"))
 
 
 def test_without_a_compiler_it_is_refused(monkeypatch):

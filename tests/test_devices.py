@@ -94,6 +94,21 @@ def test_a_penalty_stays_on_its_device(penalty):
     play(configured("gan", f"penalty={penalty}"), labelled_noise())
 
 
+def test_points_are_sent_to_their_device_once_and_nobody_waits(monkeypatch):
+    density = build(load(["data=ring8", *MODELS["mlp"]])).dataset
+    moves = []
+
+    class Moves(TorchDispatchMode):
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            if func._schema.name == "aten::_to_copy":
+                moves.append(kwargs.get("non_blocking"))
+            return func(*args, **(kwargs or {}))
+
+    with Moves():
+        points = density.draw(5, torch.Generator())
+    assert points.device == META and moves == [True]
+
+
 def test_what_reads_a_number_is_found():
     training = build(configured("gan"), labelled_noise()).training
     training.guard.waits = True  # as on a CPU

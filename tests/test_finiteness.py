@@ -18,13 +18,13 @@ def training(*overrides):
     return build(load([*TINY, "log_every=4", *overrides])).training
 
 
-def broken_at(calls, what):
-    """A discriminator's objective that is as ever but at its `calls`-th call."""
+def broken_at(calls, what, player="discriminator"):
+    """A player's objective that is as ever but at its `calls`-th call."""
     made = []
 
     def objective(real, fake):
         made.append(1)
-        value = LOSSES["wasserstein"].discriminator(real, fake)
+        value = getattr(LOSSES["wasserstein"], player)(real, fake)
         return what(value, fake) if len(made) == calls else value
 
     return objective
@@ -54,8 +54,10 @@ def test_no_weight_follows_what_is_not_finite(monkeypatch, waits, what, line):
     assert played.step == (3 if waits else 4)
 
 
-def test_the_norm_is_that_of_all_gradients_from_vanishing_to_exploding():
+@pytest.mark.parametrize("waits", [True, False], ids=["as a CPU", "as a GPU"])
+def test_the_norm_is_that_of_all_gradients_from_vanishing_to_exploding(waits):
     guard = Guard(torch.device("cpu"), {})
+    guard.waits = waits
     shapes = [(300, 40), (40,), (8, 3, 4, 4)]
     for size in (1e-25, 1e-13, 1e-4, 1.0, 1e16, 1e30):
         gradients = [torch.randn(shape, dtype=torch.float64) * size for shape in shapes]
@@ -66,6 +68,22 @@ def test_the_norm_is_that_of_all_gradients_from_vanishing_to_exploding():
     for odd in (float("nan"), float("inf")):
         given[1][7] = odd
         assert not guard.norm(given).isfinite()
+
+
+def test_the_norm_of_nothing_is_0_where_the_run_is():
+    assert Guard(torch.device("meta"), {}).norm([]).device.type == "meta"
+    assert Guard(torch.device("cpu"), {}).norm([]).item() == 0
+
+
+def test_the_first_turn_that_was_not_finite_is_the_one_that_is_named(monkeypatch):
+    """Where nobody waits, an optimizer that is not fused follows the generator's nan, and soon everybody's is."""
+    for waits in (True, False):
+        broken = broken_at(2, lambda value, fake: value * float("nan"), "generator")
+        monkeypatch.setitem(LOSSES, "odd", replace(LOSSES["hinge"], generator=broken))
+        played = training("plugins=[json]", "loss=odd", "optim=rmsprop")
+        played.guard.waits = waits
+        with pytest.raises(NotFinite, match="step 2: the generator's term adversarial is nan"):
+            train(played, 8, log_every=4, hooks=[], stopped=lambda: False)
 
 
 def test_a_million_numbers_are_summed_to_five_digits():

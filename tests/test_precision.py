@@ -3,12 +3,13 @@
 import pytest
 import torch
 
-from ganctl.build import build
+from ganctl.build import build, reopen
+from ganctl.commands.train import train
 from ganctl.config import load
 from ganctl.errors import BadInput, NotFinite
 from ganctl.precision import Precision, precision, tensor_float
 
-SMALL = ["steps=10", "batch_size=8", "model.generator_widths=[8]", "model.discriminator_widths=[8]", "threads=1"]
+SMALL = ["batch_size=8", "model.generator_widths=[8]", "model.discriminator_widths=[8]", "threads=1"]
 
 
 def allowed():
@@ -18,14 +19,14 @@ def allowed():
 
 @pytest.fixture
 def training():
-    return build(load(SMALL)).training
+    return build(load(["steps=10", *SMALL])).training
 
 
 def test_fp32_is_float32_in_convolutions_too(training):
     # torch's own default for convolutions is TensorFloat-32, which a CPU has no part in
     torch.backends.cudnn.allow_tf32 = True
     torch.set_float32_matmul_precision("high")
-    training = build(load(SMALL)).training
+    training = build(load(["steps=10", *SMALL])).training
     assert allowed() == (False, False)
     training.play_step(log=True)
     assert allowed() == (False, False)
@@ -44,7 +45,7 @@ def test_tensor_float_is_for_both_passes_of_a_turn_alone(training):
     seen.clear()
     training.sample(4, training.streams.fresh("sampling"))
     assert set(seen) == {("forward", False, False)}
-    other = build(load(SMALL)).training
+    other = build(load(["steps=10", *SMALL])).training
     other.play_step(log=True)
     for name, network in training.game.networks.items():
         for ours, its in zip(network.parameters(), other.game.networks[name].parameters(), strict=True):
@@ -81,6 +82,15 @@ def test_tf32_is_refused_where_the_device_has_none(monkeypatch, device, toolkit,
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: capability)
     with pytest.raises(BadInput, match=f"device is {device}; use precision=fp32"):
         precision("tf32", torch.device(device))
+
+
+def test_a_run_in_tf32_is_sampled_where_there_is_none(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = train([*SMALL, "steps=1", "name=run"])
+    config = folder / "config.yaml"
+    config.write_text(config.read_text().replace("precision: fp32", "precision: tf32"))
+    experiment, _ = reopen(folder, tmp_path, [], "cpu", None)
+    assert experiment.draw_samples(2, torch.Generator()).shape == (2, 1, 28, 28)
 
 
 @pytest.mark.parametrize("capability", [(8, 0), (9, 0), (12, 0)])

@@ -1,8 +1,11 @@
 """Streams: the same for the same seed and name, different otherwise, independent of each other."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
+from ganctl import streams
 from ganctl.errors import BadInput
 from ganctl.streams import Masks, Streams, derive
 
@@ -11,6 +14,15 @@ def test_a_stream_depends_on_its_seed_and_its_name_alone():
     assert derive(0, "noise") == derive(0, "noise")
     assert len({derive(0, "noise"), derive(1, "noise"), derive(0, "layer_noise"), derive(0, "data_order", 1)}) == 4
     assert 0 <= derive(-3, "noise") < 2**63
+
+
+def test_a_gpu_is_asked_for_its_generators_only_when_it_has_some(monkeypatch):
+    """torch lists them once CUDA has begun, and naming a device alone does not begin it."""
+    generators = []
+    gpu = SimpleNamespace(default_generators=generators, init=lambda: generators.extend([torch.Generator()] * 2))
+    cpus = {**vars(torch), "Generator": lambda device: torch.Generator(), "cuda": gpu}
+    monkeypatch.setattr(streams, "torch", SimpleNamespace(**cpus))
+    assert Streams(0, "cuda:1").state().keys() > {"global", "global_cuda"}
 
 
 def test_initial_weights_of_a_network_do_not_depend_on_the_others():

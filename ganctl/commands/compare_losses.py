@@ -6,6 +6,8 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from ganctl.build import build
 from ganctl.commands.cells import train_cells
 from ganctl.commands.cost import cost
@@ -90,6 +92,7 @@ def _prepared(study: Study, evaluators: CellEvaluators) -> tuple[dict[str, int],
         steps[cell.arm] = experiment.total_steps
         on_cpu = experiment.training.streams.device.type == "cpu"
         costs[cell.arm] = cost(cell.config, experiment)
+    torch.cuda.empty_cache()  # a GPU's memory is for the cells from now on; without one nothing happens
     return steps, costs, on_cpu
 
 

@@ -158,7 +158,7 @@ def _check_measuring(config: Config) -> None:
 
 def create(path: Path, config: Config, experiment: Experiment) -> RunFolder:
     """The folder of a run that is about to begin; its configuration says where and with how many threads it runs."""
-    config = replace(config, device=experiment.training.streams.device.type, threads=torch.get_num_threads())
+    config = replace(config, device=str(experiment.training.streams.device), threads=torch.get_num_threads())
     if getattr(config.data, "root", None):
         config = replace(config, data=replace(config.data, root=str(Path(config.data.root).expanduser().resolve())))
     left_out = getattr(experiment.dataset, "left_out", {})  # a plugin's data set may have none

@@ -11,9 +11,10 @@ from torch import Tensor
 from ganctl import checkpoint
 from ganctl.build import build
 from ganctl.commands.screen import say
-from ganctl.commands.train import check_plugins, check_same_data, evaluator_of, measures_of
+from ganctl.commands.train import check_plugins, check_same_data, device_name, evaluator_of, measures_of
 from ganctl.config import load, read
 from ganctl.errors import BadInput, RunFailed
+from ganctl.experiment import Experiment
 from ganctl.hooks import ProgressDisplay, summary
 from ganctl.loop import Training
 from ganctl.loop import train as play
@@ -105,14 +106,16 @@ def verify(path: Path, overrides: Sequence[str]) -> Path:
         try:
             play(experiment.training, until, config.log_every, [*measures, compared, weights], lambda: False)
         except _Differs as difference:
-            raise RunFailed(f"{path}: differs first at {difference}{_excuse(folder)}") from None
+            raise RunFailed(f"{path}: differs first at {difference}{_excuse(folder, experiment)}") from None
     say(f"equal: {compared.compared:,} rows and {weights.compared:,} tensors at step {weights.step:,}, to the last bit")
     return path
 
 
-def _excuse(folder: RunFolder) -> str:
-    """What is not as it was when the run began: another version or processor may round in another way."""
+def _excuse(folder: RunFolder, experiment: Experiment) -> str:
+    """What is not as it was when the run began: another version, processor or GPU may round in another way."""
     info, changed = folder.info(), []
+    if info.get("device", device_name(experiment)) != device_name(experiment):
+        changed.append(f"device was {info['device']} and is {device_name(experiment)}")
     for name, now in (("versions", versions()), ("machine", machine())):
         before: Any = info.get(name)
         for key in now if isinstance(before, dict) else ():

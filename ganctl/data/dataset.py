@@ -151,6 +151,7 @@ class Density:
 
     def __init__(self, centers: Tensor, deviation: float, epoch_size: int) -> None:
         self.centers = centers
+        self.device = centers.device
         self.deviation = deviation
         self.shape: tuple[int, ...] = (centers.shape[1],)
         self.classes = 0
@@ -160,15 +161,17 @@ class Density:
         self.left_out: dict[str, str] = {}
 
     def to(self, device: torch.device) -> "Density":
-        """Moves the centers to `device`."""
-        self.centers = self.centers.to(device)
+        """Has its batches on `device` from now on; they are drawn on the CPU, so that they are the same everywhere."""
+        self.device = device
         return self
 
     def draw(self, count: int, generator: torch.Generator) -> Tensor:
         """`count` exact samples, float32 [count, 2]."""
         modes = torch.randint(len(self.centers), (count,), generator=generator)
-        spread = torch.randn(count, self.centers.shape[1], generator=generator) * self.deviation
-        return self.centers[modes.to(self.centers.device)] + spread.to(self.centers.device)
+        points = self.centers[modes] + torch.randn(count, self.shape[0], generator=generator) * self.deviation
+        if self.device.type == "cuda":
+            points = points.pin_memory()  # so that nobody waits until they are there
+        return points.to(self.device, non_blocking=True)
 
     def batch(self, index: int, size: int, streams: Streams) -> Drawn:
         """Fresh points."""

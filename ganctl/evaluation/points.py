@@ -40,7 +40,7 @@ def point_estimates(points: Tensor, real: Tensor, density: Density, errors: bool
     """
     stream = torch.Generator().manual_seed(derive(0, "evaluation", "directions"))
     along = directions(points.shape[1], DIRECTIONS, stream)
-    centers = density.centers.cpu()
+    centers = density.centers
 
     def measured(part: Tensor, beside: Tensor) -> dict[str, float]:
         found = mode_coverage(part, centers, density.deviation)

@@ -214,7 +214,8 @@ class Contest:
 
     def peek(self, real: Tensor, given: Tensor | None = None) -> Tensor:
         """Logits [N] as a turn would see them, without leaving a trace in batch norm's statistics or in any stream."""
-        with torch.no_grad(), self.streams.preserved():
+        # Not compiled: a CUDA graph is bound to the place of the statistics, of which each look has a copy.
+        with torch.no_grad(), self.streams.preserved(), torch.compiler.set_stance("force_eager"):
             return untouched(self.discriminator, real, given).float()
 
 

@@ -103,11 +103,12 @@ def test_the_folder_says_where_it_ran_and_where_its_data_is(folder):
     assert (config["data"]["root"], config["device"], config["threads"]) == (str(folder), "cpu", 1)
 
 
-def test_a_run_of_another_kind_of_device_is_refused(folder):
+@pytest.mark.parametrize("device", ["cuda:0 (a GPU)", "cuda (NVIDIA A100: 80GB)", "cuda"])
+def test_a_run_of_another_kind_of_device_is_refused(folder, device):
     run = train([*TINY, "steps=2"])
     info = json.loads((run / "run.json").read_text())
-    (run / "run.json").write_text(json.dumps({**info, "device": "cuda:0 (a GPU)"}))
-    with pytest.raises(BadInput, match="was trained on cuda and this is cpu"):
+    (run / "run.json").write_text(json.dumps({**info, "device": device}))
+    with pytest.raises(BadInput, match="was trained on cuda and this is cpu, .* with device=cuda on a machine"):
         resume_run(run, ["steps=4"])
 
 

@@ -71,6 +71,16 @@ def test_a_row_that_is_missing_is_named(folder):
         verify(run, [])
 
 
+def test_another_device_is_said_to_be_one(folder):
+    run = train([*TINY, "steps=6"])
+    rows = (run / "scalars.jsonl").read_text()
+    (run / "scalars.jsonl").write_text(rows.replace('"loss/generator": ', '"loss/generator": 1', 1))
+    info = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps({**info, "device": "cuda (a GPU)"}))
+    with pytest.raises(RunFailed, match=r"differs first at step 1: .*; device was cuda \(a GPU\) and is cpu"):
+        verify(run, [])
+
+
 def test_a_weight_that_differs_in_its_last_bit_is_named(folder):
     run = train([*TINY, "steps=6"])
     path = run / "checkpoints" / "step-00000006"
