@@ -10,7 +10,7 @@ from torch import Tensor
 from ganctl.data import Density
 from ganctl.evaluation.scores import HALVES
 from ganctl.evaluation.sides import Estimate
-from ganctl.metrics import directions, mode_coverage, sliced_wasserstein
+from ganctl.metrics import directions, mode_coverage, projected, sorted_distance
 from ganctl.streams import derive
 
 DIRECTIONS = 256
@@ -44,18 +44,17 @@ def point_estimates(points: Tensor, real: Tensor, density: Density, errors: bool
 
     def measured(part: Tensor, beside: Tensor) -> dict[str, float]:
         found = mode_coverage(part, centers, density.deviation)
-        distance = sliced_wasserstein(part, beside, along) if bool(part.isfinite().all()) else math.nan
+        distance = sorted_distance(projected(part, along), beside) if bool(part.isfinite().all()) else math.nan
         return {
             "modes": found["covered"], "high_quality": found["high_quality"], "class_kl": found["kl"],
             "sliced_wasserstein": distance,
         }  # fmt: skip
 
-    values = measured(points, real)
+    values = measured(points, projected(real, along))
     if not errors:
         return {name: Estimate(value) for name, value in values.items()}
     size = len(points) // 2
-    halves = [
-        measured(points[torch.randperm(len(points), generator=stream)[:size]], real[:size]) for _ in range(HALVES)
-    ]
+    beside = projected(real[:size], along)
+    halves = [measured(points[torch.randperm(len(points), generator=stream)[:size]], beside) for _ in range(HALVES)]
     deviation: Callable[[str], float] = lambda name: float(torch.tensor([half[name] for half in halves]).std())  # noqa: E731
     return {name: Estimate(value, deviation(name)) for name, value in values.items()}
