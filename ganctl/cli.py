@@ -311,7 +311,10 @@ def _run() -> None:
     try:
         _check_place()
         # Without its standalone mode, typer returns the code that a Ctrl-C or an Exit asks for.
-        sys.exit(app(standalone_mode=False))
+        code = app(standalone_mode=False)
+        if code == 130:
+            _end(code, "interrupted")
+        sys.exit(code)
     except UsageError as error:
         dashed = "No such option" in error.format_message()
         hint = "; a setting is written without dashes, as in steps=1000" if dashed else ""
@@ -320,9 +323,9 @@ def _run() -> None:
         _end(2, str(error))
     except RunFailed as error:
         _end(1, f"failed: {error}")
-    except (Interrupted, KeyboardInterrupt):
+    except (Interrupted, KeyboardInterrupt) as error:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # of which more may come
-        _end(130)
+        _end(130, "interrupted" if isinstance(error, KeyboardInterrupt) else None)
     except BrokenPipeError:  # whoever read what is printed is gone
         _drop_output()
         _end(1)

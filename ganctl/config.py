@@ -121,6 +121,11 @@ def _explained(error: Exception, parsed: Sequence[Override]) -> BadInput:
         section = OmegaConf.select(base, parent) if parent else base
         if not isinstance(section, DictConfig):
             return BadInput(f"{override.input_line}: there is no {parent}; keys are {', '.join(map(str, base))}")
+        if leaf not in section and parent in SCHEMAS and (owners := _owners(parent, leaf)):
+            return BadInput(
+                f"{override.input_line}: {parent}={section.get('name')} has no {leaf}; it belongs to {parent}="
+                f"{', '.join(owners)}"
+            )
         if leaf not in section:
             where = f"{parent} has" if parent else "keys are"
             names = [*map(str, section), *(() if parent else ("experiment",))]
@@ -132,6 +137,12 @@ def _explained(error: Exception, parsed: Sequence[Override]) -> BadInput:
         if isinstance(value, dict) or (isinstance(value, list) and isinstance(default, DictConfig)):
             return BadInput(f"{override.input_line}: cannot be given on the command line; by default it is {default}")
     return BadInput(f"{' '.join(str(o.input_line) for o in parsed)}: {str(error).splitlines()[0]}")
+
+
+def _owners(group: str, leaf: str) -> list[str]:
+    """The choices of a group that have an option of this name."""
+    files = {name: yaml.safe_load((conf_dir() / group / f"{name}.yaml").read_text()) for name in choices(group)}
+    return [name for name, options in files.items() if leaf in (options.get(group) or options)]
 
 
 def _keys(options: Any) -> list[str]:

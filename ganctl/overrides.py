@@ -86,6 +86,8 @@ def values_of(override: Override) -> list[str]:
 
 def _check_choice(group: str, value: str) -> None:
     if value not in choices(group):
+        other = f" (did you mean experiment={value}?)" if value in choices("experiment") else ""
         raise BadInput(
-            f"{group}={value}: no such {group}; choose from {', '.join(choices(group))}{near(value, choices(group))}"
+            f"{group}={value}: no such {group}; choose from {', '.join(choices(group))}"
+            f"{other or near(value, choices(group))}"
         )

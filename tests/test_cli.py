@@ -174,7 +174,8 @@ def test_a_signal_that_nobody_handles_exits_130(number, call, monkeypatch):
     # A shell lets what it starts in the background ignore Ctrl-C, these tests among it.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        assert call("evaluate").returncode == 130
+        done = call("evaluate")
+        assert done.returncode == 130 and done.stderr == "ganctl: interrupted\n"
     finally:
         signal.signal(signal.SIGINT, before)
 

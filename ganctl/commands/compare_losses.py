@@ -50,6 +50,9 @@ def compare_losses(study: Study) -> Path:
 
 def _run(study: Study, evaluators: CellEvaluators, steps: dict[str, int], costs: dict[str, Any], on_cpu: bool) -> Path:
     before = _before(study) or {}  # whoever had the lock may have changed it
+    baseline = next(iter(before.get("arms", study.arms)))
+    if baseline != next(iter(study.arms)):
+        say(f"note: the baseline stays {baseline}, as this comparison began; for another give another name=")
     threads, jobs = _shared_out(study, before, on_cpu)
     study = study.with_threads(threads)
     _write(study, before, costs, threads)
@@ -64,7 +67,10 @@ def _run(study: Study, evaluators: CellEvaluators, steps: dict[str, int], costs:
             },
         )
     _train(study, study.cells, jobs, steps)
-    evaluators.evaluate(study.cells)
+    try:
+        evaluators.evaluate(study.cells)
+    except KeyboardInterrupt:
+        raise _stopped() from None
     say("writing the report")
     # What draws and judges takes a second to import, which no cell should wait for.
     from ganctl.report.comparison import write_report
@@ -290,5 +296,9 @@ def _train(study: Study, cells: list[Cell], jobs: int, steps: dict[str, int]) ->
     with closing(CellsDisplay(unsettled, steps)) as display:
         complete = train_cells(unsettled, jobs, display.show, display.done)
     if not complete:
-        say(f"stopped; the same command goes on: {command_line()}")
-        raise Interrupted
+        raise _stopped()
+
+
+def _stopped() -> Interrupted:
+    say(f"stopped; the same command goes on: {command_line()}")
+    return Interrupted()

@@ -192,15 +192,21 @@ def _arm(arm: str, overrides: list[str]) -> Config:
 
 def _seeds(text: str, override: Any) -> list[int]:
     try:
-        return [int(value) for value in values_of(override)]
+        seeds = [int(value) for value in values_of(override)]
     except ValueError:
         raise BadInput(f"{text}: seeds are whole numbers, as in seed=0,1,2") from None
+    if len({*seeds}) < len(seeds):
+        raise BadInput(f"{text}: names a seed twice, which is one run; give every seed once")
+    return seeds
 
 
 def _refuse_equal_arms(definition: dict[str, dict[str, Any]]) -> None:
     for (first, one), (second, other) in itertools.combinations(definition.items(), 2):
         if one == other:
-            raise BadInput(f"{first} and {second}: are the same run, so there is nothing to compare; sweep another key")
+            raise BadInput(
+                f"{first} and {second}: differ in nothing that decides a result, so there is nothing to compare; sweep "
+                "another key"
+            )
 
 
 def _refuse_unmeasured(base: Config, swept: dict[str, list[str]]) -> None:
@@ -226,7 +232,10 @@ def _refuse_unmeasured(base: Config, swept: dict[str, list[str]]) -> None:
 
 def _split(words: str) -> list[str]:
     try:
-        return shlex.split(words)
+        split = shlex.split(words)
+        if any("=" not in word for word in split):
+            raise ValueError("it has no =")
+        return split
     except ValueError as error:
         raise BadInput(f"compare.arms: {words} cannot be read ({error}); write overrides, as in loss=minimax") from None
 

@@ -271,10 +271,9 @@ class ImageEvaluator:
                     "from ten times as many on"
                 )
         if self.reference.split == "half":
-            what = "what the generator was trained on" if self.seen else "them"
             found.append(
-                f"these images have no test split, so one half of {what} is measured against"
-                + (": an overfitted generator looks good" if self.seen else "")
+                "these images have no test split, so one half of them is measured against; an overfitted generator "
+                "that was trained on them looks good"
             )
         if self.reference.split == "train" and self.seen:
             found.append("measured against the training images, so an overfitted generator looks good")

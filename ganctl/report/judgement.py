@@ -194,7 +194,9 @@ def _difference_words(arm: str, difference: Difference, lower: bool) -> str:
         "equal on average" if better is None else f"{'better' if better else 'worse'} by {number(abs(difference.mean))}"
     )
     if difference.low is not None and difference.high is not None:
-        size += f" [{number(difference.low, sign=True)}, {number(difference.high, sign=True)}]"
+        side = -1 if difference.mean < 0 else 1  # in the direction that the words name
+        low, high = sorted((side * difference.low, side * difference.high))
+        size += f" [{number(low)}, {number(high)}]"
     split = difference.verdict != "cannot tell" and better is not None and better != (difference.verdict == "better")
     return f"{arm} {size} on average, {at}" + (
         " (few large differences move the mean against most seeds)" if split else ""

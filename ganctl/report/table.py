@@ -11,6 +11,7 @@ from ganctl.report.pages import HEADLINE, columns
 # The columns that fit a terminal of 80 characters, first of points, where modes count, and then of images;
 # report.html and comparison.csv have all of them.
 POINTS = ("quality/sliced_wasserstein", "modes/covered", "modes/high_quality", "modes/kl")
+NARROWEST = 12  # characters of an arm's name on a line
 IMAGES = ("quality/sliced_wasserstein", "loss/discriminator", "loss/generator", "score/real", "score/fake")
 
 
@@ -18,13 +19,14 @@ def print_table(comparison: dict[str, Any]) -> None:
     """Prints a row for each cell, one for each published result, and the verdict below, on stderr."""
     console = Console(stderr=True)
     table = Table(title=f"Final values: {comparison['final']}", title_justify="left")
-    table.add_column("arm", overflow="fold")
-    table.add_column("seed", justify="right")
+    table.add_column("arm", overflow="fold", min_width=NARROWEST)
+    table.add_column("seed", justify="right", min_width=4)
     there = columns(comparison)
     usual = [tag for tag in (POINTS if "modes/covered" in there else IMAGES) if tag in there]
-    shown = [*[tag for tag in there if tag.startswith("metric/")][:3], *usual][: len(IMAGES)]
+    metrics = [tag for tag in there if tag.startswith("metric/")][:3]
+    shown = [*metrics, *usual][: len(IMAGES) - bool(metrics)]  # whose names are longer
     for tag in shown:
-        table.add_column(HEADLINE[tag], justify="right", no_wrap=True)
+        table.add_column(HEADLINE[tag], justify="right", min_width=8)
     for arm, values in comparison["arms"].items():
         for seed, cell in values["seeds"].items():
             ill = cell["verdict"] if cell["verdict"] != "healthy" else None

@@ -228,6 +228,7 @@ def test_arms_and_seeds_join_a_study_that_is_there(tmp_path):
     before = {file: file.stat().st_mtime_ns for file in path.glob("cells/*/*/checkpoints/*/*")}
     more = ganctl("compare-losses", *words, "loss=nonsaturating,hinge", "seed=0,1", cwd=tmp_path)
     assert more.returncode == 0 and "1 of 4 cells are finished already" in more.stderr, more.stderr
+    assert "the baseline stays minimax" in more.stderr and "baseline stays" not in first.stderr
     comparison = json.loads((path / "comparison.json").read_text())
     assert {arm: list(values["seeds"]) for arm, values in comparison["arms"].items()} == {
         "minimax": ["0"], "nonsaturating": ["0", "1"], "hinge": ["0", "1"],

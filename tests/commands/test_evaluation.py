@@ -79,6 +79,28 @@ def test_the_report_shows_table_curves_floor_and_steps_to_a_threshold(made):
 
 
 @pytest.mark.slow
+def test_arm_and_seed_fit_beside_the_metrics_on_a_terminal(made):
+    _, done = made
+    top = next(line for line in done.stderr.splitlines() if line.startswith("┏"))
+    rows = [line for line in done.stderr.splitlines() if line.startswith("│ ")]
+    assert len(top) <= 80 and top.endswith("┓")
+    assert {row[2:14].strip() for row in rows} >= {"minimax"} and {row.split("│")[2].strip() for row in rows} >= {
+        "0",
+        "1",
+    }
+
+
+@pytest.mark.slow
+def test_ctrl_c_while_measuring_says_how_to_go_on(copy, call, monkeypatch):
+    def interrupted(*_words):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ganctl.commands.evaluation.CellEvaluators.evaluate", interrupted)
+    done = call("compare-losses", *WORDS, *MEASURED, "compare.outcome=metric/kid", cwd=copy.parents[2])
+    assert done.returncode == 130 and "stopped; the same command goes on: ganctl " in done.stderr
+
+
+@pytest.mark.slow
 def test_cells_of_different_protocols_are_not_tabulated(copy):
     file = next(iter(entries(copy)))
     content = json.loads(file.read_text())

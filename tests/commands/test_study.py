@@ -49,7 +49,10 @@ def test_a_long_name_of_an_arm_stays_a_name_that_a_file_system_takes():
 
 
 def test_what_an_arm_cannot_be_names_the_arm():
-    with pytest.raises(BadInput, match="^arm hinge: loss.half=true: no such key"):
+    with pytest.raises(
+        BadInput,
+        match="^arm hinge: loss.half=true: loss=hinge has no half; it belongs to",
+    ):
         study.plan(["loss=nonsaturating,hinge", "loss.half=true"])
 
 
@@ -101,7 +104,12 @@ def test_the_folder_changes_with_the_study_and_not_with_its_seeds():
         (["loss=minimax"], "loss=minimax: is one arm"),
         (["loss=minimax,typo"], "loss=typo: no such loss"),
         (["loss=minimax,minimax"], "two arms have one name"),
-        (["name=a,b"], "are the same run"),
+        (["name=a,b"], "differ in nothing that decides a result"),
+        (["seed=1,1"], "seed=1,1: names a seed twice"),
+        (
+            ["compare.arms=[hinge,minimax]"],
+            "hinge cannot be read \\(it has no =\\); write overrides",
+        ),
         (["loss=glob(*)"], "cannot be swept"),
         (["optim.lr=interval(0,1)"], "cannot be swept"),
         (["compare.seeds=[]"], "a comparison needs a seed"),
