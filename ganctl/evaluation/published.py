@@ -7,7 +7,7 @@ any other is refused. Nothing that a file names is imported or called.
 
 import pickletools
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -90,8 +90,12 @@ def read_tensors(path: Path, expected: dict[str, Tensor]) -> dict[str, Tensor]:
     except ValueError:
         raise
     except Exception as error:  # of a damaged file, zipfile, pickletools and safetensors raise nearly everything
-        raise ValueError(f"is damaged: {' '.join(f'{type(error).__name__}: {error}'.split())[:200]}") from None
+        raise _damaged(error) from None
     raise ValueError("is neither a file of torch.save nor of safetensors")
+
+
+def _damaged(error: Exception) -> ValueError:
+    return ValueError(f"is damaged: {' '.join(f'{type(error).__name__}: {error}'.split())[:200]}")
 
 
 def _from_safetensors(path: Path, expected: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -218,6 +222,14 @@ def _built(described: dict[str, _Described], contents: dict[str, bytes]) -> dict
     return found
 
 
+def _operations(program: BytesIO) -> Iterator[tuple[pickletools.OpcodeInfo, Any, int | None]]:
+    """The words of a pickle; what the standard library says of one that is none may quote the whole file."""
+    try:
+        yield from pickletools.genops(program)
+    except ValueError as error:
+        raise _damaged(error) from None
+
+
 def _run(program: BytesIO, storages: dict[str, _Storage] | None = None) -> Any:
     """What a pickle describes: dictionaries, lists, tuples, words, whole numbers, tensors; `program` stands after it.
 
@@ -230,7 +242,7 @@ def _run(program: BytesIO, storages: dict[str, _Storage] | None = None) -> Any:
     stack: list[Any] = []
     memo: dict[int, Any] = {}
     argument: Any
-    for code, argument, _ in pickletools.genops(program):
+    for code, argument, _ in _operations(program):
         word = code.name
         if word == "STOP":
             (result,) = stack

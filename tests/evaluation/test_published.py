@@ -319,6 +319,13 @@ def test_a_truncated_or_damaged_file_is_refused_or_has_the_tensors_it_should(tmp
                 assert tensor.shape == state()[name].shape
 
 
+def test_a_long_word_of_a_damaged_file_is_not_quoted(tmp_path):
+    file = tmp_path / "w.pth"
+    file.write_bytes(b"\x80\x02S" + b"x" * 1000 + b"\n.")  # a string without quotes
+    with pytest.raises(ValueError, match=r"^is damaged: ValueError: no string quotes around .{1,200}$"):
+        read_tensors(file, state())
+
+
 def inception_state():
     from torch_fidelity import feature_extractor_inceptionv3
 
