@@ -229,8 +229,7 @@ def _compile(networks: dict[str, nn.Module], device: torch.device) -> None:
 
 def _check_compiler(device: torch.device) -> None:
     """Raises BadInput where there is no C++ compiler for a CPU's code, or no C compiler and no triton for a GPU's."""
-    taken = os.environ.get("CXX") or ("clang++" if sys.platform == "darwin" else "g++")  # as torch does
-    compilers = [taken]
+    compilers = [os.environ.get("CXX") or ("clang++" if sys.platform == "darwin" else "g++")]  # as torch does
     if device.type == "cuda":  # as triton does
         compilers = [os.environ["CC"]] if os.environ.get("CC") else ["gcc", "clang"]
         if importlib.util.find_spec("triton") is None:

@@ -64,7 +64,7 @@ class OneDevice(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-def play(config, data=None):
+def assert_stays(config, data=None):
     """Two steps of its training, the second of which is logged."""
     training = build(config, data).training
     assert {p.device for network in training.game.networks.values() for p in network.parameters()} == {META}
@@ -76,7 +76,7 @@ def play(config, data=None):
 
 @pytest.mark.parametrize("config", RUNS.values(), ids=RUNS)
 def test_a_game_stays_on_its_device(config):
-    play(config, labelled_noise() if config.data.name == "mnist5k" else None)
+    assert_stays(config, labelled_noise() if config.data.name == "mnist5k" else None)
 
 
 @pytest.mark.parametrize("loss", choices("loss"))
@@ -86,12 +86,12 @@ def test_a_loss_stays_on_its_device(loss):
         config = load([*ENERGIES, f"loss={loss}", *words])
     else:
         config = configured("gan", f"loss={loss}", *[BOUNDED] * (loss == "wasserstein"))
-    play(config, labelled_noise())
+    assert_stays(config, labelled_noise())
 
 
 @pytest.mark.parametrize("penalty", choices("penalty"))
 def test_a_penalty_stays_on_its_device(penalty):
-    play(configured("gan", f"penalty={penalty}"), labelled_noise())
+    assert_stays(configured("gan", f"penalty={penalty}"), labelled_noise())
 
 
 def test_points_are_sent_to_their_device_once_and_nobody_waits(monkeypatch):

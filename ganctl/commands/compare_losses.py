@@ -50,7 +50,7 @@ def compare_losses(study: Study) -> Path:
 
 def _run(study: Study, evaluators: CellEvaluators, steps: dict[str, int], costs: dict[str, Any], on_cpu: bool) -> Path:
     before = _before(study) or {}  # whoever had the lock may have changed it
-    baseline = next(iter(before.get("arms", study.arms)))
+    baseline = next(iter(before.get("arms") or study.arms))
     if baseline != next(iter(study.arms)):
         say(f"note: the baseline stays {baseline}, as this comparison began; for another give another name=")
     threads, jobs = _shared_out(study, before, on_cpu)

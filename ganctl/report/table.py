@@ -11,8 +11,8 @@ from ganctl.report.pages import HEADLINE, columns
 # The columns that fit a terminal of 80 characters, first of points, where modes count, and then of images;
 # report.html and comparison.csv have all of them.
 POINTS = ("quality/sliced_wasserstein", "modes/covered", "modes/high_quality", "modes/kl")
-NARROWEST = 12  # characters of an arm's name on a line
 IMAGES = ("quality/sliced_wasserstein", "loss/discriminator", "loss/generator", "score/real", "score/fake")
+NARROWEST = 12  # characters of an arm's name on a line
 
 
 def print_table(comparison: dict[str, Any]) -> None:
