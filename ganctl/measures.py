@@ -138,6 +138,8 @@ class Evidence(Measure):
 
     def measure(self, training: Training) -> dict[str, float]:
         """What the game's probe shows."""
+        if len(self.batch.real) < 2:  # batch norm takes two, and a data set of three images has one to spare
+            return {}
         found = training.game.probe(self.batch, training.streams.fresh("evaluation", "probe"))
         if not found:
             return {}

@@ -287,6 +287,7 @@ SCHEMAS: dict[str, dict[str, type]] = {
         "mlp": Mlp,
         "mlp_small": Mlp,
         "dcgan": Dcgan,
+        "dcgan_small": Dcgan,
         "autoencoder": Autoencoder,
         "autoencoder_small": Autoencoder,
     },

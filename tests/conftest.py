@@ -15,16 +15,9 @@ BESIDE = sorted(Path(__file__).parents[2].glob("*/*/MNIST/raw"))
 FULL_DATA = os.environ.get("GANCTL_MNIST_ROOT") or (str(BESIDE[0].parents[1]) if BESIDE else None)
 
 # Networks and budgets that train in a second; everything else stays the default.
-TINY = [
-    "model.generator_widths=[16]",
-    "model.discriminator_widths=[16]",
-    "model.latent_dim=8",
-    "batch_size=50",
-    "log_every=2",
-    "sample_every=4",
-    "checkpoint_every=3",
-    "threads=1",
-]
+TINY_NETWORKS = ["model=mlp", "model.generator_widths=[16]", "model.discriminator_widths=[16]", "model.latent_dim=8"]
+TINY_BUDGET = ["batch_size=50", "log_every=2", "sample_every=4", "checkpoint_every=3", "threads=1"]
+TINY = [*TINY_NETWORKS, *TINY_BUDGET]
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -51,7 +51,7 @@ MISTAKES = {
     "drift bounds nothing": (["train", "loss=wasserstein", "penalty=logit_drift"], "its critic's slope needs a bound"),
     "no auto-encoder": (["train", "loss=began"], "use model=autoencoder"),
     "no codes": (["train", "game.pulling_away_weight=0.1"], "use model=autoencoder"),
-    "batch norm": (["train", "model=dcgan", "penalty=r1"], "use model.discriminator_norm=none or layer"),
+    "batch norm": (["train", "model=dcgan", "penalty=r1"], "add model.discriminator_norm=layer"),
     "spectral norm with batch norm": (
         ["train", "model=dcgan", "loss=wasserstein", "model.spectral_norm=true"],
         "discriminator_norm=none",

@@ -63,7 +63,7 @@ def test_the_groups_are_those_of_the_files():
 
 
 def test_a_configuration_survives_its_file(tmp_path):
-    config = load(["loss=minimax", "steps=7", "seed=3", "model.generator_widths=[8,9]"])
+    config = load(["loss=minimax", "steps=7", "seed=3", "model=mlp", "model.generator_widths=[8,9]"])
     (tmp_path / "config.yaml").write_text(dump(config))
     assert read(tmp_path / "config.yaml") == config
     assert yaml.safe_load(dump(config))["model"]["generator_widths"] == [8, 9]
@@ -95,7 +95,7 @@ def test_naming_steps_replaces_the_default_epochs():
         ),
         (["loss=minmax"], "did you mean minimax?"),
         (["los=hinge"], "los=hinge: no such key; keys are .* (did you mean loss?)"),
-        (["model.dropuot=0.1"], "model.dropuot=0.1: no such key; model has .* (did you mean dropout?)"),
+        (["model=mlp", "model.dropuot=0.1"], "model.dropuot=0.1: no such key; model has .* (did you mean dropout?)"),
         (["a.b.c=1"], "a.b.c=1: there is no a.b"),
         (["epochs=-1"], "epochs=-1: must be at least 1"),
         (["epochs=many"], "epochs=many: must be a whole number or null"),
@@ -149,8 +149,8 @@ def test_naming_steps_replaces_the_default_epochs():
         ),
         (["optim.schedule=step"], "optim.schedule=step: choose from constant, linear, cosine"),
         (["optim.beta1=1"], "optim.beta1=1.0: must be less than 1"),
-        (["model.generator_widths=[8,0]"], "model.generator_widths=0: must be at least 1"),
-        (["model.activation=gelu"], "model.activation=gelu: choose from leaky_relu, relu, tanh, elu"),
+        (["model=mlp", "model.generator_widths=[8,0]"], "model.generator_widths=0: must be at least 1"),
+        (["model=mlp", "model.activation=gelu"], "model.activation=gelu: choose from leaky_relu, relu, tanh, elu"),
         (["precision=fp8"], "precision=fp8: choose from fp32, tf32, bf16"),
         (["device=gpu"], "device=gpu: choose from auto, cpu"),
         (["data=folder"], "data.root: is missing"),

@@ -9,7 +9,7 @@ from ganctl.config import load
 from ganctl.errors import BadInput, NotFinite
 from ganctl.precision import Precision, precision, tensor_float
 
-SMALL = ["batch_size=8", "model.generator_widths=[8]", "model.discriminator_widths=[8]", "threads=1"]
+SMALL = ["model=mlp", "batch_size=8", "model.generator_widths=[8]", "model.discriminator_widths=[8]", "threads=1"]
 
 
 def allowed():

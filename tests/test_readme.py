@@ -12,7 +12,7 @@ from PIL import Image
 
 from ganctl.data import DATASETS
 from ganctl.schema import Mnist5k
-from tests.conftest import FULL_DATA, TINY, ganctl
+from tests.conftest import FULL_DATA, TINY, TINY_NETWORKS, ganctl
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
 COMMANDS = [
@@ -46,7 +46,7 @@ def small(words):
             *([] if any("label_agreement" in word for word in words) else ["features=pixels"]),
             "evaluate_num=50",
         ]
-    networks = [] if parts & {"model", "experiment"} else TINY[:3]
+    networks = [] if parts & {"model", "experiment"} else TINY_NETWORKS
     return [*words, *networks, *BUDGET]
 
 

@@ -8,7 +8,7 @@ from ganctl.config import load
 
 # What needs a value on the host: .item() and bool(), and everything whose result's size depends on values.
 WAITING = {"_local_scalar_dense", "is_nonzero", "nonzero", "masked_select", "equal", "unique", "_unique2"}
-SMALL = ["model.generator_widths=[8]", "model.discriminator_widths=[8]", "batch_size=8"]
+SMALL = ["model=mlp", "model.generator_widths=[8]", "model.discriminator_widths=[8]", "batch_size=8"]
 DCGAN = ["model=dcgan", "model.width=4", "batch_size=8"]
 RUNS = {
     "mlp": SMALL,

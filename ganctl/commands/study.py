@@ -18,6 +18,9 @@ from ganctl.overrides import listed, parse, values_of
 from ganctl.run import RunFolder
 from ganctl.schema import OUTCOMES, Config
 
+# The study of a command that names no arms: the J(G) ablation.
+DEFAULT_STUDY = "experiment=jg"
+
 # Keys of a run's configuration that do not tell one study from another.
 NOT_STUDIED = {
     "seed", "name", "output_dir", "jobs", "device", "keep_checkpoints", "compare", "plugins", "tune",
@@ -101,6 +104,8 @@ class Study:
 def plan(overrides: Sequence[str]) -> Study:
     """The study that `overrides` describe: every key with several values but `seed` makes arms.
 
+    Overrides that name neither arms nor an experiment change the default study.
+
     Raises:
         BadInput: an override that is not allowed, or fewer than two arms.
     """
@@ -116,6 +121,8 @@ def plan(overrides: Sequence[str]) -> Study:
             swept[key] = [f"{key}={value}" for value in values_of(override)]
         else:
             shared.append(text)
+    if not swept and not any(text.startswith(("experiment=", "compare.arms=")) for text in shared):
+        shared = [DEFAULT_STUDY, *shared]
     base = load([*shared, *(values[0] for values in swept.values())])
     _refuse_unmeasured(base, swept)
     if not swept:

@@ -14,6 +14,7 @@ MODELS: dict[str, Callable[..., dict[str, Callable[[], nn.Module]]]] = {
     "mlp": mlp.networks,
     "mlp_small": mlp.networks,  # other defaults, in its yaml
     "dcgan": dcgan.networks,
+    "dcgan_small": dcgan.networks,  # other defaults, in its yaml
     "autoencoder": autoencoder.networks,
     "autoencoder_small": autoencoder.networks,  # other defaults, in its yaml
 }

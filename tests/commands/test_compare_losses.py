@@ -13,7 +13,7 @@ import pytest
 
 from tests.conftest import TINY, assert_same_weights, ganctl, scalars
 
-WORDS = [*TINY, "steps=6", "name=tiny"]
+WORDS = [*TINY, "seed=0,1", "steps=6", "name=tiny"]
 
 
 @pytest.fixture(scope="module")

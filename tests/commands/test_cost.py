@@ -9,7 +9,13 @@ from ganctl.commands.cost import cost
 from ganctl.config import load
 from ganctl.losses import LOSSES, AdversarialLoss
 
-WIDTHS = ["model.latent_dim=10", "model.generator_widths=[20]", "model.discriminator_widths=[30]", "batch_size=50"]
+WIDTHS = [
+    "model=mlp",
+    "model.latent_dim=10",
+    "model.generator_widths=[20]",
+    "model.discriminator_widths=[30]",
+    "batch_size=50",
+]
 
 
 def priced(*overrides):

@@ -15,7 +15,23 @@ def cells(*overrides):
 
 
 def test_no_arguments_make_the_classic_comparison():
-    assert cells() == [("minimax", 0), ("nonsaturating", 0), ("minimax", 1), ("nonsaturating", 1)]
+    assert cells() == [(arm, seed) for seed in range(6) for arm in ("minimax", "nonsaturating")]
+    # The discriminator is ahead there, and at equal rates where the arms are named.
+    (ahead, *_), (equal, *_) = (study.plan(words).cells for words in ([], ["loss=minimax,nonsaturating"]))
+    assert ahead.config.optim.discriminator_lr > ahead.config.optim.lr and equal.config.optim.discriminator_lr is None
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["data=ring8"], ["seed=7,8"], ["model=mlp", "steps=5"], ["name=mine"], ["compare.outcome=quality/diversity"]],
+)
+def test_a_command_that_names_no_arms_changes_the_default_study(words):
+    assert all(cell.config.optim.discriminator_lr > cell.config.optim.lr for cell in study.plan(words).cells)
+
+
+@pytest.mark.parametrize("words", [["compare.arms=['loss=minimax','loss=hinge']"], ["experiment=seed_ablation"]])
+def test_a_command_that_names_arms_or_an_experiment_is_that_study(words):
+    assert all(cell.config.optim.discriminator_lr is None for cell in study.plan(words).cells)
 
 
 def test_options_of_a_plugins_loss_are_swept_like_any_other():
@@ -43,7 +59,7 @@ def test_a_seed_is_no_part_of_an_arm():
 
 def test_a_long_name_of_an_arm_stays_a_name_that_a_file_system_takes():
     widths = ",".join(["16"] * 90)
-    made = study.plan([f"model.generator_widths=[{widths}],[{widths},8]"])
+    made = study.plan(["model=mlp", f"model.generator_widths=[{widths}],[{widths},8]"])
     folders = {cell.folder.path.parent.name for cell in made.cells}
     assert len(folders) == 2 and all(len(name) <= 100 for name in folders)
 
@@ -157,7 +173,7 @@ def test_more_arms_extend_a_study_and_one_that_changed_does_not():
     before = {"definition": first.definition, "rules": first.rules}
     study.refuse_other_study(study.plan(["loss=nonsaturating,hinge", "name=a"]), before)
     longer = study.plan(["loss=nonsaturating,hinge", "name=a", "epochs=5"])
-    assert "epochs is 28 there and 5 here" in refused(longer, first)
+    assert "epochs is 6 there and 5 here" in refused(longer, first)
     assert "its arms are" in refused(study.plan(["loss=hinge,least_squares", "name=a"]), first)
 
 

@@ -23,7 +23,7 @@ from ganctl.errors import BadInput, RunFailed
 from ganctl.losses import LOSSES, PENALTIES
 from ganctl.models import MODELS
 from ganctl.run import RunFolder
-from tests.conftest import FULL_DATA, TINY, assert_same_weights, ganctl, scalars
+from tests.conftest import FULL_DATA, TINY, TINY_BUDGET, TINY_NETWORKS, assert_same_weights, ganctl, scalars
 
 TAGS = {
     "loss/discriminator", "loss/generator", "yardstick/j_d", "yardstick/minus_log_d_fake",
@@ -73,7 +73,13 @@ def test_the_newest_checkpoints_stay_and_the_best(folder):
 
 
 # What a part does not go without.
-NEEDS = {"wasserstein": ["penalty=gradient"], "began": ["model=autoencoder"], "ebgan": ["model=autoencoder"]}
+PER_SAMPLE = ["model.discriminator_norm=layer"]  # batch norm would let samples see each other
+NEEDS = {
+    "wasserstein": ["penalty=gradient", *PER_SAMPLE],
+    "began": ["model=autoencoder"],
+    "ebgan": ["model=autoencoder"],
+    **dict.fromkeys(("consistency", "dragan", "gradient", "r1", "r1r2", "r2"), PER_SAMPLE),
+}
 FILES = [
     pytest.param(path.parent.name, path.stem, marks=[pytest.mark.slow] if path.parent.name == "experiment" else [])
     for path in sorted(conf_dir().glob("*/*.yaml"))
@@ -84,8 +90,9 @@ FILES = [
 def test_every_yaml_trains_two_steps(folder, group, name):
     words = [f"{group}={name}", "steps=2", "batch_size=10", "threads=1"]
     if name == "folder":
-        Image.effect_noise((40, 40), 50).save("a.png")
-        words += ["data.root=.", "batch_size=1"]
+        for number in range(2):  # batch norm takes two
+            Image.effect_noise((40, 40), 50).save(f"{number}.png")
+        words += ["data.root=.", "batch_size=2"]
     elif name.endswith("mnist") or name == "seed_ablation":
         if FULL_DATA is None:
             pytest.skip("no full MNIST beside this checkout; GANCTL_MNIST_ROOT=DIR names one")
@@ -156,7 +163,7 @@ def test_a_last_update_that_breaks_the_weights_is_no_completed_run(folder):
 
 def test_a_run_with_the_pulling_away_term_is_sampled(folder):
     words = ["loss=ebgan", "model=autoencoder", "model.generator_widths=[8]", "model.encoder_widths=[8]"]
-    run = train([*words, *TINY[3:], "game.pulling_away_weight=0.1", "steps=1"])
+    run = train([*words, *TINY_BUDGET, "game.pulling_away_weight=0.1", "steps=1"])
     assert sample(run, 4, None, 2, None, False, None, []).is_file()
 
 
@@ -228,17 +235,17 @@ def test_a_run_resumed_from_an_older_checkpoint_equals_the_whole_one(folder, dat
     "words",
     [
         ["loss=began", "model=autoencoder", "model.encoder_widths=[16]", "model.generator_widths=[16]"],
-        [*TINY[:3], "penalty=lecam"],
-        [*TINY[:3], "loss=wasserstein", "penalty=gradient", "penalty.every=2", "game.discriminator_turns=2"],
-        [*TINY[:3], "loss=hinge", "model.spectral_norm=true", "optim=rmsprop", "optim.schedule=cosine"],
-        [*TINY[:3], "game=projection", "penalty=gradient"],
-        [*TINY[:3], "game=infogan"],
-        [*TINY[:3], "game=aae_semisupervised", "game.labelled=70", "penalty=lecam"],
+        [*TINY_NETWORKS, "penalty=lecam"],
+        [*TINY_NETWORKS, "loss=wasserstein", "penalty=gradient", "penalty.every=2", "game.discriminator_turns=2"],
+        [*TINY_NETWORKS, "loss=hinge", "model.spectral_norm=true", "optim=rmsprop", "optim.schedule=cosine"],
+        [*TINY_NETWORKS, "game=projection", "penalty=gradient"],
+        [*TINY_NETWORKS, "game=infogan"],
+        [*TINY_NETWORKS, "game=aae_semisupervised", "game.labelled=70", "penalty=lecam"],
     ],
     ids=["began", "lecam", "wgan_gp", "spectral norm", "projection", "infogan", "aae_semisupervised"],
 )
 def test_memories_penalties_and_schedules_resume_bit_for_bit(folder, words):
-    words = [*words, *TINY[3:], "steps=7", "ema_start=2"]
+    words = [*words, *TINY_BUDGET, "steps=7", "ema_start=2"]
     whole, cut = train([*words, "name=whole"]), train([*words, "name=cut"])
     shutil.rmtree(cut / "checkpoints" / "step-00000007")
     resume_run(cut, [])
@@ -347,7 +354,7 @@ def test_a_plugins_model_is_named_again_to_sample_from_it(folder, monkeypatch):
         "small = Mlp(generator_widths=[8], discriminator_widths=[8])\n"
         "MODELS['mine'] = lambda options, shape: MODELS['mlp'](small, shape)\n"
     )
-    run = train(["model=mine", *TINY[3:], "plugins=[my_model]", "steps=1"])
+    run = train(["model=mine", *TINY_BUDGET, "plugins=[my_model]", "steps=1"])
     with pytest.raises(BadInput, match="needs my_model, imported only when asked; add --plugin my_model"):
         sample(run, 4, None, 2, None, False, None, [])
     assert sample(run, 4, None, 2, None, False, None, ["my_model"]).is_file()

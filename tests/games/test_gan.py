@@ -9,7 +9,7 @@ from ganctl.build import build
 from ganctl.config import load
 from ganctl.games import Batch
 from ganctl.losses import PENALTIES
-from tests.conftest import TINY
+from tests.conftest import TINY, TINY_NETWORKS
 
 DCGAN = ["model=dcgan", "model.width=4", "batch_size=20", "threads=1"]
 
@@ -228,7 +228,7 @@ def test_the_pulling_away_term_is_one_of_the_generators():
 
 @pytest.mark.parametrize("model", ["mlp", "dcgan"])
 def test_spectral_norm_holds_every_layer_of_the_discriminator_at_one(model):
-    words = {"mlp": TINY[:3], "dcgan": ["model.width=4", "model.discriminator_norm=none"]}[model]
+    words = {"mlp": TINY_NETWORKS, "dcgan": ["model.width=4", "model.discriminator_norm=none"]}[model]
     settings = ["model.spectral_norm=true", "loss=wasserstein", "batch_size=20", "optim.lr=0.0001"]
     made = build(load([f"model={model}", *settings, *words]))
     for _ in range(30):

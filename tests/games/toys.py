@@ -10,7 +10,13 @@ from ganctl.config import load
 from ganctl.data import ImageSet
 
 MODELS = {
-    "mlp": ["model.generator_widths=[16]", "model.discriminator_widths=[16]", "model.latent_dim=4", "model.dropout=0"],
+    "mlp": [
+        "model=mlp",
+        "model.generator_widths=[16]",
+        "model.discriminator_widths=[16]",
+        "model.latent_dim=4",
+        "model.dropout=0",
+    ],
     "dcgan": ["model=dcgan", "model.width=2", "model.latent_dim=4"],
 }
 CLASSES = 3

@@ -12,7 +12,7 @@ import pytest
 from ganctl.commands.evaluate import Wanted, evaluate_run
 from ganctl.commands.sample import sample
 from ganctl.commands.train import resume_run, train
-from tests.conftest import TINY, assert_same_weights, ganctl, scalars
+from tests.conftest import TINY, TINY_BUDGET, assert_same_weights, ganctl, scalars
 
 WATCHED = ["log_every=1", "sample_every=1", "probe_every=1", "checkpoint_every=2", "keep_checkpoints=9"]
 
@@ -44,7 +44,7 @@ def numbers(comparison):
 
 @pytest.mark.slow
 def test_a_report_has_the_same_numbers_with_any_number_of_jobs(tmp_path):
-    words = ["compare-losses", "loss=minimax,hinge", "data=ring8", "seed=0,1", *TINY[3:], "steps=12", "name=study"]
+    words = ["compare-losses", "loss=minimax,hinge", "data=ring8", "seed=0,1", *TINY_BUDGET, "steps=12", "name=study"]
     found = []
     for place, jobs in (("one", 1), ("four", 4)):
         (tmp_path / place).mkdir()
@@ -62,7 +62,7 @@ def test_a_report_has_the_same_numbers_with_any_number_of_jobs(tmp_path):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("seconds", [0.0, 0.05, 0.4])
 def test_a_comparison_that_is_stopped_while_its_cells_begin_calls_no_cell_failed(tmp_path, number, seconds):
-    words = ["compare-losses", "loss=minimax,hinge", "data=ring8", "seed=0", *TINY[3:], "steps=100000", "jobs=2"]
+    words = ["compare-losses", "loss=minimax,hinge", "data=ring8", "seed=0", *TINY_BUDGET, "steps=100000", "jobs=2"]
     process = subprocess.Popen(
         [sys.executable, "-m", "ganctl", *words],
         cwd=tmp_path,
