@@ -129,8 +129,9 @@ def reduced(words: tuple[str, ...]) -> tuple[str, ...]:
     """The same command at a budget of seconds: two steps, two seeds, few samples, the cheapest features."""
     verb = words[1] if len(words) > 1 else ""
     if verb == "evaluate":
-        given = {"--features": "pixels", "--metrics": "kid,recall", "--num": "50"}
-        return (*words, *(part for pair in given.items() if pair[0] not in words for part in pair))
+        text = re.sub(r" --num \d+", "", shlex.join(words)) + " --num 50"
+        given = {"--features": "pixels", "--metrics": "kid"}
+        return (*shlex.split(text), *(part for pair in given.items() if pair[0] not in words for part in pair))
     if verb not in ("train", "compare-losses") or {"--resume", "--verify", "--show-config", "--help"} & {*words}:
         return words
     kept = [word for word in words if not re.match(r"(steps|epochs|batch_size|threads|log_every|jobs|name)=", word)]
