@@ -161,8 +161,9 @@ def sample(
 def compare_losses(overrides: Sweep = None, show_config: ShowConfig = False) -> None:
     """Train every arm with every seed and write one report.
 
-    Several values of a key make arms (loss=minimax,nonsaturating); seed=0,1,2 repeats each. With no arguments it
-    compares J(G) = -J(D) with the non-saturating J(G). The same command again goes on where it stopped.
+    Several values of a key make arms (loss=minimax,nonsaturating). seed=0,1,2 repeats each arm; without it, seeds are 0
+    to 5. With no arguments the command compares J(G) = -J(D) with the non-saturating J(G) (experiment=jg). The same
+    command again continues where it stopped.
     """
     from ganctl.commands import study
 

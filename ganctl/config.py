@@ -62,7 +62,8 @@ def _compose(parsed: Sequence[Override], overrides: Sequence[str]) -> DictConfig
         return node
     for group, choice in _settled(chosen["experiment"]).items():
         if group in chosen and chosen[group] != choice:
-            node[group] = _composed([pair for pair in given if pair[1].key_or_group != "experiment"])[group]
+            own = [pair for pair in given if pair[1].key_or_group.split(".")[0] == group]
+            node[group] = _composed(own)[group]
     return node
 
 

@@ -44,6 +44,9 @@ def test_a_part_that_replaces_a_recipes_own_leaves_the_recipes_options_of_it_beh
     assert swapped.optim == recipe.optim and swapped.model == recipe.model
     assert load(["experiment=r3gan", "penalty=r1r2"]) == recipe  # the same part named again
     assert load(["experiment=r3gan", "penalty=none"]).penalty == {"name": "none"}
+    # The settings of its other parts stay settings of these.
+    kept = load(["experiment=r3gan", "penalty=none", "model.width=4"])
+    assert (kept.model.name, kept.model.width, kept.optim.beta2) == ("dcgan", 4, 0.9)
     assert load(["experiment=ebgan", "plugins=[mine]", "loss=mine"]).loss == {"name": "mine"}
 
 

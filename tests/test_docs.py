@@ -5,9 +5,10 @@ import json
 import re
 import subprocess
 import sys
-from pathlib import Path
 
-DOCS = Path(__file__).parent.parent / "docs"
+from tests.commands_in_docs import ROOT, pages
+
+DOCS = ROOT / "docs"
 
 
 def test_the_tables_of_the_ablation_come_from_its_csv_files():
@@ -28,10 +29,19 @@ def test_two_arms_of_the_ablation_are_one_training():
     assert float(rows["minimax"]["loss/generator"]) <= 0 and rows["minimax"]["verdict"] == "vanishing_gradient"
 
 
-def test_what_the_docs_link_to_is_there():
-    for page in DOCS.glob("*.md"):
-        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
-            assert (DOCS / target).exists(), (page.name, target)
+def anchors(page):
+    """The names that links into a page have, as GitHub makes them of its headings."""
+    headings = re.findall(r"^#+ (.*)$", re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_what_the_pages_link_to_is_there():
+    for page in pages():
+        text = re.sub(r"`[^`]*`", "", re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL))
+        for target, anchor in re.findall(r"\]\(([^)#:]*)#?([^):]*)\)", text):
+            file = page.parent / target if target else page
+            assert file.exists(), (page.name, target)
+            assert not anchor or anchor in anchors(file), (page.name, target, anchor)
 
 
 def test_the_tables_of_the_scores_come_from_their_csv_file():
