@@ -64,7 +64,9 @@ class Case:
 
 MLP, DCGAN = ("data=mnist5k", "model=mlp"), ("data=mnist5k", "model=dcgan", "batch_size=64", "optim.lr=0.0002")
 ONE_THREAD = "threads=1"
+SMALL = ("data=mnist5k", "model=dcgan", "model.width=16", "model.hidden=128", "batch_size=50", "optim.lr=0.001")
 CPU_CASES = {
+    "default": Case((*SMALL, "loss=nonsaturating", ONE_THREAD), 50),
     "mlp": Case((*MLP, "loss=nonsaturating"), 50),
     "mlp, one thread": Case((*MLP, "loss=nonsaturating", ONE_THREAD), 50),
     "mlp, bf16": Case((*MLP, "loss=nonsaturating", "precision=bf16"), 20),
