@@ -41,7 +41,7 @@ from ganctl.config import load
 from ganctl.data import ImageSet
 from ganctl.experiment import Experiment
 from ganctl.loop import train
-from ganctl.models.dcgan import FromPoint, ToPoint
+from ganctl.models.dcgan import FromGray, FromPoint, ToGray, ToPoint
 from ganctl.models.layers import Dropout
 
 
@@ -189,7 +189,7 @@ def plain(network: nn.Module) -> nn.Module:
         for name, child in parent.named_children():
             if isinstance(child, Dropout):
                 setattr(parent, name, nn.Dropout(child.rate))
-            elif isinstance(child, (FromPoint, ToPoint)):
+            elif isinstance(child, (FromGray, FromPoint, ToGray, ToPoint)):
                 child.__class__ = type(child).__base__
     return found
 

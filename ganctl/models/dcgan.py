@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import linear
+from torch.nn.functional import conv2d, fold, linear
 
 from ganctl.errors import BadInput
 from ganctl.models.layers import OUTPUT_RANGES, OUTPUTS, normalize_spectrum_
@@ -66,6 +66,59 @@ class ToPoint(nn.Conv2d):
         return linear(x.permute(0, 2, 3, 1).flatten(1), weight, self.bias)[:, :, None, None]
 
 
+def add_up_patches(maps: Tensor, weight: Tensor) -> Tensor:
+    """The transposed convolution (kernel 4, stride 2, padding 1) of maps [N, C, H, W] to images [N, 1, 2H, 2W].
+
+    A matrix product gives a patch of 4x4 pixels per place of the maps; patches are added up where they overlap.
+    """
+    patches = maps.permute(0, 2, 3, 1).flatten(1, 2) @ weight.flatten(1)
+    return fold(patches.transpose(1, 2), (2 * maps.shape[2], 2 * maps.shape[3]), 4, padding=1, stride=2)
+
+
+class ToGray(nn.ConvTranspose2d):
+    """A transposed convolution (kernel 4, stride 2, padding 1) of maps to images with one channel. On a CPU it is
+    computed by `add_up_patches`, in a quarter of the time (docs/performance.md)."""
+
+    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
+        if not _unrounded(x):
+            return super().forward(x)
+        images = add_up_patches(x, self.weight)
+        return images if self.bias is None else images + self.bias
+
+
+class _ConvolveGray(torch.autograd.Function):
+    """torch's convolution with another way to its gradient towards the images."""
+
+    @staticmethod
+    def forward(ctx: Any, images: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        ctx.save_for_backward(images, weight)
+        return conv2d(images, weight, bias, stride=2, padding=1)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Any:
+        images, weight = ctx.saved_tensors
+        towards_images = add_up_patches(grad, weight) if ctx.needs_input_grad[0] else None
+        if not any(ctx.needs_input_grad[1:]):
+            return towards_images, None, None
+        _, *towards_weights = torch.ops.aten.convolution_backward(
+            grad, images, weight, [len(weight)], [2, 2], [1, 1], [1, 1], False, [0, 0], 1, [False, True, True]
+        )
+        return towards_images, *towards_weights
+
+
+class FromGray(nn.Conv2d):
+    """A convolution (kernel 4, stride 2, padding 1) of images with one channel. On a CPU its gradient towards the
+    images, which is a transposed convolution, is computed by `add_up_patches`."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return _ConvolveGray.apply(x, self.weight, self.bias) if _unrounded(x) else super().forward(x)
+
+
+def _unrounded(x: Tensor) -> bool:
+    """Whether `x` is on a CPU and will not be rounded to bfloat16 by `precision=bf16`."""
+    return x.is_cpu and not torch.is_autocast_enabled("cpu")
+
+
 class DcganGenerator(nn.Module):
     """Latent vectors [N, latent_dim] and what else is given [N, given] to images [N, channels, size, size]."""
 
@@ -106,7 +159,8 @@ class DcganGenerator(nn.Module):
                 norm(after),
                 nn.ReLU(inplace=True),
             ]
-        layers += [nn.ConvTranspose2d(widths[-1], channels, 4, stride=2, padding=1), OUTPUTS[output]()]
+        to_images = ToGray if channels == 1 else nn.ConvTranspose2d
+        layers += [to_images(widths[-1], channels, 4, stride=2, padding=1), OUTPUTS[output]()]
         self.layers = Conditioned(*layers)
         initialize_(self)
         self.to(memory_format=torch.channels_last)
@@ -120,7 +174,11 @@ class DcganGenerator(nn.Module):
 def _trunk(channels: int, size: int, width: int, norm: str) -> list[nn.Module]:
     """Strided convolutions down to the coarsest feature map."""
     widths = _block_widths(size, width)
-    layers: list[nn.Module] = [nn.Conv2d(channels, widths[0], 4, stride=2, padding=1), nn.LeakyReLU(0.2, inplace=True)]
+    convolution = FromGray if channels == 1 else nn.Conv2d
+    layers: list[nn.Module] = [
+        convolution(channels, widths[0], 4, stride=2, padding=1),
+        nn.LeakyReLU(0.2, inplace=True),
+    ]
     for before, after in pairwise(widths):
         layers += [
             nn.Conv2d(before, after, 4, stride=2, padding=1, bias=norm == "none"),
