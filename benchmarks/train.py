@@ -41,7 +41,7 @@ from ganctl.config import load
 from ganctl.data import ImageSet
 from ganctl.experiment import Experiment
 from ganctl.loop import train
-from ganctl.models.dcgan import FromPoint, ToPoint
+from ganctl.models.dcgan import FromGray, FromPoint, ToGray, ToPoint
 from ganctl.models.layers import Dropout
 
 
@@ -64,7 +64,9 @@ class Case:
 
 MLP, DCGAN = ("data=mnist5k", "model=mlp"), ("data=mnist5k", "model=dcgan", "batch_size=64", "optim.lr=0.0002")
 ONE_THREAD = "threads=1"
+SMALL = ("data=mnist5k", "model=dcgan", "model.width=16", "model.hidden=128", "batch_size=50", "optim.lr=0.001")
 CPU_CASES = {
+    "default": Case((*SMALL, "loss=nonsaturating", ONE_THREAD), 50),
     "mlp": Case((*MLP, "loss=nonsaturating"), 50),
     "mlp, one thread": Case((*MLP, "loss=nonsaturating", ONE_THREAD), 50),
     "mlp, bf16": Case((*MLP, "loss=nonsaturating", "precision=bf16"), 20),
@@ -187,7 +189,7 @@ def plain(network: nn.Module) -> nn.Module:
         for name, child in parent.named_children():
             if isinstance(child, Dropout):
                 setattr(parent, name, nn.Dropout(child.rate))
-            elif isinstance(child, (FromPoint, ToPoint)):
+            elif isinstance(child, (FromGray, FromPoint, ToGray, ToPoint)):
                 child.__class__ = type(child).__base__
     return found
 

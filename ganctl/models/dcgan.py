@@ -7,24 +7,36 @@ weights from N(0, 0.02).
 Weights and maps have the channels last in memory, where convolutions of few channels are fast (docs/performance.md).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from itertools import pairwise
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import linear
+from torch.nn.functional import conv2d, fold, linear
 
 from ganctl.errors import BadInput
 from ganctl.models.layers import OUTPUT_RANGES, OUTPUTS, normalize_spectrum_
 from ganctl.models.mlp import MlpDiscriminator
 from ganctl.models.wiring import PLAIN, ConditionalBatchNorm, Conditioned, Projection, Wiring, head
 
+
+class PartedBatchNorm(nn.BatchNorm2d):
+    """Batch norm that takes each of `parts` equal shares of its input for a batch, one after the other."""
+
+    parts = 1
+
+    def forward(self, x: Tensor) -> Tensor:
+        normalize = super().forward
+        return normalize(x) if self.parts == 1 else torch.cat([normalize(part) for part in x.chunk(self.parts)])
+
+
 # What follows a convolution of the discriminator, by its channels. Layer norm is per sample, as penalties on the
 # gradient need it (Gulrajani et al. 2017, section 4, "No critic batch normalization").
 NORMS: dict[str, Callable[[int], nn.Module]] = {
-    "batch": nn.BatchNorm2d,
+    "batch": PartedBatchNorm,
     "layer": partial(nn.GroupNorm, 1),
     "none": nn.Identity,  # which takes the channels and ignores them
 }
@@ -64,6 +76,59 @@ class ToPoint(nn.Conv2d):
     def forward(self, x: Tensor) -> Tensor:
         weight = self.weight.permute(0, 2, 3, 1).flatten(1)
         return linear(x.permute(0, 2, 3, 1).flatten(1), weight, self.bias)[:, :, None, None]
+
+
+def add_up_patches(maps: Tensor, weight: Tensor) -> Tensor:
+    """The transposed convolution (kernel 4, stride 2, padding 1) of maps [N, C, H, W] to images [N, 1, 2H, 2W].
+
+    A matrix product gives a patch of 4x4 pixels per place of the maps; patches are added up where they overlap.
+    """
+    patches = maps.permute(0, 2, 3, 1).flatten(1, 2) @ weight.flatten(1)
+    return fold(patches.transpose(1, 2), (2 * maps.shape[2], 2 * maps.shape[3]), 4, padding=1, stride=2)
+
+
+class ToGray(nn.ConvTranspose2d):
+    """A transposed convolution (kernel 4, stride 2, padding 1) of maps to images with one channel. On a CPU it is
+    computed by `add_up_patches`, in a quarter of the time (docs/performance.md)."""
+
+    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
+        if not _unrounded(x):
+            return super().forward(x)
+        images = add_up_patches(x, self.weight)
+        return images if self.bias is None else images + self.bias
+
+
+class _ConvolveGray(torch.autograd.Function):
+    """torch's convolution with another way to its gradient towards the images."""
+
+    @staticmethod
+    def forward(ctx: Any, images: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        ctx.save_for_backward(images, weight)
+        return conv2d(images, weight, bias, stride=2, padding=1)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Any:
+        images, weight = ctx.saved_tensors
+        towards_images = add_up_patches(grad, weight) if ctx.needs_input_grad[0] else None
+        if not any(ctx.needs_input_grad[1:]):
+            return towards_images, None, None
+        _, *towards_weights = torch.ops.aten.convolution_backward(
+            grad, images, weight, [len(weight)], [2, 2], [1, 1], [1, 1], False, [0, 0], 1, [False, True, True]
+        )
+        return towards_images, *towards_weights
+
+
+class FromGray(nn.Conv2d):
+    """A convolution (kernel 4, stride 2, padding 1) of images with one channel. On a CPU its gradient towards the
+    images, which is a transposed convolution, is computed by `add_up_patches`."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return _ConvolveGray.apply(x, self.weight, self.bias) if _unrounded(x) else super().forward(x)
+
+
+def _unrounded(x: Tensor) -> bool:
+    """Whether `x` is on a CPU and will not be rounded to bfloat16 by `precision=bf16`."""
+    return x.is_cpu and not torch.is_autocast_enabled("cpu")
 
 
 class DcganGenerator(nn.Module):
@@ -106,7 +171,8 @@ class DcganGenerator(nn.Module):
                 norm(after),
                 nn.ReLU(inplace=True),
             ]
-        layers += [nn.ConvTranspose2d(widths[-1], channels, 4, stride=2, padding=1), OUTPUTS[output]()]
+        to_images = ToGray if channels == 1 else nn.ConvTranspose2d
+        layers += [to_images(widths[-1], channels, 4, stride=2, padding=1), OUTPUTS[output]()]
         self.layers = Conditioned(*layers)
         initialize_(self)
         self.to(memory_format=torch.channels_last)
@@ -120,7 +186,11 @@ class DcganGenerator(nn.Module):
 def _trunk(channels: int, size: int, width: int, norm: str) -> list[nn.Module]:
     """Strided convolutions down to the coarsest feature map."""
     widths = _block_widths(size, width)
-    layers: list[nn.Module] = [nn.Conv2d(channels, widths[0], 4, stride=2, padding=1), nn.LeakyReLU(0.2, inplace=True)]
+    convolution = FromGray if channels == 1 else nn.Conv2d
+    layers: list[nn.Module] = [
+        convolution(channels, widths[0], 4, stride=2, padding=1),
+        nn.LeakyReLU(0.2, inplace=True),
+    ]
     for before, after in pairwise(widths):
         layers += [
             nn.Conv2d(before, after, 4, stride=2, padding=1, bias=norm == "none"),
@@ -153,6 +223,8 @@ class DcganDiscriminator(nn.Module):
     ) -> None:
         super().__init__()
         self.mixes_batch = norm == "batch"  # a sample's logit then depends on its batch
+        # Each pass counts for spectral norm, whose power iteration it takes a step further.
+        self.takes_parts = self.mixes_batch and not spectral_norm
         self.takes_input = wiring.discriminator == "input"
         first = channels + (wiring.given if self.takes_input else 0)
         layers = _trunk(first, size, width, norm)
@@ -173,6 +245,18 @@ class DcganDiscriminator(nn.Module):
         self.to(memory_format=torch.channels_last)
         if spectral_norm:
             normalize_spectrum_(self)
+
+    @contextmanager
+    def parted(self, parts: int) -> Iterator[None]:
+        """Inside, samples see only those of their own of `parts` equal shares of a batch, as in so many passes."""
+        norms = [layer for layer in self.layers if isinstance(layer, PartedBatchNorm)]
+        for layer in norms:
+            layer.parts = parts
+        try:
+            yield
+        finally:
+            for layer in norms:
+                layer.parts = 1
 
     def features(self, images: Tensor, given: Tensor | None = None) -> Tensor:
         """What the last hidden layer makes of each image: [N, channels, side, side], or [N, hidden, 1, 1]."""
