@@ -29,7 +29,8 @@ def would_tell(comparison: dict[str, Any], cells: list[CellRecord]) -> str | Non
     ]
     known = [count for count in counts.values() if count is not None]
     if known:
-        words.insert(0, _continuation(comparison, cells, max(known), _certainty(max(known), fewest)))
+        estimated = all(pair["seeds_needed"] for pair in open_pairs if counts[pair["second"]])
+        words.insert(0, f"{_promise(max(known), estimated)}: {_continuation(comparison, cells, max(known))}")
         if any(pair["enough"] and counts[pair["second"]] for pair in open_pairs):
             words.append("A study that is judged again as it grows errs more often (docs/statistics.md).")
     return " ".join(words)
@@ -60,13 +61,17 @@ def _obstacle(comparison: dict[str, Any], pair: dict[str, Any]) -> str:
     return f"the difference is so small beside its spread that it would take more than {statistics.MOST_SEEDS:,}"
 
 
-def _certainty(count: int, fewest: int) -> str:
-    if count == fewest:
-        return f"with fewer than {fewest} no outcome tells anything"
-    return f"enough in {statistics.POWER:.0%} of studies if the difference is what it looks like"
+def _promise(count: int, estimated: bool) -> str:
+    if estimated:
+        return (
+            f"Roughly {count:,} seeds would tell in {statistics.POWER:.0%} of studies, if the difference is what it looks "
+            "like"
+        )
+    return f"Fewer than {count:,} seeds can tell nothing, and whether {count:,} would is not known"
 
 
-def _continuation(comparison: dict[str, Any], cells: list[CellRecord], count: int, certainty: str) -> str:
+def _continuation(comparison: dict[str, Any], cells: list[CellRecord], count: int) -> str:
+    """The commands, with their time in brackets."""
     seeds = _grown({cell.seed for cell in cells}, count)
     commands = " and ".join(f"`{line}`" for line in _commands(comparison, seeds))
     missing = {
@@ -77,7 +82,7 @@ def _continuation(comparison: dict[str, Any], cells: list[CellRecord], count: in
     seconds = _seconds(comparison, missing)
     time = f"{roughly(seconds / min(jobs, further))}, " if seconds else ""
     cells_words = f"{further:,} further cell{'s' if further > 1 else ''}{f', {jobs} at a time' if jobs > 1 else ''}"
-    return f"{count:,} seeds would tell ({certainty}): {commands} ({time}{cells_words}; finished cells are kept)."
+    return f"{commands} ({time}{cells_words}; finished cells are kept)."
 
 
 def _grown(seeds: set[int], count: int) -> list[int]:

@@ -37,18 +37,25 @@ def _what(comparison: dict[str, Any], one_scale: bool) -> str:
     summaries = {arm: values["summary"] for arm, values in comparison["arms"].items()}
     if not any(summary["seeds"] for summary in summaries.values()):
         return "No run has an outcome yet."
-    means = _named([f"{arm} {_mean(summary)}" for arm, summary in summaries.items()])
-    words = f"Mean {LABELS[outcome]}, {'lower' if OUTCOMES[outcome] else 'higher'} is better: {means}"
-    wins = [
-        f"{pair['second']} at {pair['wins'] * pair['seeds']:g} of {pair['seeds']} seeds"
-        for pair in comparison["pairs"]
-        if pair["first"] == baseline and pair.get("seeds")
-    ]
-    if wins:
-        words += f"; better than {baseline}: {_named(wins)}"
+    label, better = LABELS[outcome], "lower" if OUTCOMES[outcome] else "higher"
+    pairs = [pair for pair in comparison["pairs"] if pair["first"] == baseline and pair.get("seeds")]
+    if len(summaries) == 2:
+        means = " and ".join(f"{_mean(summary)} for {arm}" for arm, summary in summaries.items())
+        told = "".join(f", and {_winner(pair)}" for pair in pairs)
+    else:
+        means = _named([f"{_mean(summary)} for {arm}" for arm, summary in summaries.items()])
+        wins = [f"{pair['second']} at {pair['wins'] * pair['seeds']:g} of {pair['seeds']} seeds" for pair in pairs]
+        told = f"; better than {baseline}: {_named(wins)}" if wins else ""
+    words = f"On average the {label} came to {means} ({better} is better){told}"
     if not one_scale:
-        words += ", each to its own data"
+        words += "; each has its own data, so these do not compare"
     return f"{words}; {_health(summaries)}."
+
+
+def _winner(pair: dict[str, Any]) -> str:
+    """At how many seeds the arm that won more of them was better; a tie counts half."""
+    arm, share = (pair["second"], pair["wins"]) if pair["wins"] >= 0.5 else (pair["first"], 1 - pair["wins"])
+    return f"{arm} was better at {share * pair['seeds']:g} of {pair['seeds']} seeds"
 
 
 def _mean(summary: dict[str, Any]) -> str:
@@ -69,13 +76,18 @@ def _health(summaries: dict[str, dict[str, Any]]) -> str:
         return "no run failed, and no diagnosis found anything"
     parts = [
         f"{summary['unhealthy']} of {summary['examined']} runs of {arm} "
-        f"({', '.join(f'{kind} {count}' for kind, count in summary['kinds'].items())})"
+        f"({', '.join(f'{_plain(kind)} {count}' for kind, count in summary['kinds'].items())})"
         for arm, summary in wrong.items()
     ]
     if sum(summary["unhealthy"] for summary in wrong.values()) == examined:
         return f"every run went wrong, so this compares failures: {_named(parts)}"
     healthy = [arm for arm, summary in summaries.items() if summary["examined"] and not summary["unhealthy"]]
     return f"went wrong: {_named(parts)}{f', none of {_named(healthy)}' if healthy else ''}"
+
+
+def _plain(kind: str) -> str:
+    """A verdict of the diagnosis as words."""
+    return kind.replace("_", " ")
 
 
 def _why(comparison: dict[str, Any], arms: dict[str, list[CellRecord]]) -> str:
@@ -94,7 +106,7 @@ def _why(comparison: dict[str, Any], arms: dict[str, list[CellRecord]]) -> str:
     weak, strong = ([arm for arm in arms if losses[arm].get("name") in forms] for forms in ({WEAK}, STRONG))
     if len(arms) == 2 and len(weak) == len(strong) == 1 and _only_loss(comparison) and weak[0] in found:
         return _two_forms(comparison, weak[0], strong[0], found)
-    ratios = _named([f"{arm} {numbers.ratio:.2g} at {numbers.fake:.2f}" for arm, numbers in found.items()])
+    ratios = _named([f"{arm} {_times(numbers.ratio)} at {numbers.fake:.2f}" for arm, numbers in found.items()])
     missing = [arm for arm in arms if arm not in found]
     words = (
         "The minimax form's gradient relative to the non-saturating form's at the same weights, and D(G(z)) there, in the "
@@ -110,12 +122,16 @@ def _two_forms(comparison: dict[str, Any], weak: str, strong: str, found: dict[s
     numbers = found[weak]
     beside = ""
     if strong in found:
-        beside = f"; {strong} runs: {found[strong].ratio:.2g} times, at {found[strong].fake:.2f}"
+        beside = f"in the {strong} runs {found[strong].fake:.2f} and {_times(found[strong].ratio)}; "
     return (
-        f"At the weights of the {weak} runs, the minimax form's gradient was {numbers.ratio:.2g} times the non-saturating "
-        f"form's, with D(G(z)) at {numbers.fake:.2f} (second half of the runs, medians over seeds{beside}): "
+        f"In the {weak} runs D(G(z)) was {numbers.fake:.2f}, and there the minimax form's gradient was "
+        f"{_times(numbers.ratio)} the non-saturating form's ({beside}second half of the runs, medians over seeds): "
         f"{_bearing(comparison, weak, strong, numbers)}."
     )
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:.2f} times" if ratio >= 0.1 else f"{ratio:.2g} times"
 
 
 def _bearing(comparison: dict[str, Any], weak: str, strong: str, numbers: Saturation) -> str:
@@ -194,8 +210,6 @@ def rates(comparison: dict[str, Any]) -> str | None:
     if ahead > lr:
         here = f"D learns at {ahead / lr:.3g} times the generator's rate here ({ahead:g} against {lr:g})"
         if settings(comparison, comparison["baseline"]).get("data", {}).get("name") == "mnist5k":
-            return (
-                f"{here}; at equal rates both forms live, and `ganctl compare-losses loss=minimax,nonsaturating` shows that."
-            )
+            return f"{here}; at equal rates both forms live, and `ganctl compare-losses loss=minimax,nonsaturating` shows that."
         return f"{here}; the same command with optim.discriminator_lr={lr:g} shows how the forms do at equal rates."
     return None

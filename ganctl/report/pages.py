@@ -75,7 +75,14 @@ def _environment(autoescape: bool) -> Environment:
         loader=PackageLoader("ganctl.report", "."), autoescape=autoescape, undefined=StrictUndefined,
         trim_blocks=not autoescape, lstrip_blocks=not autoescape, keep_trailing_newline=True,
     )  # fmt: skip
-    environment.filters |= {"number": number, "clock": clock, "rate": rate, "cell": _cell, "code": _code, "ticked": _ticked}
+    environment.filters |= {
+        "number": number,
+        "clock": clock,
+        "rate": rate,
+        "cell": _cell,
+        "code": _code,
+        "ticked": _ticked,
+    }
     return environment
 
 
@@ -87,7 +94,8 @@ def _cell(text: Any) -> str:
 def _ticked(text: str) -> Markup:
     """A sentence in HTML, with what stands between backticks, a command, as code."""
     return Markup("").join(
-        Markup("<code>{}</code>").format(part) if place % 2 else escape(part) for place, part in enumerate(text.split("`"))
+        Markup("<code>{}</code>").format(part) if place % 2 else escape(part)
+        for place, part in enumerate(text.split("`"))
     )
 
 

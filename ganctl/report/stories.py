@@ -95,7 +95,9 @@ def reason(cell: CellRecord) -> str:
         f"{sure[lowest]:.0%} of the samples, and {_times(ratio[-1])} at the end."
     )
     if ratio[lowest] >= HALF and ratio.max() <= 1 / HALF:
-        words += " Neither form ever lost half of its gradient to the other, so this run shows little of where they differ."
+        words += (
+            " Neither form ever lost half of its gradient to the other, so this run shows little of where they differ."
+        )
     cosine = cell.series.get("evidence/cosine_minimax_nonsaturating", np.full(len(cell.step), np.nan))
     cosine = cosine[np.isfinite(cosine)]
     if len(cosine):
