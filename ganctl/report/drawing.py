@@ -74,7 +74,11 @@ def smooth(values: np.ndarray) -> np.ndarray:
 def draw(
     axes: Axes, cells: list[CellRecord], tag: str, color: str, label: str, style: str = "-", thin: bool = True
 ) -> None:
-    """The mean over seeds as a line, their span as a band, if `thin` every seed as a thin line; averaged along the steps."""
+    """The mean over seeds as a line and their span as a band, averaged along the steps.
+
+    Args:
+        thin: whether every seed is a thin line too.
+    """
     over = band(cells, tag)
     if over is None:
         return

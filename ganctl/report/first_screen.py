@@ -1,4 +1,4 @@
-"""The two figures of a report's first screen: samples of the arms side by side, and the mechanism behind the outcome."""
+"""The two figures of a report's first screen: samples of the arms side by side, and the gradients behind them."""
 
 import math
 import textwrap
@@ -26,12 +26,15 @@ LINE = 2  # pixels between the samples of a grid
 MARGIN, TITLE = 8, 26  # pixels between the arms, and above them
 
 PROBED = (
-    "Left: the gradient that each form of J(G) would give the generator at the same weights and noise, whichever the arm was "
-    "trained with. For one sample they differ by the factor D / (1 − D), so minimax loses its gradient where D is sure "
-    "(D(G(z)) near 0). Adam rescales gradients: a smaller norm alone proves no cause. Line: mean over seeds; shaded: their "
-    "span."
+    "Left: the gradient that each form of J(G) would give the generator at the same weights and noise, whichever the "
+    "arm was trained with. For one sample they differ by the factor D / (1 − D), so minimax loses its gradient where D "
+    "is sure (D(G(z)) near 0). Adam rescales gradients: a smaller norm alone proves no cause. Line: mean over seeds; "
+    "shaded: their span."
 )
-UNPROBED = "The gradient of each arm's own J(G), and the distance to the data. No form of J(G) was probed. Line: mean over seeds; shaded: their span."
+UNPROBED = (
+    "The gradient of each arm's own J(G), and the distance to the data. No form of J(G) was probed. Line: mean over "
+    "seeds; shaded: their span."
+)
 FORMS = {"minimax": "J(G) minimax", "nonsaturating": "J(G) non-saturating"}
 
 
@@ -157,7 +160,7 @@ def mechanism(arms: Arms) -> Figure:
     figure.set_figwidth(6.9)
     for panel in axes:
         panel.tick_params(labelsize=8)
-        panel.xaxis.label.set_size(8)
+        panel.xaxis.label.set_fontsize(8)
         panel.locator_params(axis="x", nbins=4)
     if chosen:
         _norms(arms, chosen, axes[:-1])

@@ -55,8 +55,8 @@ def _obstacle(comparison: dict[str, Any], pair: dict[str, Any]) -> str:
         return "seeds failed, and the estimate covers finite differences only"
     if pair["seeds_needed"]:
         return (
-            f"if the difference is what it looks like, {pair['seeds_needed']:,} seeds tell in {statistics.POWER:.0%} of "
-            f"studies, and this one has {pair['seeds']:,}"
+            f"if the difference is what it looks like, {pair['seeds_needed']:,} seeds tell in {statistics.POWER:.0%} "
+            f"of studies, and this one has {pair['seeds']:,}"
         )
     return f"the difference is so small beside its spread that it would take more than {statistics.MOST_SEEDS:,}"
 
@@ -64,8 +64,8 @@ def _obstacle(comparison: dict[str, Any], pair: dict[str, Any]) -> str:
 def _promise(count: int, estimated: bool) -> str:
     if estimated:
         return (
-            f"Roughly {count:,} seeds would tell in {statistics.POWER:.0%} of studies, if the difference is what it looks "
-            "like"
+            f"Roughly {count:,} seeds would tell in {statistics.POWER:.0%} of studies, if the difference is what it "
+            "looks like"
         )
     return f"Fewer than {count:,} seeds can tell nothing, and whether {count:,} would is not known"
 

@@ -109,8 +109,9 @@ def _why(comparison: dict[str, Any], arms: dict[str, list[CellRecord]]) -> str:
     ratios = _named([f"{arm} {_times(numbers.ratio)} at {numbers.fake:.2f}" for arm, numbers in found.items()])
     missing = [arm for arm in arms if arm not in found]
     words = (
-        "The minimax form's gradient relative to the non-saturating form's at the same weights, and D(G(z)) there, in the "
-        f"second half of the runs, medians over seeds: {ratios}{f' (not probed: {_named(missing)})' if missing else ''}"
+        "The minimax form's gradient relative to the non-saturating form's at the same weights, and D(G(z)) there, in "
+        f"the second half of the runs, medians over seeds: {ratios}"
+        f"{f' (not probed: {_named(missing)})' if missing else ''}"
     )
     if weak and strong and len(weak) + len(strong) == len(arms) and _only_loss(comparison) and not missing:
         return f"{words}."
@@ -168,8 +169,8 @@ def _unprobed(arms: dict[str, list[CellRecord]]) -> str:
     cells = [cell for members in arms.values() for cell in members if len(cell.step)]
     if cells and not any(map(probable, cells)):
         return (
-            "No form of J(G) was probed, because under these losses D's output is no probability: the report shows what "
-            "happened, not why."
+            "No form of J(G) was probed, because under these losses D's output is no probability: the report shows "
+            "what happened, not why."
         )
     return "No run was probed in its second half: the report shows what happened, not why."
 
@@ -204,12 +205,13 @@ def rates(comparison: dict[str, Any]) -> str | None:
         return None
     if ahead is None or ahead == lr:
         return (
-            f"D learns at the generator's rate here ({lr:g}); `ganctl compare-losses`, where D learns faster, shows where "
-            "the two forms differ."
+            f"D learns at the generator's rate here ({lr:g}); `ganctl compare-losses`, where D learns faster, shows "
+            "where the two forms differ."
         )
     if ahead > lr:
         here = f"D learns at {ahead / lr:.3g} times the generator's rate here ({ahead:g} against {lr:g})"
         if settings(comparison, comparison["baseline"]).get("data", {}).get("name") == "mnist5k":
-            return f"{here}; at equal rates both forms live, and `ganctl compare-losses loss=minimax,nonsaturating` shows that."
+            command = "`ganctl compare-losses loss=minimax,nonsaturating`"
+            return f"{here}; at equal rates both forms live, and {command} shows that."
         return f"{here}; the same command with optim.discriminator_lr={lr:g} shows how the forms do at equal rates."
     return None
