@@ -98,7 +98,7 @@ def _why(comparison: dict[str, Any], arms: dict[str, list[CellRecord]]) -> str:
         return _unprobed(arms)
     if _same_gradient(losses):
         names = " and ".join(dict.fromkeys(str(loss.get("name")) for loss in losses.values()))
-        opinions = _named([f"{arm} {numbers.fake:.2f}" for arm, numbers in found.items()])
+        opinions = _named([f"{arm} {_digits(numbers.fake)}" for arm, numbers in found.items()])
         return (
             f"All arms give the generator the gradient of the same J(G) ({names}), so its form explains no difference "
             f"between them; D(G(z)) in the second half of the runs, median over seeds: {opinions}."
@@ -106,7 +106,9 @@ def _why(comparison: dict[str, Any], arms: dict[str, list[CellRecord]]) -> str:
     weak, strong = ([arm for arm in arms if losses[arm].get("name") in forms] for forms in ({WEAK}, STRONG))
     if len(arms) == 2 and len(weak) == len(strong) == 1 and _only_loss(comparison) and weak[0] in found:
         return _two_forms(comparison, weak[0], strong[0], found)
-    ratios = _named([f"{arm} {_times(numbers.ratio)} at {numbers.fake:.2f}" for arm, numbers in found.items()])
+    ratios = _named(
+        [f"{arm} {_digits(numbers.ratio)} times at {_digits(numbers.fake)}" for arm, numbers in found.items()]
+    )
     missing = [arm for arm in arms if arm not in found]
     words = (
         "The minimax form's gradient relative to the non-saturating form's at the same weights, and D(G(z)) there, in "
@@ -123,16 +125,17 @@ def _two_forms(comparison: dict[str, Any], weak: str, strong: str, found: dict[s
     numbers = found[weak]
     beside = ""
     if strong in found:
-        beside = f"in the {strong} runs {found[strong].fake:.2f} and {_times(found[strong].ratio)}; "
+        beside = f"in the {strong} runs {_digits(found[strong].fake)} and {_digits(found[strong].ratio)} times; "
     return (
-        f"In the {weak} runs D(G(z)) was {numbers.fake:.2f}, and there the minimax form's gradient was "
-        f"{_times(numbers.ratio)} the non-saturating form's ({beside}second half of the runs, medians over seeds): "
-        f"{_bearing(comparison, weak, strong, numbers)}."
+        f"In the {weak} runs D(G(z)) was {_digits(numbers.fake)}, and there the minimax form's gradient was "
+        f"{_digits(numbers.ratio)} times the non-saturating form's ({beside}second half of the runs, medians over "
+        f"seeds): {_bearing(comparison, weak, strong, numbers)}."
     )
 
 
-def _times(ratio: float) -> str:
-    return f"{ratio:.2f} times" if ratio >= 0.1 else f"{ratio:.2g} times"
+def _digits(value: float) -> str:
+    """Two digits of a ratio or a probability, however small it is."""
+    return f"{value:.2f}" if value >= 0.1 or value == 0 else f"{value:.2g}"
 
 
 def _bearing(comparison: dict[str, Any], weak: str, strong: str, numbers: Saturation) -> str:

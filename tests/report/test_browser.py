@@ -123,7 +123,7 @@ def test_the_first_screen_of_two_arms_tells_the_story(two_arms, tmp_path):
     assert (samples, mechanism) == ("samples side by side", "mechanism")
     assert said[0].startswith("On average the distance") and why[0].startswith("In the minimax runs D(G(z)) was")
     assert found["verdict"] < left[2]
-    assert all(0 <= start and end <= 1400 and bottom < 900 for _, start, end, _, bottom in found["first"])
+    assert all(start >= 0 and end <= 1400 and bottom < 900 for _, start, end, _, bottom in found["first"])
     assert left[1] < right[0] and right[2] < left[3]  # side by side
     assert found["narrowed"] == 0  # a pixel is a pixel
     assert found["table"] < 900
