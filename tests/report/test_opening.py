@@ -211,6 +211,7 @@ def test_a_clear_verdict_needs_no_command():
 def test_where_no_number_of_seeds_is_known_to_tell_it_says_so():
     equal = [cell(arm, seed, 0.1 + seed) for arm in ("one", "two") for seed in range(6)]
     assert study(equal)["would_tell"].endswith("tell two from one: they came to the same outcome at every seed.")
+    assert "`" not in study([each for each in equal if each.seed < 2])["would_tell"]  # and so did no number of seeds
     noise = np.tile([1.0, -1.0], 4)
     tiny = [cell("one", s, 5.0) for s in range(8)] + [cell("two", s, 5.001 + noise[s]) for s in range(8)]
     assert "take more than 1,000" in study(tiny)["would_tell"]
