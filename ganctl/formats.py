@@ -34,3 +34,15 @@ def amount(value: float | None) -> str:
         if abs(value) >= 10**power:
             return f"{value / 10**power:.3g} {unit}"
     return f"{value:g}"
+
+
+def roughly(seconds: float) -> str:
+    """An estimated duration in words: about 40 seconds, about 5 minutes, about 2.5 hours, about 3 days."""
+    if seconds < 55:
+        return f"about {max(5, round(seconds / 5) * 5)} seconds"
+    for size, unit, limit in ((60, "minute", 90), (3600, "hour", 36)):
+        if seconds < size * limit:
+            found = max(1.0, round(seconds / size, 1 if unit == "hour" and seconds < 10 * size else None))
+            return f"about {found:g} {unit}{'' if found == 1 else 's'}"
+    days = round(seconds / 86400)
+    return f"about {days:,} days"

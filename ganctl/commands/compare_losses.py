@@ -53,9 +53,10 @@ def _run(study: Study, evaluators: CellEvaluators, steps: dict[str, int], costs:
     baseline = next(iter(before.get("arms") or study.arms))
     if baseline != next(iter(study.arms)):
         say(f"note: the baseline stays {baseline}, as this comparison began; for another give another name=")
-    threads, jobs = _shared_out(study, before, on_cpu)
+    threads, room = _shared_out(study, before, on_cpu)
+    jobs = min(room, max(1, sum(not cell.settled for cell in study.cells)))
     study = study.with_threads(threads)
-    _write(study, before, costs, threads)
+    _write(study, before, costs, threads, room)
     if study.trials:
         study = study.tuned(_tune(study, jobs, steps, evaluators)).with_threads(threads)
         steps, costs, _ = _prepared(study, evaluators)
@@ -131,8 +132,7 @@ def _is_comparison(values: Any) -> bool:
         and all(map(_is_arm, values["arms"].values()))
         and all(map(_is_text, values.get("commands", [])))
         and all(isinstance(settings, dict) for settings in values["definition"].values())
-        and type(values.get("threads", 1)) is int
-        and values.get("threads", 1) > 0
+        and all(type(values.get(key, 1)) is int and values.get(key, 1) > 0 for key in ("threads", "jobs"))
         and _is_text(values.get("created", ""))
         and isinstance(values.get("rules", {}), dict)
     )
@@ -175,20 +175,21 @@ def _check_outcome(study: Study, experiment: Experiment) -> None:
 
 
 def _shared_out(study: Study, before: dict[str, Any], on_cpu: bool) -> tuple[int, int]:
-    """Threads a cell and cells at once.
+    """Threads a cell, and how many cells there is room for at once.
 
     Cells side by side use the cores better than threads of one cell do, so there are as many as there are cores. The
     number of threads changes the last digits of every sum, so a study keeps the number that it began with.
     """
     waiting = sum(not cell.settled for cell in study.cells)
     cores = available_cores()
-    known = before.get("threads", 1 if before else None)
-    jobs = study.base.jobs or (max(1, min(cores // (study.base.threads or known or 1), waiting)) if on_cpu else 1)
-    jobs = min(jobs, max(1, waiting))
-    return study.base.threads or known or max(1, cores // jobs), jobs
+    threads = study.base.threads or before.get("threads", 1 if before else None)
+    if threads is None:
+        jobs = study.base.jobs or (min(cores, waiting) if on_cpu else 1)
+        threads = max(1, cores // max(1, min(jobs, waiting)))
+    return threads, study.base.jobs or (max(1, cores // threads) if on_cpu else 1)
 
 
-def _write(study: Study, before: dict[str, Any], costs: dict[str, Any], threads: int) -> None:
+def _write(study: Study, before: dict[str, Any], costs: dict[str, Any], threads: int, room: int) -> None:
     """Makes the comparison's folder or takes up the one that is there, with the arms and seeds that it had."""
     arms: dict[str, Any] = before.get("arms", {})
     for cell in study.cells:
@@ -204,6 +205,7 @@ def _write(study: Study, before: dict[str, Any], costs: dict[str, Any], threads:
         "created": before.get("created") or now(),
         "versions": versions(),
         "threads": threads,
+        "jobs": room,
         "rules": study.rules,
         "published": study.base.compare.published,
         "source": study.base.compare.source,

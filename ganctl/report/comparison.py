@@ -11,11 +11,12 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from ganctl.files import write_atomically
-from ganctl.report import curves, dots, grids
+from ganctl.report import curves, dots, first_screen, grids
 from ganctl.report.collect import CellRecord, collect
 from ganctl.report.drawing import Arms
-from ganctl.report.judgement import judge
+from ganctl.report.judgement import comparable, judge
 from ganctl.report.measured import reach, unify
+from ganctl.report.opening import opening
 from ganctl.report.pages import Drawing, html, markdown
 from ganctl.report.stories import facts
 
@@ -115,6 +116,7 @@ def write_report(path: Path) -> dict[str, Any]:
         "mean over the logged steps within one epoch of the end; of measurements, where the cell is judged"
     )
     judge(comparison, cells)
+    opening(comparison, cells)
     write_atomically(path / "comparison.json", json.dumps(comparison, indent=2, allow_nan=False) + "\n")
     write_atomically(path / "comparison.csv", _csv(comparison, cells))
     drawn = _draw(path / "figures", comparison, cells)
@@ -142,20 +144,25 @@ def _draw(folder: Path, comparison: dict[str, Any], cells: list[CellRecord]) -> 
     # Between two dollars matplotlib would read a formula.
     arms = {arm.replace("$", r"\$"): [cell for cell in cells if cell.arm == arm] for arm in comparison["arms"]}
     tags = {tag for cell in cells for tag in cell.series}
-    drawn = []
+    opened = first_screen.figures(comparison, arms, comparable(comparison, cells))
+    drawn = [_save(folder, each.name, each.figure, "first", each.caption) for each in opened]
     for name, (part, draw, caption) in FIGURES.items():
         if name == "metrics" and not curves.measured_often(arms):
             continue
         if not tags or NEEDED.get(name, next(iter(tags))) not in tags:
             continue
-        figure = draw(arms)
-        files = {"png": _file(figure, "png")}
-        figure.set_layout_engine("none")  # the panels stay where the first drawing has put them
-        files["svg"] = _file(figure, "svg")
-        for kind, content in files.items():
-            write_atomically(folder / f"{name}.{kind}", content)
-        drawn.append(Drawing(name, part, caption, files["png"]))
+        drawn.append(_save(folder, name, draw(arms), part, caption))
     return drawn
+
+
+def _save(folder: Path, name: str, figure: Figure, part: str, caption: str) -> Drawing:
+    """Writes a figure as PNG and SVG."""
+    files = {"png": _file(figure, "png")}
+    figure.set_layout_engine("none")  # the panels stay where the first drawing has put them
+    files["svg"] = _file(figure, "svg")
+    for kind, content in files.items():
+        write_atomically(folder / f"{name}.{kind}", content)
+    return Drawing(name, part, caption, files["png"])
 
 
 def _file(figure: Figure, kind: str) -> bytes:

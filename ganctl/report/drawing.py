@@ -71,8 +71,14 @@ def smooth(values: np.ndarray) -> np.ndarray:
     return np.where(present, average, np.nan)
 
 
-def draw(axes: Axes, cells: list[CellRecord], tag: str, color: str, label: str, style: str = "-") -> None:
-    """The mean over seeds as a line, every seed as a thin one, their span as a band; averaged along the steps."""
+def draw(
+    axes: Axes, cells: list[CellRecord], tag: str, color: str, label: str, style: str = "-", thin: bool = True
+) -> None:
+    """The mean over seeds as a line and their span as a band, averaged along the steps.
+
+    Args:
+        thin: whether every seed is a thin line too.
+    """
     over = band(cells, tag)
     if over is None:
         return
@@ -81,7 +87,7 @@ def draw(axes: Axes, cells: list[CellRecord], tag: str, color: str, label: str, 
         complete = np.isfinite(rows).all(axis=0)
         low, high = rows[:, complete].min(axis=0), rows[:, complete].max(axis=0)
         axes.fill_between(over.step[complete], low, high, color=color, alpha=0.18, linewidth=0)
-        for row in rows:
+        for row in rows if thin else []:
             axes.plot(over.step, row, color=color, linewidth=0.6, alpha=0.6, linestyle=style)
     # A curve of a few measurements shows where they are, and a name that begins with _ would be left out of the legend.
     marker = "o" if len(over.step) <= 12 else None

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from ganctl.choices import describe, groups
 from ganctl.formats import clock, number
@@ -74,13 +75,28 @@ def _environment(autoescape: bool) -> Environment:
         loader=PackageLoader("ganctl.report", "."), autoescape=autoescape, undefined=StrictUndefined,
         trim_blocks=not autoescape, lstrip_blocks=not autoescape, keep_trailing_newline=True,
     )  # fmt: skip
-    environment.filters |= {"number": number, "clock": clock, "rate": rate, "cell": _cell, "code": _code}
+    environment.filters |= {
+        "number": number,
+        "clock": clock,
+        "rate": rate,
+        "cell": _cell,
+        "code": _code,
+        "ticked": _ticked,
+    }
     return environment
 
 
 def _cell(text: Any) -> str:
     """A user's words in a cell of a Markdown table."""
     return str(text).replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
+
+
+def _ticked(text: str) -> Markup:
+    """A sentence in HTML, with what stands between backticks, a command, as code."""
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if place % 2 else escape(part)
+        for place, part in enumerate(text.split("`"))
+    )
 
 
 def _code(lines: list[str]) -> str:
@@ -113,7 +129,7 @@ def _view(comparison: dict[str, Any], cells: list[CellRecord], drawn: list[Drawi
         "fairness": fairness(comparison, cells),
         "figures": {
             part: [figure for figure in drawn if figure.part == part]
-            for part in ("outcome", "results", "curves", "evidence")
+            for part in ("first", "outcome", "results", "curves", "evidence")
         },
         "wrong": [cell for cell in cells if not ended(cell) or unhealthy(cell)],
     }

@@ -4,6 +4,7 @@ import numpy as np
 
 from ganctl.diagnosis import SURE
 from ganctl.report.collect import CellRecord
+from ganctl.report.saturation import HALF, probed, ratios
 
 
 def facts(cell: CellRecord) -> dict[str, float]:
@@ -83,23 +84,21 @@ def _modes(cell: CellRecord, final: dict[str, float]) -> str:
 
 def reason(cell: CellRecord) -> str:
     """What the probes of a run say of the forms of J(G) at its weights; empty where it has none."""
-    if "evidence/norm_own" not in cell.series:
+    rows = probed(cell)
+    if not len(rows):
         return ""
-    there = np.isfinite(cell.series["evidence/norm_own"])
-    step = cell.step[there]
-    minimax, other, sure = (
-        cell.series[f"evidence/{tag}"][there] for tag in ("norm_minimax", "norm_nonsaturating", "sure_share")
-    )
-    ratio = minimax / np.maximum(other, np.finfo(float).tiny)
+    ratio, step, sure = ratios(cell), cell.step[rows], cell.series["evidence/sure_share"][rows]
     lowest = int(ratio.argmin())
     words = (
         f"At the weights of this run, the minimax form would have given the generator {_times(ratio[lowest])} the "
         f"gradient of the non-saturating form at step {step[lowest]:,}, where D(G(z)) was below {SURE} for "
         f"{sure[lowest]:.0%} of the samples, and {_times(ratio[-1])} at the end."
     )
-    if sure.max() == 0:
-        words += " D was never sure of a sample, so neither form saturated: this run cannot show where they differ."
-    cosine = cell.series.get("evidence/cosine_minimax_nonsaturating", np.full(len(there), np.nan))
+    if ratio[lowest] >= HALF and ratio.max() <= 1 / HALF:
+        words += (
+            " Neither form ever lost half of its gradient to the other, so this run shows little of where they differ."
+        )
+    cosine = cell.series.get("evidence/cosine_minimax_nonsaturating", np.full(len(cell.step), np.nan))
     cosine = cosine[np.isfinite(cosine)]
     if len(cosine):
         words += f" The cosine between the two gradients was {np.median(cosine):.2f} (median)."

@@ -39,5 +39,6 @@ def print_table(comparison: dict[str, Any]) -> None:
         table.add_section()
     console.print(table)
     console.print(comparison["verdict"]["headline"], style="bold", markup=False, highlight=False)
-    for sentence in comparison["verdict"]["sentences"]:
+    verdict = comparison["verdict"]
+    for sentence in filter(None, [verdict["would_tell"], *verdict["sentences"]]):
         console.print(sentence, markup=False, highlight=False)

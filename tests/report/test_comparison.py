@@ -98,7 +98,7 @@ def test_the_page_escapes_names_and_shows_published_numbers(comparison):
 def test_figures_are_drawn_and_not_blank(comparison):
     write_report(comparison)
     figures = sorted((comparison / "figures").glob("*.png"))
-    assert len(figures) == 6 and {file.stem for file in figures} == {
+    assert len(figures) == 8 and {file.stem for file in figures} == {
         file.stem for file in (comparison / "figures").glob("*.svg")
     }
     for file in figures:
@@ -150,7 +150,7 @@ def many(tmp_path):
 def test_many_arms_on_a_density_are_drawn_without_a_warning_and_counted(many):
     write_report(many)
     figures = sorted(file.stem for file in (many / "figures").glob("*.png"))
-    assert "modes" in figures and len(figures) == 7
+    assert "modes" in figures and len(figures) == 9
     page = (many / "report.html").read_text()
     assert "<th>modes</th>" in page and "<td>11</td>" in page
     # What the arm's parts are, and its setting.

@@ -1,0 +1,115 @@
+"""What would tell where a comparison cannot: the command that continues it, and about how long that takes."""
+
+import shlex
+import statistics as stdlib
+from typing import Any
+
+from ganctl.formats import roughly
+from ganctl.report import statistics
+from ganctl.report.collect import CellRecord, ended
+
+MOST_LISTED = 20  # seeds that a command lists one by one; more are a range
+# Words of a command that do not tell one study from another, so that two commands that differ in them are one.
+INCIDENTAL = ("seed=", "jobs=", "threads=", "device=")
+
+
+def would_tell(comparison: dict[str, Any], cells: list[CellRecord]) -> str | None:
+    """Which command would tell, and how long it would take; why none is known to; None if nothing is left to tell."""
+    baseline = comparison["baseline"]
+    judged = [pair for pair in comparison["pairs"] if pair["first"] == baseline and "verdict" in pair]
+    open_pairs = [pair for pair in judged if pair["verdict"] == "cannot tell"]
+    if not open_pairs:
+        return None
+    fewest = statistics.fewest_seeds(len(judged))
+    counts = {pair["second"]: _seeds_for(pair, fewest) for pair in open_pairs}
+    words = [
+        f"No number of seeds is known to tell {pair['second']} from {baseline}: {_obstacle(comparison, pair)}."
+        for pair in open_pairs
+        if counts[pair["second"]] is None
+    ]
+    known = [count for count in counts.values() if count is not None]
+    if known:
+        estimated = all(pair["seeds_needed"] for pair in open_pairs if counts[pair["second"]])
+        words.insert(0, f"{_promise(max(known), estimated)}: {_continuation(comparison, cells, max(known))}")
+        if any(pair["enough"] and counts[pair["second"]] for pair in open_pairs):
+            words.append("A study that is judged again as it grows errs more often (docs/statistics.md).")
+    return " ".join(words)
+
+
+def _seeds_for(pair: dict[str, Any], fewest: int) -> int | None:
+    """How many seeds would tell this pair; None if no number is known."""
+    needed: int | None = pair["seeds_needed"]
+    if pair["equal"]:
+        return None
+    if not pair["enough"]:
+        return max(fewest, needed or fewest)
+    return needed if needed and needed > pair["seeds"] else None
+
+
+def _obstacle(comparison: dict[str, Any], pair: dict[str, Any]) -> str:
+    """Why no number of seeds is known to tell a pair that has enough of them, or is equal."""
+    if pair["equal"]:
+        return "they came to the same outcome at every seed"
+    summaries = [comparison["arms"][pair[side]]["summary"] for side in ("first", "second")]
+    if any(summary["outcome"]["count"] < summary["seeds"] for summary in summaries):
+        return "seeds failed, and the estimate covers finite differences only"
+    if pair["seeds_needed"]:
+        return (
+            f"if the difference is what it looks like, {pair['seeds_needed']:,} seeds tell in {statistics.POWER:.0%} "
+            f"of studies, and this one has {pair['seeds']:,}"
+        )
+    return f"the difference is so small beside its spread that it would take more than {statistics.MOST_SEEDS:,}"
+
+
+def _promise(count: int, estimated: bool) -> str:
+    if estimated:
+        return (
+            f"Roughly {count:,} seeds would tell in {statistics.POWER:.0%} of studies, if the difference is what it "
+            "looks like"
+        )
+    return f"Fewer than {count:,} seeds can tell nothing, and whether {count:,} would is not known"
+
+
+def _continuation(comparison: dict[str, Any], cells: list[CellRecord], count: int) -> str:
+    """The commands, with their time in brackets."""
+    seeds = _grown({cell.seed for cell in cells}, count)
+    commands = " and ".join(f"`{line}`" for line in _commands(comparison, seeds))
+    missing = {
+        arm: len({*seeds} - {cell.seed for cell in cells if cell.arm == arm and ended(cell)})
+        for arm in comparison["arms"]
+    }
+    further, jobs = sum(missing.values()), comparison.get("jobs", 1)
+    seconds = _seconds(comparison, missing)
+    time = f"{roughly(seconds / min(jobs, further))}, " if seconds else ""
+    cells_words = f"{further:,} further cell{'s' if further > 1 else ''}{f', {jobs} at a time' if jobs > 1 else ''}"
+    return f"{commands} ({time}{cells_words}; finished cells are kept)."
+
+
+def _grown(seeds: set[int], count: int) -> list[int]:
+    """The seeds that are there and the smallest others, `count` in all."""
+    grown, seed = {*seeds}, 0
+    while len(grown) < count:
+        grown.add(seed)
+        seed += 1
+    return sorted(grown)
+
+
+def _commands(comparison: dict[str, Any], seeds: list[int]) -> list[str]:
+    """The study's own commands with these seeds, the newest of those that differ in nothing else."""
+    listed = ",".join(map(str, seeds))
+    if len(seeds) > MOST_LISTED and seeds == [*range(len(seeds))]:
+        listed = f"range(0,{len(seeds)})"
+    found: dict[tuple[str, ...], str] = {}
+    for line in comparison["commands"]:
+        words = [word for word in shlex.split(line) if not word.startswith("seed=")]
+        found[tuple(word for word in words if not word.startswith(INCIDENTAL))] = shlex.join([*words, f"seed={listed}"])
+    return [*found.values()] or [f"ganctl compare-losses seed={listed}"]
+
+
+def _seconds(comparison: dict[str, Any], missing: dict[str, int]) -> float:
+    """Training time of the missing cells one after another; 0 if no cell was ever timed."""
+    medians = {arm: values["summary"]["seconds"] for arm, values in comparison["arms"].items()}
+    known = [seconds for seconds in medians.values() if seconds]
+    if not known:
+        return 0.0
+    return sum(count * (medians[arm] or stdlib.median(known)) for arm, count in missing.items())

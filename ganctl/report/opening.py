@@ -1,0 +1,220 @@
+"""What the first screen of a report says below its verdict: what happened and why, as far as the numbers carry."""
+
+from typing import Any
+
+from ganctl.formats import number
+from ganctl.report.collect import CellRecord
+from ganctl.report.fairness import settings
+from ganctl.report.further import would_tell
+from ganctl.report.judgement import LABELS, comparable
+from ganctl.report.saturation import Saturation, saturation
+from ganctl.report.stories import probable
+from ganctl.schema import OUTCOMES
+
+WEAK = "minimax"  # the form of J(G) whose gradient vanishes where D is sure
+STRONG = {"minimax_swapped", "nonsaturating"}  # the two, of equal gradient, that were made to keep it
+MOST_NAMED = 4  # arms that a sentence names
+
+
+def opening(comparison: dict[str, Any], cells: list[CellRecord]) -> None:
+    """Adds to the verdict "story", two sentences, and "rates" and "would_tell", each a text or None."""
+    arms = {arm: [cell for cell in cells if cell.arm == arm] for arm in comparison["arms"]}
+    comparison["verdict"] |= {
+        "story": [_what(comparison, comparable(comparison, cells)), _why(comparison, arms)],
+        "rates": rates(comparison),
+        "would_tell": would_tell(comparison, cells),
+    }
+
+
+def _named(parts: list[str], joint: str = ", ") -> str:
+    more = len(parts) - MOST_NAMED
+    return joint.join(parts if more <= 0 else [*parts[:MOST_NAMED], f"and {more} more"])
+
+
+def _what(comparison: dict[str, Any], one_scale: bool) -> str:
+    """The mean outcomes, at how many seeds each arm was better than the first, and how many runs went wrong."""
+    outcome, baseline = comparison["rules"]["outcome"], comparison["baseline"]
+    summaries = {arm: values["summary"] for arm, values in comparison["arms"].items()}
+    if not any(summary["seeds"] for summary in summaries.values()):
+        return "No run has an outcome yet."
+    label, better = LABELS[outcome], "lower" if OUTCOMES[outcome] else "higher"
+    pairs = [pair for pair in comparison["pairs"] if pair["first"] == baseline and pair.get("seeds")]
+    if len(summaries) == 2:
+        means = " and ".join(f"{_mean(summary)} for {arm}" for arm, summary in summaries.items())
+        told = "".join(f", and {_winner(pair)}" for pair in pairs)
+    else:
+        means = _named([f"{_mean(summary)} for {arm}" for arm, summary in summaries.items()])
+        wins = [f"{pair['second']} at {pair['wins'] * pair['seeds']:g} of {pair['seeds']} seeds" for pair in pairs]
+        told = f"; better than {baseline}: {_named(wins)}" if wins else ""
+    words = f"On average the {label} came to {means} ({better} is better){told}"
+    if not one_scale:
+        words += "; each has its own data, so these do not compare"
+    return f"{words}; {_health(summaries)}."
+
+
+def _winner(pair: dict[str, Any]) -> str:
+    """At how many seeds the arm that won more of them was better; a tie counts half."""
+    arm, share = (pair["second"], pair["wins"]) if pair["wins"] >= 0.5 else (pair["first"], 1 - pair["wins"])
+    return f"{arm} was better at {share * pair['seeds']:g} of {pair['seeds']} seeds"
+
+
+def _mean(summary: dict[str, Any]) -> str:
+    spread, seeds = summary["outcome"], summary["seeds"]
+    if not spread["count"]:
+        return "none (every seed failed)" if seeds else "not run"
+    part = f" (of the {spread['count']} of {seeds} seeds that did not fail)" if spread["count"] < seeds else ""
+    return f"{number(spread['mean'])}{part}"
+
+
+def _health(summaries: dict[str, dict[str, Any]]) -> str:
+    """How many runs of each arm went wrong, and what the diagnosis called it."""
+    examined = sum(summary["examined"] for summary in summaries.values())
+    wrong = {arm: summary for arm, summary in summaries.items() if summary["unhealthy"]}
+    if not examined:
+        return "the runs were too short for a diagnosis"
+    if not wrong:
+        return "no run failed, and no diagnosis found anything"
+    parts = [
+        f"{summary['unhealthy']} of {summary['examined']} runs of {arm} "
+        f"({', '.join(f'{_plain(kind)} {count}' for kind, count in summary['kinds'].items())})"
+        for arm, summary in wrong.items()
+    ]
+    if sum(summary["unhealthy"] for summary in wrong.values()) == examined:
+        return f"every run went wrong, so this compares failures: {_named(parts)}"
+    healthy = [arm for arm, summary in summaries.items() if summary["examined"] and not summary["unhealthy"]]
+    return f"went wrong: {_named(parts)}{f', none of {_named(healthy)}' if healthy else ''}"
+
+
+def _plain(kind: str) -> str:
+    """A verdict of the diagnosis as words."""
+    return kind.replace("_", " ")
+
+
+def _why(comparison: dict[str, Any], arms: dict[str, list[CellRecord]]) -> str:
+    """What the probes say of the forms of J(G), and whether that bears on the outcome."""
+    found = {arm: numbers for arm, cells in arms.items() if (numbers := saturation(cells))}
+    losses = {arm: _loss(comparison, arm) for arm in arms}
+    if not found:
+        return _unprobed(arms)
+    if _same_gradient(losses):
+        names = " and ".join(dict.fromkeys(str(loss.get("name")) for loss in losses.values()))
+        opinions = _named([f"{arm} {_digits(numbers.fake)}" for arm, numbers in found.items()])
+        return (
+            f"All arms give the generator the gradient of the same J(G) ({names}), so its form explains no difference "
+            f"between them; D(G(z)) in the second half of the runs, median over seeds: {opinions}."
+        )
+    weak, strong = ([arm for arm in arms if losses[arm].get("name") in forms] for forms in ({WEAK}, STRONG))
+    if len(arms) == 2 and len(weak) == len(strong) == 1 and _only_loss(comparison) and weak[0] in found:
+        return _two_forms(comparison, weak[0], strong[0], found)
+    ratios = _named(
+        [f"{arm} {_digits(numbers.ratio)} times at {_digits(numbers.fake)}" for arm, numbers in found.items()]
+    )
+    missing = [arm for arm in arms if arm not in found]
+    words = (
+        "The minimax form's gradient relative to the non-saturating form's at the same weights, and D(G(z)) there, in "
+        f"the second half of the runs, medians over seeds: {ratios}"
+        f"{f' (not probed: {_named(missing)})' if missing else ''}"
+    )
+    if weak and strong and len(weak) + len(strong) == len(arms) and _only_loss(comparison) and not missing:
+        return f"{words}."
+    return f"{words}; the arms differ in more than the form of J(G), so this does not explain their outcomes."
+
+
+def _two_forms(comparison: dict[str, Any], weak: str, strong: str, found: dict[str, Saturation]) -> str:
+    """The forms of J(G) against each other, nothing else being different."""
+    numbers = found[weak]
+    beside = ""
+    if strong in found:
+        beside = f"in the {strong} runs {_digits(found[strong].fake)} and {_digits(found[strong].ratio)} times; "
+    return (
+        f"In the {weak} runs D(G(z)) was {_digits(numbers.fake)}, and there the minimax form's gradient was "
+        f"{_digits(numbers.ratio)} times the non-saturating form's ({beside}second half of the runs, medians over "
+        f"seeds): {_bearing(comparison, weak, strong, numbers)}."
+    )
+
+
+def _digits(value: float) -> str:
+    """Two digits of a ratio or a probability, however small it is."""
+    return f"{value:.2f}" if value >= 0.1 or value == 0 else f"{value:.2g}"
+
+
+def _bearing(comparison: dict[str, Any], weak: str, strong: str, numbers: Saturation) -> str:
+    """Whether the lost gradient goes with the outcome. That it causes it, no probe can show."""
+    summaries = [values["summary"] for values in comparison["arms"].values()]
+    examined = sum(summary["examined"] for summary in summaries)
+    if examined and examined == sum(summary["unhealthy"] for summary in summaries):
+        return "every run went wrong, so the outcome ranks failures and cannot say what that gradient did"
+    lost = "more than half of it was lost" + (
+        f" at {numbers.halved} of {numbers.seeds} seeds" if numbers.halved < numbers.seeds else " at every seed"
+    )
+    better = _better(comparison)
+    if numbers.saturated:
+        return {
+            strong: f"{lost}, and minimax came out worse, as saturation predicts",
+            weak: f"{lost}, yet minimax came out better, so saturation did not decide this study",
+        }.get(better or "", f"{lost}, but the outcomes cannot tell whether that mattered")
+    kept = "minimax kept at least half of it"
+    return {
+        strong: f"{kept}, so saturation does not explain why it came out worse",
+        weak: f"{kept}, and came out better",
+    }.get(better or "", f"{kept}, so this study shows little of where the two forms differ")
+
+
+def _better(comparison: dict[str, Any]) -> str | None:
+    """The better of two arms; None if nobody can tell."""
+    (pair,) = comparison["pairs"]
+    verdict = pair.get("verdict")
+    return {"better": pair["second"], "worse": pair["first"]}.get(verdict)
+
+
+def _unprobed(arms: dict[str, list[CellRecord]]) -> str:
+    """Why there is no evidence."""
+    cells = [cell for members in arms.values() for cell in members if len(cell.step)]
+    if cells and not any(map(probable, cells)):
+        return (
+            "No form of J(G) was probed, because under these losses D's output is no probability: the report shows "
+            "what happened, not why."
+        )
+    return "No run was probed in its second half: the report shows what happened, not why."
+
+
+def _loss(comparison: dict[str, Any], arm: str) -> dict[str, Any]:
+    loss = settings(comparison, arm).get("loss")
+    return loss if isinstance(loss, dict) else {}
+
+
+def _same_gradient(losses: dict[str, dict[str, Any]]) -> bool:
+    """Whether all arms minimize one J(G), or its two strong forms with the same options, whose gradients are equal."""
+    names = {loss.get("name") for loss in losses.values()}
+    options = {repr({**loss, "name": None}) for loss in losses.values()}
+    return len(options) == 1 and (len(names) == 1 or names == STRONG)
+
+
+def _only_loss(comparison: dict[str, Any]) -> bool:
+    """Whether the arms differ in the name of the loss alone."""
+    rest = [settings(comparison, arm) for arm in comparison["arms"]]
+    return len({repr({**each, "loss": {**_loss(comparison, arm), "name": None}})
+                for arm, each in zip(comparison["arms"], rest, strict=True)}) == 1  # fmt: skip
+
+
+def rates(comparison: dict[str, Any]) -> str | None:
+    """For a study of the two forms of J(G) alone: how fast D learns, and which command shows the other case."""
+    names = {_loss(comparison, arm).get("name") for arm in comparison["arms"]}
+    if not (WEAK in names and names & STRONG and names <= {WEAK} | STRONG and _only_loss(comparison)):
+        return None
+    optim = settings(comparison, comparison["baseline"]).get("optim", {})
+    lr, ahead = optim.get("lr"), optim.get("discriminator_lr")
+    if lr is None:
+        return None
+    if ahead is None or ahead == lr:
+        return (
+            f"D learns at the generator's rate here ({lr:g}); `ganctl compare-losses`, where D learns faster, shows "
+            "where the two forms differ."
+        )
+    if ahead > lr:
+        here = f"D learns at {ahead / lr:.3g} times the generator's rate here ({ahead:g} against {lr:g})"
+        if settings(comparison, comparison["baseline"]).get("data", {}).get("name") == "mnist5k":
+            command = "`ganctl compare-losses loss=minimax,nonsaturating`"
+            return f"{here}; at equal rates both forms live, and {command} shows that."
+        return f"{here}; the same command with optim.discriminator_lr={lr:g} shows how the forms do at equal rates."
+    return None
