@@ -30,7 +30,7 @@ from tests.commands_in_docs import (
     snippets_of,
     unique,
 )
-from tests.conftest import FULL_DATA, TINY
+from tests.conftest import FULL_DATA, TINY_NETWORKS
 
 COMMANDS = all_commands()
 TO_BUILD = unique([each for each in COMMANDS if is_planned(each)])
@@ -49,7 +49,7 @@ GAMES = {
     "--reconstruct": "aae",
 }
 TINY_GAME = [
-    "model=mlp", *TINY[:3], "steps=2", "batch_size=20", "threads=1", "sample_every=2", "checkpoint_every=2",
+    *TINY_NETWORKS, "steps=2", "batch_size=20", "threads=1", "sample_every=2", "checkpoint_every=2",
 ]  # fmt: skip
 
 
