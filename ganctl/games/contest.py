@@ -1,6 +1,7 @@
 """A discriminator and the two sides of an adversarial loss: what every game with one shares."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -81,14 +82,16 @@ class Contest:
         return Judged(self.discriminator.logit(features, *told).float(), features)  # type: ignore[operator]
 
     def judge(self, real: Tensor, fake: Tensor, given: Tensor | None = None) -> tuple[Judged, Judged]:
-        """Both kinds of samples, in one pass where no layer lets samples see each other.
+        """Both kinds of samples, in one pass where no layer lets them see each other, or batch norm keeps them apart.
 
         Args:
             given: [N, K] of both: the classes that real samples have and generated ones should have.
         """
-        if getattr(self.discriminator, "mixes_batch", True):
+        parts = getattr(self.discriminator, "takes_parts", False)
+        if getattr(self.discriminator, "mixes_batch", True) and not parts:
             return self.look(real, given), self.look(fake, given)
-        both = self.look(torch.cat([real, fake.to(real.dtype)]), None if given is None else given.repeat(2, 1))
+        with self.discriminator.parted(2) if parts else nullcontext():  # type: ignore[operator]
+            both = self.look(torch.cat([real, fake.to(real.dtype)]), None if given is None else given.repeat(2, 1))
         first = Judged(both.logits[: len(real)], None if both.features is None else both.features[: len(real)])
         return first, Judged(both.logits[len(real) :], None if both.features is None else both.features[len(real) :])
 

@@ -7,7 +7,8 @@ weights from N(0, 0.02).
 Weights and maps have the channels last in memory, where convolutions of few channels are fast (docs/performance.md).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -21,10 +22,21 @@ from ganctl.models.layers import OUTPUT_RANGES, OUTPUTS, normalize_spectrum_
 from ganctl.models.mlp import MlpDiscriminator
 from ganctl.models.wiring import PLAIN, ConditionalBatchNorm, Conditioned, Projection, Wiring, head
 
+
+class PartedBatchNorm(nn.BatchNorm2d):
+    """Batch norm that takes each of `parts` equal shares of its input for a batch, one after the other."""
+
+    parts = 1
+
+    def forward(self, x: Tensor) -> Tensor:
+        normalize = super().forward
+        return normalize(x) if self.parts == 1 else torch.cat([normalize(part) for part in x.chunk(self.parts)])
+
+
 # What follows a convolution of the discriminator, by its channels. Layer norm is per sample, as penalties on the
 # gradient need it (Gulrajani et al. 2017, section 4, "No critic batch normalization").
 NORMS: dict[str, Callable[[int], nn.Module]] = {
-    "batch": nn.BatchNorm2d,
+    "batch": PartedBatchNorm,
     "layer": partial(nn.GroupNorm, 1),
     "none": nn.Identity,  # which takes the channels and ignores them
 }
@@ -211,6 +223,8 @@ class DcganDiscriminator(nn.Module):
     ) -> None:
         super().__init__()
         self.mixes_batch = norm == "batch"  # a sample's logit then depends on its batch
+        # Each pass counts for spectral norm, whose power iteration it takes a step further.
+        self.takes_parts = self.mixes_batch and not spectral_norm
         self.takes_input = wiring.discriminator == "input"
         first = channels + (wiring.given if self.takes_input else 0)
         layers = _trunk(first, size, width, norm)
@@ -231,6 +245,18 @@ class DcganDiscriminator(nn.Module):
         self.to(memory_format=torch.channels_last)
         if spectral_norm:
             normalize_spectrum_(self)
+
+    @contextmanager
+    def parted(self, parts: int) -> Iterator[None]:
+        """Inside, samples see only those of their own of `parts` equal shares of a batch, as in so many passes."""
+        norms = [layer for layer in self.layers if isinstance(layer, PartedBatchNorm)]
+        for layer in norms:
+            layer.parts = parts
+        try:
+            yield
+        finally:
+            for layer in norms:
+                layer.parts = 1
 
     def features(self, images: Tensor, given: Tensor | None = None) -> Tensor:
         """What the last hidden layer makes of each image: [N, channels, side, side], or [N, hidden, 1, 1]."""

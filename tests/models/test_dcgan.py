@@ -35,3 +35,25 @@ def test_a_product_is_the_convolution_that_it_stands_for(layer, shape, layout):
     for one, other in zip(*seconds, strict=True):
         torch.testing.assert_close(one, other)
     assert found.shape == expected.shape
+
+
+def test_parts_of_a_batch_are_normalized_as_in_a_pass_each():
+    """The logits, and what batch norm keeps for evaluation; without parts both differ."""
+
+    def discriminator():
+        torch.manual_seed(0)
+        return dcgan.DcganDiscriminator(1, 28, 4, hidden=8).double()
+
+    real, fake = (scale * torch.randn(6, 1, 28, 28, dtype=torch.float64) for scale in (1, 3))
+    both, twice, mixed = discriminator(), discriminator(), discriminator()
+    with both.parted(2):
+        found = both(torch.cat([real, fake]))
+    expected = torch.cat([twice(real), twice(fake)])
+    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(both.state_dict(), twice.state_dict())
+    assert not torch.allclose(mixed(torch.cat([real, fake])), expected)
+    torch.testing.assert_close(both(real), twice(real))  # afterwards a batch is one again
+
+
+def test_spectral_norm_takes_a_step_in_each_pass():
+    assert not dcgan.DcganDiscriminator(1, 28, 4, spectral_norm=True).takes_parts
