@@ -94,9 +94,8 @@ def shown_seed(arms: Arms, one_scale: bool) -> tuple[int, str] | None:
     middle = {order[(len(order) - 1) // 2], order[len(order) // 2]}
     what = "difference between the arms" if len(shown) == 2 else "spread of the arms"
     tie = " (of the two middle ones, the lower seed)" if len(middle) == 2 else ""
-    return min(
-        middle
-    ), f"of {len(order)} seeds the one with the median {what}{tie}, chosen by this rule and not by looks"
+    rule = f"of {len(order)} seeds the one with the median {what}{tie}, chosen by this rule and not by looks"
+    return min(middle), rule
 
 
 def samples(arms: Arms, seed: int) -> Figure:
