@@ -173,7 +173,7 @@ def test_more_arms_extend_a_study_and_one_that_changed_does_not():
     before = {"definition": first.definition, "rules": first.rules}
     study.refuse_other_study(study.plan(["loss=nonsaturating,hinge", "name=a"]), before)
     longer = study.plan(["loss=nonsaturating,hinge", "name=a", "epochs=5"])
-    assert "epochs is 6 there and 5 here" in refused(longer, first)
+    assert "epochs is 7 there and 5 here" in refused(longer, first)
     assert "its arms are" in refused(study.plan(["loss=hinge,least_squares", "name=a"]), first)
 
 
