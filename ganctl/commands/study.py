@@ -16,9 +16,9 @@ from ganctl.errors import BadInput
 from ganctl.identity import fingerprint
 from ganctl.overrides import listed, parse, values_of
 from ganctl.run import RunFolder
-from ganctl.schema import OUTCOMES, Config
+from ganctl.schema import OUTCOMES, SCHEMAS, Config, Density
 
-# The study of a command that names no arms: the J(G) ablation.
+# The study of a command that names no arms: the J(G) ablation. It is made for images.
 DEFAULT_STUDY = "experiment=jg"
 
 # Keys of a run's configuration that do not tell one study from another.
@@ -121,7 +121,7 @@ def plan(overrides: Sequence[str]) -> Study:
             swept[key] = [f"{key}={value}" for value in values_of(override)]
         else:
             shared.append(text)
-    if not swept and not any(text.startswith(("experiment=", "compare.arms=")) for text in shared):
+    if not swept and not _names_a_study(shared):
         shared = [DEFAULT_STUDY, *shared]
     base = load([*shared, *(values[0] for values in swept.values())])
     _refuse_unmeasured(base, swept)
@@ -159,6 +159,15 @@ def plan(overrides: Sequence[str]) -> Study:
     if base.tune:
         trials = {arm: _trials(path, arm, shared, words, base, seeds) for arm, words in arms.items()}
     return Study(path, arms, shared, base, cells, definition, definition, rules, trials)
+
+
+def _names_a_study(shared: Sequence[str]) -> bool:
+    """Whether the overrides name arms or an experiment, or points, for which the default study is not made."""
+    points = [name for name, options in SCHEMAS["data"].items() if options is Density]
+    return any(
+        text.startswith(("experiment=", "compare.arms=")) or text in [f"data={name}" for name in points]
+        for text in shared
+    )
 
 
 def _trials(

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ganctl.report.collect import CellRecord
-from ganctl.report.drawing import COLORS, STYLES, Arms, color, draw, legend, panels, style, wrapped
+from ganctl.report.drawing import COLORS, STYLES, Arms, color, draw, legend, log_scale, panels, style, wrapped
 from ganctl.schema import METRIC_NAMES
 
 
@@ -20,7 +20,7 @@ def quality(arms: Arms) -> Figure:
             draw(panel, cells, tag, color(arms, arm), arm, style(arms, arm))
         panel.set_title(title, fontsize=10)
         if panel.get_ylim()[1] > 20:  # one arm that diverges would flatten all the others
-            panel.set_yscale("log")
+            log_scale(panel)
     floors = [
         cell.info["floor"]["quality/sliced_wasserstein"]
         for cells in arms.values()
@@ -64,7 +64,7 @@ def metrics(arms: Arms) -> Figure:
         label, better = METRIC_NAMES[name]
         panel.set_title(f"{label} ({better} is better)", fontsize=9)
         if min(panel.get_ylim()) > 0 and panel.get_ylim()[1] > 20 * panel.get_ylim()[0]:
-            panel.set_yscale("log")
+            log_scale(panel)
     legend(figure, axes[0])
     return figure
 
@@ -129,7 +129,8 @@ def gradient_norms(arms: Arms) -> Figure:
     figure.set_figwidth(8)
     for arm, cells in arms.items():
         draw(panel, cells, "grad_norm/generator", color(arms, arm), arm, style(arms, arm))
-    panel.set(title="norm of the generator's gradient", yscale="log")
+    panel.set(title="norm of the generator's gradient")
+    log_scale(panel)
     legend(figure, panel)
     return figure
 
@@ -165,7 +166,7 @@ def evidence(arms: Arms) -> Figure:
 def _norms(panel: Axes, cells: list[CellRecord]) -> None:
     for place, (form, label) in enumerate(FORMS.items()):
         draw(panel, cells, f"evidence/norm_{form}", COLORS[place], label, STYLES[place])
-    panel.set_yscale("log")
+    log_scale(panel)
 
 
 def _cosines(panel: Axes, cells: list[CellRecord]) -> None:

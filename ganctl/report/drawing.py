@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from ganctl.report.collect import CellRecord
 
@@ -113,6 +114,19 @@ def panels(columns: int, rows: int = 1, height: float = 3.2) -> tuple[Figure, li
         panel.set_xlabel("step")
         panel.spines[["top", "right"]].set_visible(False)
     return figure, axes
+
+
+def log_scale(panel: Axes) -> None:
+    """Makes the vertical axis logarithmic, with plain numbers at its ticks.
+
+    matplotlib's own labels are formulas, which take most of the time of a small figure to set.
+    """
+    panel.set_yscale("log")
+    low, high = panel.get_ylim()
+    within_two_decades = high < 100 * low
+    panel.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if within_two_decades else (1,), numticks=8))
+    panel.yaxis.set_minor_locator(NullLocator())
+    panel.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.3g}"))
 
 
 def wrapped(arm: str) -> str:

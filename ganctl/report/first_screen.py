@@ -13,7 +13,7 @@ from PIL import Image
 
 from ganctl.files import read_picture
 from ganctl.report.collect import CellRecord
-from ganctl.report.drawing import COLORS, STYLES, Arms, color, draw, panels, style
+from ganctl.report.drawing import COLORS, STYLES, Arms, color, draw, log_scale, panels, style
 from ganctl.report.fairness import settings
 from ganctl.report.saturation import probed
 from ganctl.report.stories import probable
@@ -167,7 +167,7 @@ def mechanism(arms: Arms) -> Figure:
         axes[-1].set_ylim(-0.02, 1.02)
     else:
         _lines(arms, axes[0], "grad_norm/generator", "generator's gradient norm")
-        axes[0].set_yscale("log")
+        log_scale(axes[0])
         _lines(arms, axes[1], "quality/sliced_wasserstein", "distance to the data")
     return figure
 
@@ -185,11 +185,12 @@ def _norms(arms: Arms, chosen: list[str], axes: list[Axes]) -> None:
         for place, (form, label) in enumerate(FORMS.items()):
             shade = color(arms, form) if form in arms else COLORS[(5, 6)[place]]
             draw(panel, arms[arm], f"evidence/norm_{form}", shade, label, STYLES[place], thin=False)
-        panel.set_yscale("log")
+        log_scale(panel)
         panel.set_title(f"‖∇J(G)‖ in the runs of\n{_short(arm)}", fontsize=9)
     bounds = [panel.get_ylim() for panel in axes]
     for panel in axes:
         panel.set_ylim(min(low for low, _ in bounds), max(high for _, high in bounds))
+        log_scale(panel)
         panel.tick_params(axis="y", which="both", labelleft=panel is axes[0])
     handles, labels = axes[0].get_legend_handles_labels()
     axes[0].figure.legend(handles, labels, loc="outside upper left", ncols=2, fontsize=8, frameon=False)

@@ -23,14 +23,16 @@ def test_no_arguments_make_the_classic_comparison():
 
 @pytest.mark.parametrize(
     "words",
-    [["data=ring8"], ["seed=7,8"], ["model=mlp", "steps=5"], ["name=mine"], ["compare.outcome=quality/diversity"]],
+    [["data=mnist"], ["seed=7,8"], ["model=mlp", "steps=5"], ["name=mine"], ["compare.outcome=quality/diversity"]],
 )
 def test_a_command_that_names_no_arms_changes_the_default_study(words):
     assert all(cell.config.optim.discriminator_lr > cell.config.optim.lr for cell in study.plan(words).cells)
 
 
-@pytest.mark.parametrize("words", [["compare.arms=['loss=minimax','loss=hinge']"], ["experiment=seed_ablation"]])
-def test_a_command_that_names_arms_or_an_experiment_is_that_study(words):
+@pytest.mark.parametrize(
+    "words", [["compare.arms=['loss=minimax','loss=hinge']"], ["experiment=seed_ablation"], ["data=ring8"]]
+)
+def test_a_command_that_names_arms_an_experiment_or_points_is_that_study(words):
     assert all(cell.config.optim.discriminator_lr is None for cell in study.plan(words).cells)
 
 
