@@ -38,7 +38,7 @@ def test_a_run_folder_from_before_there_were_penalties_is_read(tmp_path):
 
 def test_a_part_that_replaces_a_recipes_own_leaves_the_recipes_options_of_it_behind():
     recipe = load(["experiment=r3gan"])
-    assert recipe.penalty.weight == 0.05 and recipe.optim.beta2 == 0.9
+    assert recipe.penalty.weight == 0.3 and recipe.optim.beta2 == 0.9
     swapped = load(["experiment=r3gan", "penalty=gradient", "penalty.one_sided=true"])
     assert (swapped.penalty.name, swapped.penalty.weight, swapped.penalty.one_sided) == ("gradient", 10.0, True)
     assert swapped.optim == recipe.optim and swapped.model == recipe.model
@@ -46,7 +46,7 @@ def test_a_part_that_replaces_a_recipes_own_leaves_the_recipes_options_of_it_beh
     assert load(["experiment=r3gan", "penalty=none"]).penalty == {"name": "none"}
     # The settings of its other parts stay settings of these.
     kept = load(["experiment=r3gan", "penalty=none", "model.width=4"])
-    assert (kept.model.name, kept.model.width, kept.optim.beta2) == ("dcgan", 4, 0.9)
+    assert (kept.model.name, kept.model.width, kept.optim.beta2) == ("dcgan_small", 4, 0.9)
     assert load(["experiment=ebgan", "plugins=[mine]", "loss=mine"]).loss == {"name": "mine"}
 
 
