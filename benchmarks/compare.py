@@ -86,7 +86,13 @@ def main() -> None:
     cells = len(LOSSES) * given.seeds
     shared = [f"steps={given.steps}", *given.words]
     cell = [[*GANCTL, "train", f"loss={loss}", "threads=1", *shared] for loss in LOSSES]
-    study = [*GANCTL, "compare-losses", "seed=" + ",".join(map(str, range(given.seeds))), *shared]
+    study = [
+        *GANCTL,
+        "compare-losses",
+        f"loss={','.join(LOSSES)}",
+        "seed=" + ",".join(map(str, range(given.seeds))),
+        *shared,
+    ]
     times: dict[str, list[float]] = {}
     for repeat in range(given.repeats):
         alone = wall(cell[repeat % len(LOSSES)])

@@ -23,7 +23,7 @@ from ganctl.config import load
 from ganctl.data import ImageSet
 from ganctl.loop import Training, train
 
-MLP, DCGAN = ["model=mlp"], ["model=dcgan", "batch_size=32", "model.width=32"]
+MLP, DCGAN = ["model=mlp", "batch_size=100"], ["model=dcgan", "batch_size=32", "model.width=32"]
 ROWS = {
     "mlp: batch": [[*MLP, f"batch_size={size}"] for size in (25, 50, 100, 200)],
     "mlp: penalty": [[*MLP, f"penalty={name}"] for name in ("none", "gradient", "r1", "r1r2")],

@@ -62,7 +62,8 @@ class Case:
     side: int = 28
 
 
-MLP, DCGAN = ("data=mnist5k", "model=mlp"), ("data=mnist5k", "model=dcgan", "batch_size=64", "optim.lr=0.0002")
+MLP = ("data=mnist5k", "model=mlp", "batch_size=100", "optim.lr=0.001")
+DCGAN = ("data=mnist5k", "model=dcgan", "batch_size=64", "optim.lr=0.0002")
 ONE_THREAD = "threads=1"
 SMALL = ("data=mnist5k", "model=dcgan", "model.width=16", "model.hidden=128", "batch_size=50", "optim.lr=0.001")
 CPU_CASES = {

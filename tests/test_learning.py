@@ -3,14 +3,12 @@
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 import torch
 
 from tests.conftest import scalars
 from tests.judge import judged, reopened, trained_classifier
 
-# One seed says little: of six default runs, five gave an entropy of the labels between 1.92 and 2.26, and one 1.49.
 SEEDS = (0, 1, 2)
 
 
@@ -60,4 +58,4 @@ def test_the_default_run_makes_digits_for_two_of_three_seeds(runs):
         entropies.append(entropy)
         assert all(0 < row["score/fake"] < 1 for row in scalars(runs["default", seed]))
     print(f"confidence {confidences}, entropy {entropies}")
-    assert sorted(confidences)[1] > 0.7 and sorted(entropies)[1] > 0.75 * np.log(10)
+    assert sorted(confidences)[1] > 0.85 and sorted(entropies)[1] > 2.1
