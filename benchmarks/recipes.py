@@ -7,15 +7,18 @@ Each run is the command in its row of the table, with a seed. A run that has end
 goes on where it was stopped. Confidence (mean probability of the likeliest class) and entropy (of the classes that are
 found, in nats; ten equal classes have 2.303) are of 1,000 samples: digits by the small classifier of `tests.judge`,
 Fashion-MNIST by the classifier that `ganctl evaluate` uses. fid is that of `ganctl evaluate RUN --metrics fid` against
-the test split, with `--data mnist --root DIR` for mnist5k, which has none.
+the test split, with `--data mnist --root DIR` for mnist5k, which has none. Seconds are CPU time of the training
+process, its start included.
 """
 
 import argparse
 import csv
 import json
+import os
 import statistics
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
@@ -29,6 +32,7 @@ GAMES = ("cgan", "projection", "acgan", "infogan")
 DEAR = ("wgan", "wgan_gp", "dragan", "r1", "r3gan")  # five turns of the critic, or a penalty on a gradient
 SETS = {"mnist": "Digits", "fashion_mnist": "Fashion-MNIST"}
 SEEDS = (0, 1, 2)
+SPENT = "cpu-seconds"  # the file in a run folder that keeps what its process took
 LINE = {"confidence": 0.9, "entropy": 2.1}  # clear digits of every kind
 
 
@@ -44,14 +48,19 @@ def trained(folder: Path, root: str, key: tuple[str, str, int]) -> Path:
     recipe, data, seed = key
     name = f"{recipe}-{data}-{seed}"
     for info in folder.glob(f"*/*-{name}/run.json"):
-        if json.loads(info.read_text())["status"] == "completed":
+        if json.loads(info.read_text())["status"] == "completed" and (info.parent / SPENT).exists():
             return info.parent
     command = [sys.executable, "-m", "ganctl", "train", *words(recipe, data), f"seed={seed}", "threads=1"]
     command = [word.replace("DIR", root) for word in command]
-    done = subprocess.run([*command, f"name={name}", f"output_dir={folder}"], capture_output=True, text=True)
-    if done.returncode:
-        raise SystemExit(f"{name}: {done.stderr.strip().splitlines()[-1]}")
-    return Path(done.stdout.strip().splitlines()[-1])
+    with tempfile.TemporaryFile("w+") as said:
+        process = subprocess.Popen([*command, f"name={name}", f"output_dir={folder}"], stdout=said, stderr=-3)
+        _, code, usage = os.wait4(process.pid, 0)
+        said.seek(0)
+        run = Path(said.read().strip().splitlines()[-1]) if code == 0 else None
+    if run is None:
+        raise SystemExit(f"{' '.join(command)}: exit code {os.waitstatus_to_exitcode(code)}")
+    (run / SPENT).write_text(str(round(usage.ru_utime + usage.ru_stime)))
+    return run
 
 
 @cache
@@ -80,15 +89,8 @@ def measured(run: Path, root: str, key: tuple[str, str, int]) -> dict[str, str]:
     confidence, entropy = judged(classifier, run)
     experiment = reopened(run)
     fid = evaluator.evaluate(experiment.draw_measured, experiment.weights, errors=False).estimates["fid"].value
-    info = json.loads((run / "run.json").read_text())
-    values = (
-        *key,
-        experiment.training.step,
-        round(info["seconds"]),
-        f"{confidence:.3f}",
-        f"{entropy:.3f}",
-        f"{fid:.4g}",
-    )
+    figures = (f"{confidence:.3f}", f"{entropy:.3f}", f"{fid:.4g}")
+    values = (*key, experiment.training.step, (run / SPENT).read_text(), *figures)
     return dict(zip(COLUMNS, map(str, values), strict=True))
 
 
