@@ -73,7 +73,7 @@ def _promise(count: int, estimated: bool) -> str:
 def _continuation(comparison: dict[str, Any], cells: list[CellRecord], count: int) -> str:
     """The commands, with their time in brackets."""
     seeds = _grown({cell.seed for cell in cells}, count)
-    commands = " and ".join(f"`{line}`" for line in _commands(comparison, seeds))
+    commands = " and ".join(_shown(line, seeds) for line in _commands(comparison, seeds))
     missing = {
         arm: len({*seeds} - {cell.seed for cell in cells if cell.arm == arm and ended(cell)})
         for arm in comparison["arms"]
@@ -83,6 +83,20 @@ def _continuation(comparison: dict[str, Any], cells: list[CellRecord], count: in
     time = f"{roughly(seconds / min(jobs, further))}, " if seconds else ""
     cells_words = f"{further:,} further cell{'s' if further > 1 else ''}{f', {jobs} at a time' if jobs > 1 else ''}"
     return f"{commands} ({time}{cells_words}; finished cells are kept)."
+
+
+def _shown(line: str, seeds: list[int]) -> str:
+    """A command between backticks; one that could end them, or break the line, is only pointed at."""
+    if line.isprintable() and "`" not in line:
+        return f"`{line}`"
+    return f"the command at the end of the report, with `seed={_listed(seeds)}`"
+
+
+def _listed(seeds: list[int]) -> str:
+    """The seeds as an override has them."""
+    if len(seeds) > MOST_LISTED and seeds == [*range(len(seeds))]:
+        return f"range(0,{len(seeds)})"
+    return ",".join(map(str, seeds))
 
 
 def _grown(seeds: set[int], count: int) -> list[int]:
@@ -96,14 +110,21 @@ def _grown(seeds: set[int], count: int) -> list[int]:
 
 def _commands(comparison: dict[str, Any], seeds: list[int]) -> list[str]:
     """The study's own commands with these seeds, the newest of those that differ in nothing else."""
-    listed = ",".join(map(str, seeds))
-    if len(seeds) > MOST_LISTED and seeds == [*range(len(seeds))]:
-        listed = f"range(0,{len(seeds)})"
     found: dict[tuple[str, ...], str] = {}
     for line in comparison["commands"]:
         words = [word for word in shlex.split(line) if not word.startswith("seed=")]
-        found[tuple(word for word in words if not word.startswith(INCIDENTAL))] = shlex.join([*words, f"seed={listed}"])
-    return [*found.values()] or [f"ganctl compare-losses seed={listed}"]
+        found[tuple(word for word in words if not word.startswith(INCIDENTAL))] = shlex.join(
+            [*words, f"seed={_listed(seeds)}"]
+        )
+    return [*found.values()] or [f"ganctl compare-losses seed={_listed(seeds)}"]
+
+
+def _words(line: str) -> list[str]:
+    """A command's words; of one that no shell could read, what spaces part."""
+    try:
+        return shlex.split(line)
+    except ValueError:
+        return line.split()
 
 
 def _seconds(comparison: dict[str, Any], missing: dict[str, int]) -> float:

@@ -73,7 +73,7 @@ def test_the_folder_holds_everything(compared):
 def test_the_report_carries_its_pictures_and_nothing_from_outside(compared):
     path, _ = compared
     page = (path / "report.html").read_text()
-    assert page.count("data:image/png;base64,") == len(list((path / "figures").glob("*.png"))) == 9
+    assert page.count("data:image/png;base64,") == len(list((path / "figures").glob("*.png"))) == 11
     assert 'src="http' not in page and page.count("href=") == 1 and 'href="data:,"' in page and "<script" not in page
 
 

@@ -42,7 +42,7 @@ def test_the_operations_of_a_step_are_those_of_its_matrix_products():
 def test_what_an_arm_gets_is_counted_by_its_turns():
     found = priced("game.discriminator_turns=5", "optim.discriminator_lr=0.004")
     assert found["turns"] == {"discriminator": 5, "generator": 1}
-    assert found["learning_rates"] == {"discriminator": 0.004, "generator": 0.001}
+    assert found["learning_rates"] == {"discriminator": 0.004, "generator": 0.002}
     assert (found["real_images_per_step"], found["generated_images_per_step"]) == (250, 300)
     assert found["parameters"] == {
         "generator": 10 * 20 + 20 + 20 * 784 + 784,
