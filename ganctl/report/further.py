@@ -112,10 +112,9 @@ def _commands(comparison: dict[str, Any], seeds: list[int]) -> list[str]:
     """The study's own commands with these seeds, the newest of those that differ in nothing else."""
     found: dict[tuple[str, ...], str] = {}
     for line in comparison["commands"]:
-        words = [word for word in shlex.split(line) if not word.startswith("seed=")]
-        found[tuple(word for word in words if not word.startswith(INCIDENTAL))] = shlex.join(
-            [*words, f"seed={_listed(seeds)}"]
-        )
+        words = [word for word in _words(line) if not word.startswith("seed=")]
+        same = tuple(word for word in words if not word.startswith(INCIDENTAL))
+        found[same] = shlex.join([*words, f"seed={_listed(seeds)}"])
     return [*found.values()] or [f"ganctl compare-losses seed={_listed(seeds)}"]
 
 

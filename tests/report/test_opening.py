@@ -271,3 +271,15 @@ def test_the_shown_seed_is_the_median_one_and_never_the_prettiest():
     assert seed == 3 and "of the two middle ones, the lower seed" in rule
     assert shown_seed(arms, one_scale=False)[0] == 0
     assert shown_seed({"one": arms["one"], "two": []}, one_scale=True) is None
+
+
+@pytest.mark.parametrize("words", ["name=a`b", "name=a\x1bb", "`open 'quote"])
+def test_a_command_that_a_code_span_cannot_hold_is_pointed_at(words):
+    said = study(forms(0.1, 0.3, 0.9, count=2), commands=[f"ganctl compare-losses {words}"])["would_tell"]
+    assert "the command at the end of the report, with `seed=0,1,2,3,4,5`" in said
+    assert said.count("`") % 2 == 0 and said.isprintable()
+
+
+def test_a_command_with_an_open_quote_is_told_all_the_same():
+    said = study(forms(0.1, 0.3, 0.9, count=2), commands=["ganctl compare-losses name='open"])["would_tell"]
+    assert "seed=0,1,2,3,4,5`" in said
