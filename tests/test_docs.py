@@ -111,3 +111,11 @@ def test_the_tables_of_speed_come_from_their_json_files():
         rows += [f"| {shown} {found['times']:.2f} |"] if not size.endswith(": model=mlp") else []
     rows += [f"**{speed('logging')['ratio']:.3f}**", f"**{speed('compare')['ratio']:.3f}**"]
     assert len(rows) > 40 and [row for row in rows if row not in page] == []
+
+
+def test_the_tables_of_the_recipes_come_from_their_csv_file():
+    printed = subprocess.run(
+        [sys.executable, DOCS.parent / "benchmarks" / "recipes.py"], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    page = (DOCS / "recipes.md").read_text().splitlines()
+    assert len(printed) >= 6 and [line for line in printed[:-1] if line not in page] == []
