@@ -11,7 +11,8 @@ from torch.optim import Optimizer
 
 def adam(parameters: list[Tensor], lr: float, options: Any) -> Optimizer:
     """Adam (Kingma and Ba 2015, arXiv:1412.6980)."""
-    return torch.optim.Adam(parameters, lr=lr, betas=(options.beta1, options.beta2), fused=True)
+    betas = (options.beta1, options.beta2)
+    return torch.optim.Adam(parameters, lr=lr, betas=betas, eps=options.eps, fused=True)
 
 
 def rmsprop(parameters: list[Tensor], lr: float, options: Any) -> Optimizer:

@@ -213,6 +213,7 @@ class Optimizer:
 class Adam(Optimizer):
     beta1: float = bounded(0.5, least=0, below=1)
     beta2: float = bounded(0.999, least=0, below=1)
+    eps: float = bounded(1e-8, above=0)
 
 
 @dataclass
