@@ -28,6 +28,19 @@ def _own_cache(tmp_path_factory):
         yield
 
 
+def pytest_collection_modifyitems(items):
+    """A long test is a slow one too."""
+    for item in items:
+        if item.get_closest_marker("long"):
+            item.add_marker(pytest.mark.slow)
+
+
+@pytest.fixture
+def unillustrated(monkeypatch):
+    """Reports without figures, which take most of a tiny comparison's time."""
+    monkeypatch.setattr("ganctl.report.comparison._draw", lambda folder, comparison, cells: [])
+
+
 @pytest.fixture
 def quick_classifier(monkeypatch):
     """The classifier that images are measured in, trained for seconds instead of half a minute."""

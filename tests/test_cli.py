@@ -131,6 +131,7 @@ def test_a_damaged_checkpoint_exits_2_with_one_line(damage, tmp_path, call):
         assert ("is damaged" if damage == "truncated" else "is not a checkpoint") in done.stderr
 
 
+@pytest.mark.slow
 def test_a_screen_that_is_gone_or_full_ends_no_training(tmp_path):
     reader, gone = os.pipe()
     os.close(reader)

@@ -169,7 +169,7 @@ def test_a_run_whose_numbers_break_down_is_a_failure_with_a_verdict(call, tmp_pa
     assert info["findings"][0]["because"] in done.stderr
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_no_false_alarm_on_five_healthy_seeds(tmp_path):
     # Health is told by the exact count of modes, which no rule but one looks at: six of eight at the last three counts.
     def one(seed):

@@ -53,9 +53,12 @@ TINY_GAME = [
 ]  # fmt: skip
 
 
+FIRST = ("README", "getting-started")  # the pages whose commands the fast suite runs
+
+
 def named(command):
-    """A comparison takes more than five seconds even at this budget: the report is drawn in full."""
-    marks = [pytest.mark.slow] if command.verb == "compare-losses" else []
+    """A comparison takes more than five seconds even at this budget."""
+    marks = [] if command.page in FIRST and command.verb != "compare-losses" else [pytest.mark.slow]
     return pytest.param(command, marks=marks, id=f"{command.page}: {command.text}")
 
 
@@ -149,13 +152,21 @@ def carried_out(command, desk, call, folder):
     return call(*[word for word in words[1:] if word != "(refused)"], cwd=folder)
 
 
-@pytest.mark.parametrize("command", [pytest.param(each, id=f"{each.page}: {each.text}") for each in TO_BUILD])
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param(each, id=f"{each.page}: {each.text}", marks=[] if each.page in FIRST else [pytest.mark.slow])
+        for each in TO_BUILD
+    ],
+)
 def test_a_training_command_is_accepted_as_it_stands(command, desk, folder):
     build_all(filled_in(command.words))
 
 
 @pytest.mark.parametrize("command", [*map(named, TO_RUN)])
-def test_a_command_runs_at_a_tiny_budget(command, desk, call, tmp_path):
+def test_a_command_runs_at_a_tiny_budget(command, desk, call, tmp_path, request):
+    if command.page != "README":  # one report with all figures is enough
+        request.getfixturevalue("unillustrated")
     done = carried_out(command, desk, call, tmp_path)
     # Two steps of training are not good enough for a condition.
     expected = 2 if is_refused(command) else 1 if "--fail-if" in command.words else 0
@@ -195,14 +206,14 @@ WRONG = {
 
 
 @pytest.mark.parametrize("line", [*WRONG.values()], ids=[*WRONG])
-def test_a_wrong_command_in_a_page_is_found(line, desk, call, folder, tmp_path):
+def test_a_wrong_command_in_a_page_is_found(line, desk, call, folder, tmp_path, request):
     (command,) = found_in(f"Some words.\n\n```sh\n{line}\n```\n", "page")
     if is_planned(command):
         with pytest.raises(BadInput):
             build_all(filled_in(command.words))
     else:
         with pytest.raises(AssertionError):
-            test_a_command_runs_at_a_tiny_budget(command, desk, call, tmp_path)
+            test_a_command_runs_at_a_tiny_budget(command, desk, call, tmp_path, request)
 
 
 def test_commands_are_found_wherever_a_page_gives_them():

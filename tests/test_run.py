@@ -9,7 +9,7 @@ import pytest
 from ganctl.errors import BadInput
 from ganctl.files import write_atomically
 from ganctl.run import RunFolder, find, latest, new_path
-from tests.conftest import TINY, ganctl
+from tests.conftest import TINY
 
 
 def made(path, **info):
@@ -85,11 +85,11 @@ def test_what_is_no_run_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("name", [".reserve", ".lock"])
-def test_what_is_in_the_way_of_a_run_is_named(tmp_path, name):
-    made = ganctl("train", *TINY, "steps=2", cwd=tmp_path)
+def test_what_is_in_the_way_of_a_run_is_named(tmp_path, call, name):
+    made = call("train", *TINY, "steps=2", cwd=tmp_path)
     run = Path(made.stdout.splitlines()[-1])
     (tmp_path / run / name).unlink(missing_ok=True)
     (tmp_path / run / name).mkdir()
-    done = ganctl("train", "--resume", run, "steps=3", cwd=tmp_path)
+    done = call("train", "--resume", run, "steps=3", cwd=tmp_path)
     assert done.returncode == 2
     assert f"{run / name} cannot be written (Is a directory); mend that" in done.stderr.splitlines()[-1]

@@ -29,6 +29,7 @@ def cell(path, arm, seed):
     return path / "cells" / arm / f"seed-{seed}"
 
 
+@pytest.mark.slow
 def test_cells_of_one_seed_share_initial_weights_data_and_noise(compared):
     path, _ = compared
     for seed in (0, 1):
@@ -47,6 +48,7 @@ def test_cells_of_one_seed_share_initial_weights_data_and_noise(compared):
     )
 
 
+@pytest.mark.slow
 def test_the_folder_holds_everything(compared):
     path, done = compared
     comparison = json.loads((path / "comparison.json").read_text())
@@ -70,6 +72,7 @@ def test_the_folder_holds_everything(compared):
     assert "nonsaturating" in done.stderr and "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_the_report_carries_its_pictures_and_nothing_from_outside(compared):
     path, _ = compared
     page = (path / "report.html").read_text()
@@ -78,39 +81,41 @@ def test_the_report_carries_its_pictures_and_nothing_from_outside(compared):
 
 
 @pytest.mark.slow
-def test_the_same_command_again_trains_nothing(compared):
+def test_the_same_command_again_trains_nothing(compared, call):
     path, _ = compared
     before = {file: file.stat().st_mtime_ns for file in path.glob("cells/*/*/**/*")}
-    again = ganctl("compare-losses", *WORDS, cwd=path.parents[2])
+    again = call("compare-losses", *WORDS, cwd=path.parents[2])
     assert again.returncode == 0 and "4 of 4 cells are finished already" in again.stderr
     assert before == {file: file.stat().st_mtime_ns for file in path.glob("cells/*/*/**/*")}
 
 
 @pytest.mark.slow
-def test_another_study_under_the_name_is_refused(compared):
+def test_another_study_under_the_name_is_refused(compared, call):
     path, _ = compared
-    other = ganctl("compare-losses", *WORDS[:-2], "steps=7", "name=tiny", cwd=path.parents[2])
+    other = call("compare-losses", *WORDS[:-2], "steps=7", "name=tiny", cwd=path.parents[2])
     assert other.returncode == 2
     assert other.stderr.strip().endswith("(steps is 6 there and 7 here); choose another name=")
 
 
 @pytest.mark.slow
-def test_a_cell_is_the_same_whatever_runs_beside_it(compared, tmp_path):
+@pytest.mark.usefixtures("unillustrated")
+def test_a_cell_is_the_same_whatever_runs_beside_it(compared, tmp_path, call):
     path, _ = compared
-    alone = ganctl("compare-losses", *WORDS, "seed=1", "jobs=1", cwd=tmp_path)
+    alone = call("compare-losses", *WORDS, "seed=1", "jobs=1", cwd=tmp_path)
     assert alone.returncode == 0, alone.stderr
     for arm in ("minimax", "nonsaturating"):
         assert_same_weights(cell(path, arm, 1), cell(tmp_path / alone.stdout.strip(), arm, 1))
 
 
 @pytest.mark.slow
-def test_more_seeds_join_a_comparison_and_a_failed_cell_does_not_end_it(tmp_path):
+@pytest.mark.usefixtures("unillustrated")
+def test_more_seeds_join_a_comparison_and_a_failed_cell_does_not_end_it(tmp_path, call):
     words = [*TINY, "steps=6", "name=joined", "optim.lr=0.001,1e30"]
-    first = ganctl("compare-losses", *words, "seed=0", cwd=tmp_path)
+    first = call("compare-losses", *words, "seed=0", cwd=tmp_path)
     assert first.returncode == 0, first.stderr
     assert "optim.lr=1e+30 seed=0: failed after" in first.stderr and "diverged since step" in first.stderr
     path = tmp_path / first.stdout.strip()
-    assert ganctl("compare-losses", *words, "seed=2", cwd=tmp_path).returncode == 0
+    assert call("compare-losses", *words, "seed=2", cwd=tmp_path).returncode == 0
     arms = json.loads((path / "comparison.json").read_text())["arms"]
     assert {
         arm: {seed: entry["status"] for seed, entry in values["seeds"].items()} for arm, values in arms.items()
@@ -127,7 +132,8 @@ def start(folder, *words):
 
 
 @pytest.mark.slow
-def test_a_killed_cell_is_recorded_and_taken_up_again(tmp_path):
+@pytest.mark.usefixtures("unillustrated")
+def test_a_killed_cell_is_recorded_and_taken_up_again(tmp_path, call):
     words = [
         *TINY,
         "steps=400",
@@ -153,7 +159,7 @@ def test_a_killed_cell_is_recorded_and_taken_up_again(tmp_path):
     _, err = process.communicate(timeout=200)
     assert process.returncode == 0, err
     assert "minimax seed=0: failed after" in err and "its process ended with code" in err
-    again = ganctl("compare-losses", *words, cwd=tmp_path)
+    again = call("compare-losses", *words, cwd=tmp_path)
     assert again.returncode == 0 and "1 of 2 cells are finished already" in again.stderr
     info = json.loads((killed / "run.json").read_text())
     assert (info["status"], info["step"]) == ("completed", 400)
@@ -191,7 +197,7 @@ def settled(path):
     return timeless(json.loads((path / "comparison.json").read_text()))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_study_killed_three_times_ends_as_one_left_alone(tmp_path):
     words = [
         *TINY, "loss=minimax,minimax_swapped,nonsaturating", "seed=0,1", "steps=600", "log_every=10",
@@ -220,13 +226,14 @@ def test_a_study_killed_three_times_ends_as_one_left_alone(tmp_path):
 
 
 @pytest.mark.slow
-def test_arms_and_seeds_join_a_study_that_is_there(tmp_path):
+@pytest.mark.usefixtures("unillustrated")
+def test_arms_and_seeds_join_a_study_that_is_there(tmp_path, call):
     words = [*TINY, "steps=6", "name=grown"]
-    first = ganctl("compare-losses", *words, "loss=minimax,nonsaturating", "seed=0", cwd=tmp_path)
+    first = call("compare-losses", *words, "loss=minimax,nonsaturating", "seed=0", cwd=tmp_path)
     assert first.returncode == 0, first.stderr
     path = tmp_path / first.stdout.strip()
     before = {file: file.stat().st_mtime_ns for file in path.glob("cells/*/*/checkpoints/*/*")}
-    more = ganctl("compare-losses", *words, "loss=nonsaturating,hinge", "seed=0,1", cwd=tmp_path)
+    more = call("compare-losses", *words, "loss=nonsaturating,hinge", "seed=0,1", cwd=tmp_path)
     assert more.returncode == 0 and "1 of 4 cells are finished already" in more.stderr, more.stderr
     assert "the baseline stays minimax" in more.stderr and "baseline stays" not in first.stderr
     comparison = json.loads((path / "comparison.json").read_text())
@@ -239,10 +246,11 @@ def test_arms_and_seeds_join_a_study_that_is_there(tmp_path):
 
 
 @pytest.mark.slow
-def test_tuning_tries_every_arm_alike_and_says_what_it_chose(tmp_path):
+@pytest.mark.usefixtures("unillustrated")
+def test_tuning_tries_every_arm_alike_and_says_what_it_chose(tmp_path, call):
     grid = 'tune=["optim.lr=0.001,1e30"]'
     words = [*TINY, "steps=6", "name=tuned", grid, "loss=minimax,nonsaturating", "seed=0"]
-    done = ganctl("compare-losses", *words, cwd=tmp_path)
+    done = call("compare-losses", *words, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     path = tmp_path / done.stdout.strip()
     arms = json.loads((path / "comparison.json").read_text())["arms"]
@@ -254,31 +262,32 @@ def test_tuning_tries_every_arm_alike_and_says_what_it_chose(tmp_path):
         assert "lr: 0.001" in (cell(path, arm, 0) / "config.yaml").read_text()
     page = (path / "report.html").read_text()
     assert "Every arm was tuned first" in page and "<td>optim.lr=1e+30</td><td>failed</td>" in page
-    again = ganctl("compare-losses", *words, cwd=tmp_path)
+    again = call("compare-losses", *words, cwd=tmp_path)
     assert again.returncode == 0 and "2 of 2 cells are finished already" in again.stderr
     assert "tuning:" not in again.stderr  # no trial runs twice
 
 
 @pytest.mark.slow
-def test_cores_are_shared_out_once_and_a_study_keeps_its_threads(tmp_path):
+@pytest.mark.usefixtures("unillustrated")
+def test_cores_are_shared_out_once_and_a_study_keeps_its_threads(tmp_path, call):
     words = [*TINY[:-1], "steps=4", "name=shared", "seed=0"]  # without its threads=1
     cores = len(os.sched_getaffinity(0))
-    first = ganctl("compare-losses", *words, "jobs=1", cwd=tmp_path)
+    first = call("compare-losses", *words, "jobs=1", cwd=tmp_path)
     assert first.returncode == 0, first.stderr
     path = tmp_path / first.stdout.strip()
     assert json.loads((path / "comparison.json").read_text())["threads"] == cores
-    assert ganctl("compare-losses", *words[:-1], "seed=1", "jobs=2", cwd=tmp_path).returncode == 0
+    assert call("compare-losses", *words[:-1], "seed=1", "jobs=2", cwd=tmp_path).returncode == 0
     threads = {json.loads(file.read_text())["threads"] for file in path.glob("cells/*/*/run.json")}
     assert threads == {cores}
 
 
 @pytest.mark.slow
-def test_damaged_files_of_one_cell_do_not_take_the_report_from_the_others(compared, tmp_path):
+def test_damaged_files_of_one_cell_do_not_take_the_report_from_the_others(compared, tmp_path, call):
     path = tmp_path / "outputs" / "comparisons" / "tiny"
     shutil.copytree(compared[0], path)
     (cell(path, "minimax", 0) / "scalars.jsonl").write_text('{"step": 1}\ngarbage\n{"step": 3}\n')
     (cell(path, "minimax", 1) / "samples" / "step-best.png").write_bytes(b"no grid")
-    done = ganctl("compare-losses", *WORDS, cwd=tmp_path)
+    done = call("compare-losses", *WORDS, cwd=tmp_path)
     assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr
     comparison = json.loads((path / "comparison.json").read_text())
     entry = comparison["arms"]["minimax"]["seeds"]["0"]

@@ -209,6 +209,7 @@ def test_a_damaged_metrics_file_is_set_aside(call, runs):
     assert len(json.loads((runs["images"] / "metrics.json").read_text())["evaluations"]) == 1
 
 
+@pytest.mark.slow
 def test_measuring_while_training_changes_nothing_and_agrees_with_evaluate(call, folder):
     words = [*TINY, "steps=8", "features=pixels", "evaluate_num=60"]
     plain = call("train", *words, "name=plain")
@@ -238,6 +239,7 @@ def test_training_a_classifier_in_the_middle_of_a_run_changes_nothing(call, fold
     assert_same_weights(folder / plain.stdout.strip(), folder / looked.stdout.strip())
 
 
+@pytest.mark.slow
 def test_a_resumed_run_is_measured_at_the_same_steps(call, folder):
     words = [*TINY, "features=pixels", "evaluate_num=60", "metrics=kid", "evaluate_every=4"]
     whole = folder / call("train", *words, "steps=12", "name=whole").stdout.strip()

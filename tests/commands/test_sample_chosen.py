@@ -234,6 +234,7 @@ def test_an_animation_goes_there_and_back_and_holds_the_ends(runs, folder):
     assert close(found[24][18:46, 2:30, 0], table[0, 1]) and close(found[0][48:76, 32:60, 0], table[3, 0])
 
 
+@pytest.mark.slow
 def test_an_animation_of_categories_shows_each_for_longer(runs, folder):
     found, times = frames(draw(runs["infogan"], sweep="c1", out=folder / "a.gif"))
     assert len(found) == 4 and times == [700] * 4 and np.array_equal(found[1], found[3])

@@ -102,6 +102,7 @@ def test_an_experiment_brings_its_arms():
     }
 
 
+@pytest.mark.slow
 def test_a_cell_is_the_arms_configuration_with_its_seed():
     for cell in study.plan(["steps=3"]).cells:
         assert (cell.config.loss.name, cell.config.seed, cell.config.steps) == (cell.arm, cell.seed, 3)

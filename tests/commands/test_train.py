@@ -81,7 +81,7 @@ NEEDS = {
     **dict.fromkeys(("consistency", "dragan", "gradient", "r1", "r1r2", "r2"), PER_SAMPLE),
 }
 FILES = [
-    pytest.param(path.parent.name, path.stem, marks=[pytest.mark.slow] if path.parent.name == "experiment" else [])
+    pytest.param(path.parent.name, path.stem, marks=[] if path.parent.name in ("model", "data") else [pytest.mark.slow])
     for path in sorted(conf_dir().glob("*/*.yaml"))
 ]
 
@@ -231,6 +231,7 @@ def test_a_run_resumed_from_an_older_checkpoint_equals_the_whole_one(folder, dat
     assert [event.step for event in events.Scalars("loss/generator")] == [row["step"] for row in scalars(whole)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words",
     [
@@ -270,6 +271,7 @@ def test_modes_are_counted_as_often_as_grids_are_drawn(folder):
     assert all(0 <= row["modes/covered"] <= 8 for row in rows if "modes/covered" in row)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop", [3, 4, 6])
 def test_modes_are_counted_at_the_same_steps_when_a_run_is_resumed(folder, stop):
     words = [*TINY, "data=ring8", "steps=9", "log_every=2", "sample_every=3", "keep_checkpoints=9"]
@@ -383,7 +385,8 @@ def start(folder, *words):
     return process, file.parent
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_first_signal_finishes_the_step_saves_and_says_how_to_go_on(folder, number):
     process, run = start(folder, "steps=100000", "sample_every=100000")
     while not scalars(run):
@@ -411,7 +414,7 @@ def test_one_more_signal_is_one_that_comes_later(monkeypatch):
     assert asked.again()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_five_kills_at_random_moments_change_nothing(tmp_path):
     # The default networks and data; SIGKILL at five moments spread over starting, stepping and saving.
     words = ["steps=60", "checkpoint_every=5", "sample_every=30", "threads=1"]

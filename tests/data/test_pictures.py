@@ -228,6 +228,7 @@ def large_png(path, side):
     path.write_bytes(png(side, side, b"".join(press.compress(row) for _ in range(side)) + press.flush()))
 
 
+@pytest.mark.slow
 def test_thirty_thousand_pixels_squared_are_refused_by_the_header_alone(root):
     large_png(root / "bomb.png", 30_000)
     assert (root / "bomb.png").stat().st_size < 2**20
@@ -589,6 +590,7 @@ def test_a_damaged_picture_is_a_picture_or_a_reason(tmp_path, name):
             assert found.shape == (3, 8, 8) and found.dtype == np.uint8
 
 
+@pytest.mark.slow
 def test_a_run_keeps_the_whole_list_and_evaluate_reads_a_folder_the_same_way(root, tmp_path, call):
     for number in range(49):
         Image.new("RGB", (8, 8), (number * 5, 9, 9)).save(root / f"good{number}.png")

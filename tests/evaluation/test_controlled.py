@@ -48,6 +48,7 @@ def test_agreement_is_the_share_of_samples_that_have_the_class_asked_for():
     assert some.error == pytest.approx(math.sqrt(0.75 * 0.25 / 239), rel=1e-6)
 
 
+@pytest.mark.slow
 def test_the_distance_within_a_class_sees_classes_exchanged_and_the_whole_distance_does_not():
     fake = images(2, 240)
     whole = ["fid", "class_fid"]

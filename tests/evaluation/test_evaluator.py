@@ -55,6 +55,7 @@ def test_all_that_can_be_had_is_measured_when_nothing_is_named():
     assert evaluator(test=None).metrics == PIXELS[:-1]  # nothing is held out
 
 
+@pytest.mark.slow
 def test_every_metric_has_a_value_an_interval_around_it_and_a_floor():
     found = evaluator(features="classifier").evaluate(drawn(images(2).pixels), "last").to_dict()
     for name, row in found["metrics"].items():
@@ -64,6 +65,7 @@ def test_every_metric_has_a_value_an_interval_around_it_and_a_floor():
     json.dumps(found, allow_nan=False)
 
 
+@pytest.mark.slow
 def test_a_classifier_trained_on_samples_is_as_good_as_they_are():
     real = evaluator(["classifier_accuracy"], features="classifier").evaluate(drawn(images(2).pixels), "last")
     assert real.estimates["classifier_accuracy"].value > 0.95 and real.floors["classifier_accuracy"] > 0.95

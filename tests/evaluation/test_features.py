@@ -64,6 +64,7 @@ def test_it_measures_grey_images_by_a_named_file_whose_hash_is_recorded(tmp_path
     assert all(torch.isfinite(torch.tensor(row.value)) for row in found.estimates.values())
 
 
+@pytest.mark.slow
 def test_nothing_of_torch_fidelity_is_imported_before_it_is_asked_for():
     script = "import ganctl.evaluation, sys; print('torch_fidelity' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

@@ -165,6 +165,7 @@ def test_programs_that_torch_never_writes_are_refused(tmp_path, program):
     assert "\n" not in str(said.value) and len(str(said.value)) < 300
 
 
+@pytest.mark.slow
 def test_a_program_that_would_keep_its_reader_busy_forever_is_refused_at_once(tmp_path):
     with zipfile.ZipFile(tmp_path / "w.pth", "w") as archive:
         archive.writestr("w/data.pkl", words(b"]" * 2**20, b"(t" * 2**20))
@@ -236,6 +237,7 @@ def rewritten(file, change):
             archive.writestr(name, content)
 
 
+@pytest.mark.slow
 def test_a_zip_file_that_lies_is_refused(tmp_path):
     file = tmp_path / "w.pth"
 
@@ -298,6 +300,7 @@ def test_an_older_file_that_lies_about_its_storages_is_refused(tmp_path):
             read_tensors(file, {"x": torch.zeros(4)})
 
 
+@pytest.mark.slow
 @both
 def test_a_truncated_or_damaged_file_is_refused_or_has_the_tensors_it_should(tmp_path, how):
     torch.save(state(), tmp_path / "w.pth", **how)

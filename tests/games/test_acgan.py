@@ -97,6 +97,7 @@ def test_the_class_weight_scales_the_class_terms_gradient_and_nothing_else(playe
     assert (slopes[1.0] - alone).norm() > 1e-3
 
 
+@pytest.mark.slow
 def test_a_generator_learns_the_classes_only_where_it_pays_for_them():
     # The discriminator knows no class: without the term, whatever was asked of the generator is as good as the other.
     words = ["batch_size=50", "optim.lr=0.003"]

@@ -90,6 +90,7 @@ def test_classes_are_drawn_equally_often():
 TOY = ["batch_size=50", "optim.lr=0.003"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("game", ["cgan", "projection"])
 def test_a_generator_learns_the_classes_only_from_a_discriminator_that_is_told_them(game, monkeypatch):
     told = playing(game, *TOY, data=dark_and_bright())

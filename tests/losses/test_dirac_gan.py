@@ -54,6 +54,7 @@ def test_unregularized_minimax_keeps_its_distance_exactly():
     assert max(radii) == pytest.approx(0.5, abs=1e-6) and min(radii) == pytest.approx(0.5, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_unregularized_nonsaturating_orbits_and_returns_after_its_period():
     # Near the equilibrium the eigenvalues are +- i/2: a period of 4 pi, after which it is where it began.
     path = orbit("nonsaturating", start=(0.05, 0.0))
@@ -67,6 +68,7 @@ def test_unregularized_nonsaturating_orbits_and_returns_after_its_period():
     assert angles == {-2, -1, 0, 1}  # round and round, through every quadrant
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", ["minimax", "nonsaturating"])
 def test_r1_converges_at_the_rate_of_its_eigenvalues(loss):
     # gamma = 1 is critical damping: both eigenvalues are -1/2, so x(t) = (1 + t / 2) e^(-t / 2) x(0) for theta.

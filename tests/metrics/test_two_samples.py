@@ -24,6 +24,7 @@ def test_two_points_apart_are_twice_their_distance_apart():
     assert energy_test(torch.zeros(5, 1), torch.full((5, 1), 3.0))[0] == pytest.approx(6.0)
 
 
+@pytest.mark.slow
 def test_normal_distributions_are_as_far_apart_as_the_integral_says():
     # On the line, 2 times the integral of (F - G)^2; for N(0, 1) and N(m, 1) that is, with d = sqrt(2) deviations of a
     # difference, 2 (E|N(m, 2)| - E|N(0, 2)|).
@@ -45,6 +46,7 @@ def test_it_is_symmetric_and_zero_for_a_set_and_itself():
     assert distance == pytest.approx(0, abs=1e-6) and chance > 0.9
 
 
+@pytest.mark.slow
 def test_one_distribution_is_called_two_as_seldom_as_the_chance_says():
     chances = [energy_test(vectors(seed, 30), vectors(1000 + seed, 30), seed)[1] for seed in range(200)]
     below = sum(chance <= 0.1 for chance in chances)

@@ -13,16 +13,15 @@ from tests.reliability.checks import Result, assert_readable, the_run
 from tests.reliability.kills import EVERYTHING, Kills, rounds_wanted
 from tests.reliability.processes import served, until
 
-ROUNDS = 24  # of those that CI counts; the rest are in the other tests
-
 pytestmark = pytest.mark.slow
 
 
-def test_runs_killed_at_random_moments_end_as_if_nobody_had_killed_them(tmp_path):
+@pytest.mark.parametrize("rounds", [8, pytest.param(24, marks=pytest.mark.long)])
+def test_runs_killed_at_random_moments_end_as_if_nobody_had_killed_them(tmp_path, rounds):
     with served(tmp_path) as server:
         kills = Kills(server, tmp_path)
-        kills.rounds(rounds_wanted(ROUNDS))
-    assert kills.killed >= ROUNDS or rounds_wanted(ROUNDS) < ROUNDS
+        kills.rounds(rounds_wanted(rounds))
+    assert kills.killed >= rounds or rounds_wanted(rounds) < rounds
     assert len(kills.stages) >= 3, kills.stages
     assert kills.resumed >= kills.killed // 3
 

@@ -17,6 +17,7 @@ from tests.conftest import TINY, TINY_BUDGET, assert_same_weights, ganctl, scala
 WATCHED = ["log_every=1", "sample_every=1", "probe_every=1", "checkpoint_every=2", "keep_checkpoints=9"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("data", ["mnist5k", "ring8"])
 def test_a_run_that_is_watched_at_every_step_is_the_one_that_nobody_watched(folder, data):
     words = [*TINY, f"data={data}", "model.dropout=0.2", "steps=8"]
@@ -59,8 +60,22 @@ def test_a_report_has_the_same_numbers_with_any_number_of_jobs(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("seconds", [0.0, 0.05, 0.4])
+@pytest.mark.parametrize(
+    ("number", "seconds"),
+    [
+        (signal.SIGINT, 0.05),
+        (signal.SIGTERM, 0.4),
+        *(
+            pytest.param(number, seconds, marks=pytest.mark.long)
+            for number, seconds in [
+                (signal.SIGTERM, 0.0),
+                (signal.SIGINT, 0.0),
+                (signal.SIGTERM, 0.05),
+                (signal.SIGINT, 0.4),
+            ]
+        ),
+    ],
+)
 def test_a_comparison_that_is_stopped_while_its_cells_begin_calls_no_cell_failed(tmp_path, number, seconds):
     words = ["compare-losses", "loss=minimax,hinge", "data=ring8", "seed=0", *TINY_BUDGET, "steps=100000", "jobs=2"]
     process = subprocess.Popen(

@@ -68,6 +68,7 @@ def test_every_outcome_is_recorded(comparison):
     assert json.loads((comparison / "comparison.json").read_text())["arms"] == arms
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "line",
     [
@@ -83,6 +84,7 @@ def test_a_foreign_row_makes_its_cell_a_failed_one(comparison, line):
     assert cell["status"] == "failed" and "scalars.jsonl" in cell["error"] and cell["steps"] == 0
 
 
+@pytest.mark.slow
 def test_a_time_that_nobody_has_is_none(comparison):
     RunFolder(comparison / "cells" / "0" / "30").update(seconds=1e308)
     assert write_report(comparison)["arms"]["minimax"]["seeds"]["0"]["seconds"] is None
@@ -113,6 +115,7 @@ def test_cells_are_called_paired_only_where_their_turns_are_equal():
     assert not _paired({"a": arm, "b": {**arm, "game": {"discriminator_turns": 5}}})
 
 
+@pytest.mark.slow
 def test_writing_twice_changes_nothing(comparison):
     write_report(comparison)
     first = {file.name: file.read_bytes() for file in comparison.rglob("*") if file.is_file()}

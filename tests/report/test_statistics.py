@@ -145,6 +145,7 @@ def test_the_spread_leaves_failures_out_and_says_how_many_there_are():
     assert spread([NAN]) == {"mean": None, "std": None, "count": 0}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("noise", ["normal", "lognormal", "failures"])
 @pytest.mark.parametrize(("count", "arms"), [(6, 2), (8, 3)])
 def test_without_a_true_difference_at_most_one_study_in_twenty_has_a_verdict(noise, count, arms):
@@ -165,6 +166,7 @@ def test_without_a_true_difference_at_most_one_study_in_twenty_has_a_verdict(noi
     assert wrong <= 0.05 * 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("effect", "count"), [(1.0, 12), (2.0, 8)])
 def test_a_true_difference_is_found_as_often_as_claimed(effect, count):
     rng = np.random.default_rng(1)
