@@ -14,6 +14,9 @@ from ganctl.schema import OUTCOMES
 WEAK = "minimax"  # the form of J(G) whose gradient vanishes where D is sure
 STRONG = {"minimax_swapped", "nonsaturating"}  # the two, of equal gradient, that were made to keep it
 MOST_NAMED = 4  # arms that a sentence names
+USUAL_EPS = 1e-8  # of Adam (Kingma and Ba 2015, algorithm 1)
+# Measured on seeds 0 to 5 (docs/log.md, 2026-11-29).
+BOTH_LIVE = "ganctl compare-losses loss=minimax,nonsaturating optim.lr=0.001"
 
 
 def opening(comparison: dict[str, Any], cells: list[CellRecord]) -> None:
@@ -213,8 +216,11 @@ def rates(comparison: dict[str, Any]) -> str | None:
         )
     if ahead > lr:
         here = f"D learns at {ahead / lr:.3g} times the generator's rate here ({ahead:g} against {lr:g})"
+        usual = ""
+        if optim.get("eps", USUAL_EPS) > 100 * USUAL_EPS:
+            here += f", and with Adam's eps at {optim['eps']:g} a small gradient makes a small step"
+            usual = " and the usual eps"
         if settings(comparison, comparison["baseline"]).get("data", {}).get("name") == "mnist5k":
-            command = "`ganctl compare-losses loss=minimax,nonsaturating`"
-            return f"{here}; at equal rates both forms live, and {command} shows that."
+            return f"{here}; at equal rates{usual} both forms live, and `{BOTH_LIVE}` shows that."
         return f"{here}; the same command with optim.discriminator_lr={lr:g} shows how the forms do at equal rates."
     return None

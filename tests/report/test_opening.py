@@ -35,7 +35,15 @@ def cell(arm, seed, outcome, ratio=None, fake=0.4, verdict="healthy", status="co
     )
 
 
-def study(cells, losses=None, rates=(0.001, None), data="mnist5k", commands=("ganctl compare-losses",), **arm_settings):
+def study(
+    cells,
+    losses=None,
+    rates=(0.001, None),
+    eps=1e-8,
+    data="mnist5k",
+    commands=("ganctl compare-losses",),
+    **arm_settings,
+):
     """The verdict of these cells, with the words of the first screen."""
     arms = list(dict.fromkeys(each.arm for each in cells))
     comparison = {
@@ -45,7 +53,7 @@ def study(cells, losses=None, rates=(0.001, None), data="mnist5k", commands=("ga
             arm: {
                 "data": {"name": data},
                 "loss": {"name": (losses or {}).get(arm, arm)},
-                "optim": {"name": "adam", "lr": rates[0], "discriminator_lr": rates[1]},
+                "optim": {"name": "adam", "lr": rates[0], "discriminator_lr": rates[1], "eps": eps},
                 **arm_settings.get(arm, {}),
             }
             for arm in arms
@@ -169,7 +177,11 @@ def test_how_fast_d_learns_comes_from_the_settings():
     cells = forms(0.4, 0.1, 0.3)
     ahead, equal = study(cells, rates=(0.001, 0.002))["rates"], study(cells)["rates"]
     assert ahead.startswith("D learns at 2 times the generator's rate here (0.002 against 0.001)")
-    assert "at equal rates both forms live, and `ganctl compare-losses loss=minimax,nonsaturating` shows that" in ahead
+    live = "both forms live, and `ganctl compare-losses loss=minimax,nonsaturating optim.lr=0.001` shows that"
+    assert f"; at equal rates {live}" in ahead and "eps" not in ahead
+    large = study(cells, rates=(0.001, 0.002), eps=0.003)["rates"]
+    assert "with Adam's eps at 0.003 a small gradient makes a small step" in large
+    assert f"; at equal rates and the usual eps {live}" in large
     assert "at the generator's rate here (0.001); `ganctl compare-losses`, where D learns faster" in equal
     assert study(cells, rates=(0.001, 0.001))["rates"] == equal
     assert study(cells, rates=(0.002, 0.001))["rates"] is None
