@@ -53,7 +53,9 @@ def trained(folder: Path, root: str, key: tuple[str, str, int]) -> Path:
     command = [sys.executable, "-m", "ganctl", "train", *words(recipe, data), f"seed={seed}", "threads=1"]
     command = [word.replace("DIR", root) for word in command]
     with tempfile.TemporaryFile("w+") as said:
-        process = subprocess.Popen([*command, f"name={name}", f"output_dir={folder}"], stdout=said, stderr=-3)
+        process = subprocess.Popen(
+            [*command, f"name={name}", f"output_dir={folder}"], stdout=said, stderr=subprocess.DEVNULL
+        )
         _, code, usage = os.wait4(process.pid, 0)
         said.seek(0)
         run = Path(said.read().strip().splitlines()[-1]) if code == 0 else None

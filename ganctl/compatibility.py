@@ -37,7 +37,7 @@ def check_fit(
     if loss.critic == "bounded_slope" and not bounded:
         raise BadInput(
             f"loss={named['loss']} penalty={named['penalty']}: its critic's slope needs a bound; "
-            f"choose penalty={', '.join(bounding)} (dcgan: with model.discriminator_norm=layer), "
+            f"choose penalty={', '.join(bounding)} (dcgan: with model.discriminator_norm=layer model.hidden=0), "
             "or model.spectral_norm=true (dcgan: and discriminator_norm=none)"
         )
     if loss.critic == "autoencoder" and not getattr(critic, "reconstructs", False):
@@ -57,7 +57,7 @@ def check_fit(
     if penalty.of_samples and getattr(critic, "mixes_batch", True):
         raise BadInput(
             f"penalty={named['penalty']} model={named['model']}: is taken for each sample by itself, and batch norm "
-            "lets samples see each other; add model.discriminator_norm=layer, or use model=mlp"
+            "lets samples see each other; add model.discriminator_norm=layer model.hidden=0, or use model=mlp"
         )
     if named["penalty"] == "consistency" and wiring.autoencoder:
         raise BadInput(

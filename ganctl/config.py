@@ -43,37 +43,45 @@ def load(overrides: Sequence[str]) -> Config:
     if {"epochs", "steps"} <= named:
         raise BadInput("epochs and steps are both named: a budget is one of them; leave the other out")
     node = _compose(parsed, overrides)
-    if "steps" in named and OmegaConf.select(node, "steps") is not None:
-        node.epochs = None
+    for budget, other in (("steps", "epochs"), ("epochs", "steps")):
+        if budget in named and OmegaConf.select(node, budget) is not None:
+            node[other] = None
     return typed(node)
 
 
 def _compose(parsed: Sequence[Override], overrides: Sequence[str]) -> DictConfig:
-    """The overrides over the defaults, without what an experiment says of a part that another one has replaced."""
+    """The overrides over the defaults, without what a data set or an experiment says of a part that was replaced."""
     last = {override.key_or_group: place for place, override in enumerate(parsed)}
     given = [
         (text, override)
         for place, (text, override) in enumerate(zip(overrides, parsed, strict=True))
         if override.key_or_group not in groups() or last[override.key_or_group] == place
     ]
+    return _resolved(given)
+
+
+def _resolved(given: Sequence[tuple[str, Override]]) -> DictConfig:
     node = _composed(given)
     chosen = {override.key_or_group: _one(override) for _, override in given if override.key_or_group in groups()}
-    if "experiment" not in chosen:
-        return node
-    for group, choice in _settled(chosen["experiment"]).items():
-        if group in chosen and chosen[group] != choice:
-            own = [pair for pair in given if pair[1].key_or_group.split(".")[0] == group]
-            node[group] = _composed(own)[group]
+    for owner in ("data", "experiment"):
+        for group, choice in _settled(owner, chosen.get(owner)).items():
+            if group in chosen and chosen[group] != choice:
+                # What the data set says of the part still holds, where it is the experiment's part that is replaced.
+                roots = (group, "data") if owner == "experiment" else (group,)
+                own = [pair for pair in given if pair[1].key_or_group.split(".")[0] in roots]
+                node[group] = _resolved(own)[group]
     return node
 
 
-def _settled(experiment: str) -> dict[str, str]:
-    """The groups whose options an experiment's file sets, each with the choice that these options are for."""
-    files = (conf_dir() / "config.yaml", conf_dir() / "experiment" / f"{experiment}.yaml")
+def _settled(owner: str, name: str | None) -> dict[str, str]:
+    """The other groups whose options a data set's or an experiment's file sets, and the choice that they are for."""
+    if name not in choices(owner):
+        return {}
+    files = (conf_dir() / "config.yaml", conf_dir() / owner / f"{name}.yaml")
     ours, its = (yaml.safe_load(file.read_text()) for file in files)
     entries = [entry for body in (ours, its) for entry in body.get("defaults", []) if isinstance(entry, dict)]
     choice = {key.removeprefix("override /"): value for entry in entries for key, value in entry.items()}
-    return {group: choice[group] for group in SCHEMAS if group in its}
+    return {group: choice[group] for group in SCHEMAS if group in its and group != owner}
 
 
 def _composed(given: Sequence[tuple[str, Override]]) -> DictConfig:

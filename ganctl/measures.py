@@ -138,7 +138,7 @@ class Evidence(Measure):
 
     def measure(self, training: Training) -> dict[str, float]:
         """What the game's probe shows."""
-        if len(self.batch.real) < 2:  # batch norm takes two, and a data set of three images has one to spare
+        if len(self.batch.real) < 2:  # batch norm needs two, and a small data set may have only one left
             return {}
         found = training.game.probe(self.batch, training.streams.fresh("evaluation", "probe"))
         if not found:

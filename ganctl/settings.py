@@ -50,7 +50,7 @@ def typed(node: DictConfig) -> Config:
 
 def _check_whole(config: Config) -> None:
     if config.epochs is None and config.steps is None:
-        raise BadInput("epochs and steps are both null: a budget is one of them; give epochs=28 or steps=1000")
+        raise BadInput("epochs and steps are both null: a budget is one of them; give epochs=7 or steps=1000")
     if not re.fullmatch(r"auto|cpu|mps|cuda(:\d{1,2})?", config.device):
         raise BadInput(f"device={config.device}: choose from auto, cpu, cuda, cuda:1, mps")
     for name in config.metrics:

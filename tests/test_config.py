@@ -86,6 +86,19 @@ def test_naming_steps_replaces_the_default_epochs():
     assert load(["experiment=seed_ablation", "steps=5"]).epochs is None
 
 
+def test_naming_epochs_replaces_the_steps_of_a_recipe():
+    assert (load(["experiment=dcgan"]).epochs, load(["experiment=dcgan"]).steps) == (None, 1500)
+    assert (load(["experiment=dcgan", "epochs=3"]).epochs, load(["experiment=dcgan", "epochs=3"]).steps) == (3, None)
+
+
+def test_another_optimizer_keeps_its_own_rate_where_the_data_have_one():
+    assert load(["data=ring8"]).optim.lr == load(["data=ring8", "optim=adam"]).optim.lr == 0.001
+    assert load(["data=ring8", "optim=rmsprop"]).optim.lr == 0.00005
+    assert load(["data=ring8", "optim=rmsprop", "optim.lr=0.01"]).optim.lr == 0.01
+    assert load(["experiment=wgan", "data=ring8", "optim=adam"]).optim.lr == 0.001
+    assert load(["experiment=wgan", "data=ring8"]).optim.name == "rmsprop"
+
+
 @pytest.mark.parametrize(
     ("overrides", "line"),
     [

@@ -129,6 +129,12 @@ def test_a_restored_training_goes_on_bit_for_bit():
             assert torch.equal(tensor, resumed.tensors()[part][name]), name
 
 
+def test_the_eps_of_adam_is_the_one_that_was_asked_for():
+    for words, eps in (([], 1e-8), (["optim.eps=0.003"], 0.003)):
+        optimizers = training(*words).optimizers.values()
+        assert [group["eps"] for one in optimizers for group in one.param_groups] == [eps, eps]
+
+
 def test_two_time_scales_reach_the_optimizers():
     played = training("optim.lr=0.01", "optim.discriminator_lr=0.04")
     rates = {name: optimizer.param_groups[0]["lr"] for name, optimizer in played.optimizers.items()}

@@ -304,11 +304,11 @@ def networks(options: Any, shape: tuple[int, ...], wiring: Wiring = PLAIN) -> di
     A discriminator of codes, which are no images, is fully connected.
     """
     if len(shape) != 3:
-        raise BadInput("model=dcgan: convolves images, and this data set holds points; use model=mlp")
+        raise BadInput(f"model={options.name}: convolves images, and this data set holds points; use model=mlp")
     channels, height, width = shape
     if height != width or height not in SMALLEST:
         raise BadInput(
-            f"model=dcgan: makes images of 28, 32 or 64 pixels, not {height}x{width}; "
+            f"model={options.name}: makes images of 28, 32 or 64 pixels, not {height}x{width}; "
             "use data.image_size=32 or 64 with data=folder, or model=mlp"
         )
     output = "tanh" if options.output == "auto" else options.output

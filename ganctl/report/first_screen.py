@@ -1,7 +1,6 @@
 """The two figures of a report's first screen: samples of the arms side by side, and the gradients behind them."""
 
 import math
-import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -28,8 +27,8 @@ MARGIN, TITLE = 8, 26  # pixels between the arms, and above them
 PROBED = (
     "Left: the gradient that each form of J(G) would give the generator at the same weights and noise, whichever the "
     "arm was trained with. For one sample they differ by the factor D / (1 − D), so minimax loses its gradient where D "
-    "is sure (D(G(z)) near 0). Adam rescales gradients: a smaller norm alone proves no cause. Line: mean over seeds; "
-    "shaded: their span."
+    "is sure (D(G(z)) near 0). With its usual eps Adam rescales gradients: a smaller norm alone proves no cause. Line: "
+    "mean over seeds; shaded: their span."
 )
 UNPROBED = (
     "The gradient of each arm's own J(G), and the distance to the data. No form of J(G) was probed. Line: mean over "
@@ -58,7 +57,9 @@ def figures(comparison: dict[str, Any], arms: Arms, one_scale: bool) -> Iterator
     if chosen:
         seed, rule = chosen
         used = [settings(comparison, arm) for arm in comparison["arms"]]
-        noises = {(repr(arm.get("data")), arm.get("model", {}).get("latent_dim")) for arm in used}
+        noises = {
+            (repr(arm.get("data")), repr(arm.get("game")), arm.get("model", {}).get("latent_dim")) for arm in used
+        }
         noise = "The same noise in each arm" if len(noises) == 1 else "Noise of its own in each arm"
         more = f" The first {MOST_ARMS} arms." if len(arms) > MOST_ARMS else ""
         yield Opened("samples_side_by_side", samples(arms, seed), f"{noise}, at the end of seed {seed}; {rule}.{more}")
@@ -114,7 +115,7 @@ def samples(arms: Arms, seed: int) -> Figure:
         axes = figure.add_axes(box)
         axes.imshow(np.asarray(picture), interpolation="nearest", aspect="auto")
         axes.set_axis_off()
-        title = textwrap.shorten(arm.replace(",", ", "), max(12, wide // 8), placeholder=" …")
+        title = _cut(arm.replace(",", ", "), max(14, wide // 8))
         axes.set_title(title, fontsize=10, pad=5)
     return figure
 
@@ -207,4 +208,8 @@ def _lines(arms: Arms, panel: Axes, tag: str, title: str, only_probable: bool = 
 
 
 def _short(arm: str) -> str:
-    return textwrap.shorten(arm.replace(",", ", "), 32, placeholder=" …")
+    return _cut(arm.replace(",", ", "), 32)
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"

@@ -16,7 +16,7 @@ STRONG = {"minimax_swapped", "nonsaturating"}  # the two, of equal gradient, tha
 MOST_NAMED = 4  # arms that a sentence names
 USUAL_EPS = 1e-8  # of Adam (Kingma and Ba 2015, algorithm 1)
 # Measured on seeds 0 to 5 (docs/log.md, 2026-11-29).
-BOTH_LIVE = "ganctl compare-losses loss=minimax,nonsaturating optim.lr=0.001"
+EQUAL_RATES = "ganctl compare-losses loss=minimax,nonsaturating optim.lr=0.001"
 
 
 def opening(comparison: dict[str, Any], cells: list[CellRecord]) -> None:
@@ -57,6 +57,10 @@ def _what(comparison: dict[str, Any], one_scale: bool) -> str:
 
 def _winner(pair: dict[str, Any]) -> str:
     """At how many seeds the arm that won more of them was better; a tie counts half."""
+    if pair.get("equal"):
+        return "both came to the same at every seed"
+    if pair["wins"] == 0.5:
+        return f"each was better at half of the {pair['seeds']} seeds"
     arm, share = (pair["second"], pair["wins"]) if pair["wins"] >= 0.5 else (pair["first"], 1 - pair["wins"])
     return f"{arm} was better at {share * pair['seeds']:g} of {pair['seeds']} seeds"
 
@@ -153,10 +157,13 @@ def _bearing(comparison: dict[str, Any], weak: str, strong: str, numbers: Satura
     better = _better(comparison)
     if numbers.saturated:
         return {
-            strong: f"{lost}, and minimax came out worse, as saturation predicts",
+            strong: f"{lost}, and minimax came out worse, as saturation predicts"
+            if 2 * numbers.halved > numbers.seeds
+            else f"{lost}, and minimax came out worse, at other seeds too, so saturation explains a part of it",
             weak: f"{lost}, yet minimax came out better, so saturation did not decide this study",
         }.get(better or "", f"{lost}, but the outcomes cannot tell whether that mattered")
-    kept = "minimax kept at least half of it"
+    least = numbers.seeds - numbers.halved
+    kept = "minimax kept at least half of it" + (f" at {least} of {numbers.seeds} seeds" if numbers.halved else "")
     return {
         strong: f"{kept}, so saturation does not explain why it came out worse",
         weak: f"{kept}, and came out better",
@@ -220,7 +227,8 @@ def rates(comparison: dict[str, Any]) -> str | None:
         if optim.get("eps", USUAL_EPS) > 100 * USUAL_EPS:
             here += f", and with Adam's eps at {optim['eps']:g} a small gradient makes a small step"
             usual = " and the usual eps"
-        if settings(comparison, comparison["baseline"]).get("data", {}).get("name") == "mnist5k":
-            return f"{here}; at equal rates{usual} both forms live, and `{BOTH_LIVE}` shows that."
+        used = settings(comparison, comparison["baseline"])
+        if [used.get(part, {}).get("name") for part in ("data", "model")] == ["mnist5k", "dcgan_small"]:
+            return f"{here}; at equal rates{usual} six seeds cannot tell the two forms apart: `{EQUAL_RATES}`."
         return f"{here}; the same command with optim.discriminator_lr={lr:g} shows how the forms do at equal rates."
     return None

@@ -96,7 +96,8 @@ def reason(cell: CellRecord) -> str:
     )
     if ratio[lowest] >= HALF and ratio.max() <= 1 / HALF:
         words += (
-            " Neither form ever lost half of its gradient to the other, so this run shows little of where they differ."
+            " At no probe was one form's gradient less than half of the other's, "
+            "so this run shows little of where they differ."
         )
     cosine = cell.series.get("evidence/cosine_minimax_nonsaturating", np.full(len(cell.step), np.nan))
     cosine = cosine[np.isfinite(cosine)]

@@ -40,5 +40,7 @@ def print_table(comparison: dict[str, Any]) -> None:
     console.print(table)
     console.print(comparison["verdict"]["headline"], style="bold", markup=False, highlight=False)
     verdict = comparison["verdict"]
-    for sentence in filter(None, [verdict["would_tell"], *verdict["sentences"]]):
+    if verdict["would_tell"]:  # has a command, which a line break would spoil
+        console.print(verdict["would_tell"], markup=False, highlight=False, soft_wrap=True)
+    for sentence in verdict["sentences"]:
         console.print(sentence, markup=False, highlight=False)
