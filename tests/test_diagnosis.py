@@ -1,10 +1,6 @@
 """The diagnosis: each failure from rows that show it, both sides of each threshold, and no alarm on healthy runs."""
 
 import json
-import os
-import subprocess
-import sys
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -127,12 +123,15 @@ def test_a_rotation_is_oscillation_and_a_drift_is_not():
     assert drift.verdict == "healthy"
 
 
-def ended(folder, *words):
+@pytest.fixture
+def wide(monkeypatch):
+    """A terminal whose lines hold every finding."""
+    monkeypatch.setenv("COLUMNS", "200")
+
+
+def ended(call, folder, *words):
     """run.json of a real run, whatever became of it."""
-    done = subprocess.run(
-        [sys.executable, "-m", "ganctl", "train", "threads=1", *words],
-        cwd=folder, capture_output=True, text=True, timeout=600, env={**os.environ, "COLUMNS": "200"},
-    )  # fmt: skip
+    done = call("train", "threads=1", *words, cwd=folder)
     (run,) = folder.glob("outputs/*/*/run.json")
     return json.loads(run.read_text()), done
 
@@ -154,8 +153,8 @@ BUILT_TO_FAIL = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("verdict", BUILT_TO_FAIL)
-def test_a_run_built_to_fail_is_told_so_while_it_runs_and_in_its_folder(verdict, tmp_path):
-    info, done = ended(tmp_path, *BUILT_TO_FAIL[verdict])
+def test_a_run_built_to_fail_is_told_so_while_it_runs_and_in_its_folder(verdict, tmp_path, call, wide):
+    info, done = ended(call, tmp_path, *BUILT_TO_FAIL[verdict])
     assert info["verdict"] == verdict, info["findings"]
     assert 0 <= info["findings"][0]["since"] < info["step"] - 400
     assert f"{verdict} since step" in done.stderr and info["status"] == "completed"
@@ -170,19 +169,18 @@ def test_a_run_whose_numbers_break_down_is_a_failure_with_a_verdict(call, tmp_pa
 
 
 @pytest.mark.long
-def test_no_false_alarm_on_five_healthy_seeds(tmp_path):
+def test_no_false_alarm_on_five_healthy_seeds(tmp_path, call):
     # Health is told by the exact count of modes, which no rule but one looks at: six of eight at the last three counts.
     def one(seed):
         folder = tmp_path / str(seed)
         folder.mkdir()
-        info, _ = ended(folder, "data=ring8", f"seed={seed}", "steps=1500")
+        info, _ = ended(call, folder, "data=ring8", f"seed={seed}", "steps=1500")
         (file,) = folder.glob("outputs/*/*/scalars.jsonl")
         rows = [json.loads(line) for line in file.read_text().splitlines()]
         covered = [row["modes/covered"] for row in rows if "modes/covered" in row]
         return min(covered[-3:]) >= 6, info["verdict"], info["findings"]
 
-    with ThreadPoolExecutor(2) as pool:
-        found = list(pool.map(one, range(7)))
+    found = [one(seed) for seed in range(7)]
     healthy = [(verdict, findings) for well, verdict, findings in found if well]
     print(f"{len(healthy)} of 7 seeds are healthy; the others: {[row[1] for row in found if not row[0]]}")
     assert len(healthy) >= 5, found

@@ -57,8 +57,12 @@ FIRST = ("README", "getting-started")  # the pages whose commands the fast suite
 
 
 def named(command):
-    """A comparison takes more than five seconds even at this budget."""
-    marks = [] if command.page in FIRST and command.verb != "compare-losses" else [pytest.mark.slow]
+    """A comparison takes more than five seconds even at this budget; those of further pages, together, two minutes."""
+    compares = command.verb == "compare-losses"
+    if command.page in FIRST:
+        marks = [pytest.mark.slow] if compares else []
+    else:
+        marks = [pytest.mark.long if compares else pytest.mark.slow]
     return pytest.param(command, marks=marks, id=f"{command.page}: {command.text}")
 
 

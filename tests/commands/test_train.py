@@ -80,8 +80,10 @@ NEEDS = {
     "ebgan": ["model=autoencoder"],
     **dict.fromkeys(("consistency", "dragan", "gradient", "r1", "r1r2", "r2"), PER_SAMPLE),
 }
+# Losses and penalties take steps in every game of tests/games/test_games.py too.
+TIERS = {"model": [], "data": [], "loss": [pytest.mark.long], "penalty": [pytest.mark.long]}
 FILES = [
-    pytest.param(path.parent.name, path.stem, marks=[] if path.parent.name in ("model", "data") else [pytest.mark.slow])
+    pytest.param(path.parent.name, path.stem, marks=TIERS.get(path.parent.name, [pytest.mark.slow]))
     for path in sorted(conf_dir().glob("*/*.yaml"))
 ]
 

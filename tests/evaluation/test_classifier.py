@@ -72,11 +72,9 @@ def test_it_says_how_good_it_is(small, capsys):
     assert "75.00% of the test images" in capsys.readouterr().err
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.skipif(FULL_DATA is None, reason="no full MNIST here: set GANCTL_MNIST_ROOT to a folder that has it")
-@pytest.mark.parametrize(
-    ("name", "least"), [("mnist", 0.99), pytest.param("fashion_mnist", 0.90, marks=pytest.mark.long)]
-)
+@pytest.mark.parametrize(("name", "least"), [("mnist", 0.99), ("fashion_mnist", 0.90)])
 def test_it_names_the_test_images(name, least):
     # In a process of its own, set up as every command is: without that, subnormal numbers make it ten times slower.
     script = f"""

@@ -164,7 +164,7 @@ def damaged(count: int, place: Path, found: Found) -> Counter[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("count", [15, pytest.param(60, marks=pytest.mark.long)])
+@pytest.mark.parametrize("count", [8, pytest.param(60, marks=pytest.mark.long)])
 def test_every_damaged_folder_is_refused_in_a_line_or_used(tmp_path, count):
     found = Found()
     seen = damaged(count, tmp_path, found)

@@ -147,7 +147,7 @@ def test_two_processes_never_train_in_one_folder_and_a_kill_opens_the_lock(fault
 COMPARISON = ["compare-losses", *TINY, "data=ring8", "steps=4", "sample_every=4", "seed=0", "jobs=2", "name=both"]
 
 
-@pytest.mark.parametrize(("kind", "nth"), [("eio", 40), ("enospc", 25)])
+@pytest.mark.parametrize(("kind", "nth"), [("eio", 40), pytest.param("enospc", 25, marks=pytest.mark.long)])
 def test_a_comparison_whose_disk_fails_says_so_and_the_same_command_completes_it(faults, tmp_path, kind, nth):
     # The faults reach the processes of cells too, each of which counts its own calls.
     run = faults.run(COMPARISON, tmp_path, Point(kind, nth))
@@ -162,6 +162,7 @@ def test_a_comparison_whose_disk_fails_says_so_and_the_same_command_completes_it
     assert (folder / "report.html").stat().st_size > 10_000
 
 
+@pytest.mark.long
 def test_a_full_shared_memory_is_no_obstacle(faults, tmp_path):
     if str(tmp_path).startswith("/dev/shm"):
         pytest.skip("the test's own folder is in /dev/shm")

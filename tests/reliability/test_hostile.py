@@ -105,7 +105,7 @@ def met(whole: Path, place: Path, every_command: bool, every: int = 1) -> dict[s
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("every", [3, pytest.param(1, marks=pytest.mark.long)])
+@pytest.mark.parametrize("every", [6, pytest.param(1, marks=pytest.mark.long)])
 def test_no_hostile_run_folder_gets_anywhere(whole, tmp_path, every):
     assert met(whole, tmp_path, every_command=False, every=every) == {}
 

@@ -14,7 +14,7 @@ from tests.reliability.checks import Result, assert_readable
 from tests.reliability.processes import descendants, until
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.long,
     pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="a cell's process is found in Linux's /proc"),
 ]
 
@@ -45,7 +45,7 @@ def study(tmp_path_factory):
     return [Result(cell) for cell in cells(folder)]
 
 
-@pytest.mark.parametrize("who", ["the command", pytest.param("a cell", marks=pytest.mark.long)])
+@pytest.mark.parametrize("who", ["the command", "a cell"])
 def test_a_killed_comparison_goes_on_with_the_same_command(tmp_path, study, who):
     process = begin(tmp_path)
     trainers = [pid for pid in descendants(process.pid) if holds_a_log(pid)]

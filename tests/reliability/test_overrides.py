@@ -231,14 +231,14 @@ def fuzz(count: int, cwd: Path, collect: Found | None = None) -> Counter[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("lists", [100, pytest.param(500, marks=pytest.mark.long)])
+@pytest.mark.parametrize("lists", [50, pytest.param(500, marks=pytest.mark.long)])
 def test_every_list_of_overrides_is_taken_or_refused_in_one_line(tmp_path, lists):
     seen = fuzz(lists, tmp_path)
     assert seen["accepted"] > lists / 20 and seen["refused in one line"] > lists / 2
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("every", [151, pytest.param(37, marks=pytest.mark.long)])
+@pytest.mark.parametrize("every", [307, pytest.param(37, marks=pytest.mark.long)])
 def test_every_key_takes_a_wrong_value_or_refuses_it_in_one_line(tmp_path, every):
     found, tried = Found(), each_with_each()[::every]
     seen = all_of_each(tried, tmp_path, found)
@@ -248,9 +248,10 @@ def test_every_key_takes_a_wrong_value_or_refuses_it_in_one_line(tmp_path, every
 
 
 @pytest.mark.slow
-def test_a_process_of_its_own_answers_in_one_line_too(tmp_path):
+@pytest.mark.parametrize("every", [21, pytest.param(7, marks=pytest.mark.long)])
+def test_a_process_of_its_own_answers_in_one_line_too(tmp_path, every):
     possible = [word for word in [*SPECIAL, *(f"name={text}" for text in WRONG)] if "\x00" not in word]
-    for word in possible[::7]:
+    for word in possible[::every]:
         done = ganctl("train", "--show-config", word, cwd=tmp_path)
         ending = Ending(done.returncode, done.stdout, done.stderr, 0.0)
         assert fault_of([word], ending, changed=[*tmp_path.iterdir()] != []) is None, word
