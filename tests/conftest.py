@@ -1,5 +1,7 @@
 """What the tests share: a small, fast configuration and a way to call the command line."""
 
+import contextlib
+import io
 import json
 import os
 import subprocess
@@ -78,23 +80,36 @@ def ganctl(*words, cwd=None, timeout=300, **environment):
     )
 
 
+def _exit_code(words, cwd):
+    """How the command line ends on these words, in this process."""
+    from ganctl import cli
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["ganctl", *map(str, words)])
+        patch.setattr(warnings, "formatwarning", warnings.formatwarning)
+        if cwd is not None:
+            patch.chdir(cwd)
+        try:
+            cli.main()
+        except SystemExit as end:
+            return end.code or 0
+    return 0
+
+
+def called(*words, cwd=None):
+    """What `call` does, for a fixture that many tests share."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = _exit_code(words, cwd)
+    return subprocess.CompletedProcess(words, code, out.getvalue(), err.getvalue())
+
+
 @pytest.fixture
-def call(monkeypatch, capsys):
+def call(capsys):
     """Runs the command line in this process, which has torch already; gives exit code, stdout and stderr."""
 
     def run(*words, cwd=None):
-        from ganctl import cli
-
-        with monkeypatch.context() as patch:
-            patch.setattr(sys, "argv", ["ganctl", *map(str, words)])
-            patch.setattr(warnings, "formatwarning", warnings.formatwarning)
-            if cwd is not None:
-                patch.chdir(cwd)
-            code = 0
-            try:
-                cli.main()
-            except SystemExit as end:
-                code = end.code or 0
+        code = _exit_code(words, cwd)
         return subprocess.CompletedProcess(words, code, *capsys.readouterr())
 
     return run

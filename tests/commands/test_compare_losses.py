@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from tests.conftest import TINY, assert_same_weights, ganctl, scalars
+from tests.conftest import TINY, assert_same_weights, called, ganctl, scalars
 
 WORDS = [*TINY, "seed=0,1", "steps=6", "name=tiny"]
 
@@ -20,7 +20,7 @@ WORDS = [*TINY, "seed=0,1", "steps=6", "name=tiny"]
 def compared(tmp_path_factory):
     """A finished tiny comparison: its folder and what the command printed."""
     folder = tmp_path_factory.mktemp("compared")
-    done = ganctl("compare-losses", *WORDS, cwd=folder)
+    done = called("compare-losses", *WORDS, cwd=folder)
     assert done.returncode == 0, done.stderr
     return folder / done.stdout.strip().splitlines()[-1], done
 
@@ -306,6 +306,7 @@ def test_a_comparison_that_cannot_be_read_is_refused_with_the_way_out(content, c
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("unillustrated")
 def test_a_loss_that_exits_costs_only_its_own_cells(tmp_path):
     (tmp_path / "exits.py").write_text(
         "import sys\nfrom ganctl.losses import LOSSES, AdversarialLoss\n"

@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from ganctl.report.comparison import write_report
-from tests.conftest import TINY, ganctl
+from tests.conftest import TINY, called
 
 WORDS = [*TINY, "steps=8", "loss=minimax,nonsaturating", "seed=0,1", "name=c", "features=pixels", "evaluate_num=60"]
 MEASURED = ["metrics=kid,recall", "evaluate_every=4"]
@@ -16,7 +16,7 @@ MEASURED = ["metrics=kid,recall", "evaluate_every=4"]
 def made(tmp_path_factory):
     """A comparison with metrics."""
     home = tmp_path_factory.mktemp("measured")
-    done = ganctl("compare-losses", *WORDS, *MEASURED, "compare.outcome=metric/kid", cwd=home)
+    done = called("compare-losses", *WORDS, *MEASURED, "compare.outcome=metric/kid", cwd=home)
     assert done.returncode == 0, done.stderr
     return home / done.stdout.strip().splitlines()[-1], done
 

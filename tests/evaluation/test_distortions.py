@@ -1,5 +1,7 @@
 """Each metric sees the fault that it exists for, and not the others: real digits, spoilt in known ways."""
 
+from functools import partial
+
 import pytest
 import torch
 from torch.nn.functional import avg_pool2d
@@ -8,6 +10,7 @@ from ganctl.data import DATASETS, ImageSet
 from ganctl.evaluation import ImageEvaluator
 from ganctl.evaluation.classifier import RECIPE
 from ganctl.games import Made
+from ganctl.metrics.kernel import kernel_distance
 from ganctl.schema import Mnist5k
 
 pytestmark = pytest.mark.slow
@@ -29,14 +32,16 @@ def scores(digits):
     train, test, _ = digits
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(RECIPE, "steps", 200)
+        # Ten subsets of the kernel distance order these images as well as 100 in a tenth of the time.
+        patch.setattr("ganctl.evaluation.scores.kernel_distance", partial(kernel_distance, subsets=10))
         evaluator = ImageEvaluator(train, test, [], num=NUM)
 
-    def measured(images):
-        given = iter(images.split(500))
-        found = evaluator.evaluate(lambda count, stream: Made(next(given)), "none", errors=False)
-        return {name: estimate.value for name, estimate in found.estimates.items()}
+        def measured(images):
+            given = iter(images.split(500))
+            found = evaluator.evaluate(lambda count, stream: Made(next(given)), "none", errors=False)
+            return {name: estimate.value for name, estimate in found.estimates.items()}
 
-    return measured
+        yield measured
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.conftest import TINY, ganctl
+from tests.conftest import TINY, called
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = [
@@ -71,7 +71,7 @@ def report(tmp_path_factory):
     """report.html of a small comparison with three arms, an ill one among them."""
     folder = tmp_path_factory.mktemp("browser")
     words = [*TINY, "steps=40", "loss=minimax,nonsaturating,hinge", "seed=0,1", "name=seen"]
-    done = ganctl("compare-losses", *words, cwd=folder)
+    done = called("compare-losses", *words, cwd=folder)
     assert done.returncode == 0, done.stderr
     return folder / done.stdout.strip() / "report.html"
 
@@ -111,7 +111,7 @@ def test_the_page_fits_its_window_and_every_picture_shows_something(report, tmp_
 def two_arms(tmp_path_factory):
     """report.html of the two forms of J(G) with one seed, which cannot tell."""
     folder = tmp_path_factory.mktemp("two")
-    done = ganctl("compare-losses", *TINY, "steps=40", "loss=minimax,nonsaturating", "seed=0", "name=two", cwd=folder)
+    done = called("compare-losses", *TINY, "steps=40", "loss=minimax,nonsaturating", "seed=0", "name=two", cwd=folder)
     assert done.returncode == 0, done.stderr
     assert "whether 6 would is not known: `ganctl compare-losses" in " ".join(done.stderr.split())
     return folder / done.stdout.strip() / "report.html"
