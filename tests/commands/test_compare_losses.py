@@ -136,9 +136,9 @@ def start(folder, *words):
 def test_a_killed_cell_is_recorded_and_taken_up_again(tmp_path, call):
     words = [
         *TINY,
-        "steps=400",
-        "sample_every=400",
-        "checkpoint_every=20",
+        "steps=150",
+        "sample_every=150",
+        "checkpoint_every=10",
         "name=killed",
         "seed=0",
         "jobs=1",
@@ -162,7 +162,7 @@ def test_a_killed_cell_is_recorded_and_taken_up_again(tmp_path, call):
     again = call("compare-losses", *words, cwd=tmp_path)
     assert again.returncode == 0 and "1 of 2 cells are finished already" in again.stderr
     info = json.loads((killed / "run.json").read_text())
-    assert (info["status"], info["step"]) == ("completed", 400)
+    assert (info["status"], info["step"]) == ("completed", 150)
 
 
 @pytest.mark.slow
