@@ -261,4 +261,12 @@ def latest(output_dir: Path) -> RunFolder:
     runs = [RunFolder(file.parent) for file in files if (file.parent / "config.yaml").is_file()]
     if not runs:
         raise BadInput(f"no run in {output_dir}/; make one with `ganctl train`, or name a run folder")
-    return max(runs, key=lambda run: (str(run.info().get("started", "")), str(run.path)))
+    return max(runs, key=lambda run: (_instant(run.info().get("started")), str(run.path)))
+
+
+def _instant(text: Any) -> datetime:
+    """The instant that an ISO 8601 text names, in this machine's zone where it names none; long ago where it is none."""
+    try:
+        return datetime.fromisoformat(str(text)).astimezone(timezone.utc)
+    except (ValueError, OverflowError, OSError):
+        return datetime.min.replace(tzinfo=timezone.utc)

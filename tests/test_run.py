@@ -65,6 +65,16 @@ def test_the_latest_run_is_the_one_started_last_cells_included(tmp_path):
     assert latest(tmp_path).path == runs[0]
 
 
+def test_the_latest_run_is_the_one_of_the_latest_instant_whatever_its_zone(tmp_path):
+    # Begun in Tokyo, in Berlin an hour later, in New York another hour later, and one whose time nobody can read.
+    times = ("2026-03-01T18:00:00+09:00", "2026-03-01T11:00:00+01:00", "2026-03-01T06:00:00-05:00", "yesterday", None)
+    for name, started in zip("abcde", times, strict=True):
+        made(tmp_path / "2026-03-01" / name).update(started=started)
+    assert latest(tmp_path).path.name == "c"
+    (tmp_path / "2026-03-01" / "c" / "config.yaml").unlink()
+    assert latest(tmp_path).path.name == "b"
+
+
 def test_runs_that_begin_at_once_have_folders_of_their_own(tmp_path):
     with ThreadPoolExecutor(8) as pool:
         paths = list(pool.map(lambda _: new_path(tmp_path, "x"), range(40)))
