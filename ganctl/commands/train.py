@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import torch
 
@@ -51,8 +52,19 @@ def train(overrides: Sequence[str]) -> Path:
     parts = (option(getattr(config, group), "name") for group in ("game", "loss", "data"))
     path = new_path(Path(config.output_dir), config.name or "-".join(name for name in parts if name != "gan"))
     folder = create(path, config, experiment)
+    if files := getattr(experiment.dataset, "files", {}):
+        say(_counted(files))
     with _owned(folder, folder.refused):
         return run_shown(config, experiment, folder, evaluator)
+
+
+def _counted(files: dict[str, Any]) -> str:
+    """How many pictures were read, and what else lay there."""
+    others = ", ".join(f"{count:,} {ending or 'without an ending'}" for ending, count in [*files["others"].items()][:5])
+    words = [f"{files['pictures']:,} pictures"]
+    words += [f"{files['unreadable']:,} unreadable"] if files["unreadable"] else []
+    words += [f"other files: {others}{', ...' if len(files['others']) > 5 else ''}"] if others else []
+    return f"data: {'; '.join(words)}"
 
 
 def resume_run(path: Path, overrides: Sequence[str]) -> Path:
@@ -161,7 +173,8 @@ def create(path: Path, config: Config, experiment: Experiment) -> RunFolder:
     config = replace(config, device=str(experiment.training.streams.device), threads=torch.get_num_threads())
     if getattr(config.data, "root", None):
         config = replace(config, data=replace(config.data, root=str(Path(config.data.root).expanduser().resolve())))
-    left_out = getattr(experiment.dataset, "left_out", {})  # a plugin's data set may have none
+    # A plugin's data set may have neither.
+    left_out, files = (getattr(experiment.dataset, name, {}) for name in ("left_out", "files"))
     return RunFolder.create(
         path,
         dump(config),
@@ -179,6 +192,7 @@ def create(path: Path, config: Config, experiment: Experiment) -> RunFolder:
         seconds=0.0,
         error=None,
         **({"left_out": left_out} if left_out else {}),
+        **({"files": files} if files else {}),
     )
 
 

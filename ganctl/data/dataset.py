@@ -1,7 +1,7 @@
 """The two kinds of data set, behind one face: a shape, a size, a fingerprint, and batches by number."""
 
 import hashlib
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -61,6 +61,8 @@ class ImageSet:
 
     Attributes:
         value_range: what 0 and 255 become in a batch: (-1, 1) beside a tanh, (0, 1) beside a sigmoid.
+        left_out: files and folders that were not read, and why.
+        files: of a folder: how many "pictures" were read, how many were "unreadable", how many "others" of each ending.
     """
 
     def __init__(self, pixels: Tensor, labels: Tensor | None = None) -> None:
@@ -76,6 +78,7 @@ class ImageSet:
         digest.update(pixels.contiguous().numpy().data)
         self.fingerprint = digest.hexdigest()
         self.left_out: dict[str, str] = {}
+        self.files: dict[str, Any] = {}
         self._epoch = -1
         self._order = torch.empty(0, dtype=torch.int64)
 
@@ -159,6 +162,7 @@ class Density:
         definition = repr((centers.tolist(), deviation)).encode()
         self.fingerprint = hashlib.sha256(definition).hexdigest()
         self.left_out: dict[str, str] = {}
+        self.files: dict[str, Any] = {}
 
     def to(self, device: torch.device) -> "Density":
         """Has its batches on `device` from now on; they are drawn on the CPU, so that they are the same everywhere."""

@@ -1,6 +1,5 @@
 """Any folder of pictures."""
 
-import errno
 import json
 import os
 import warnings
@@ -18,52 +17,56 @@ from torch import Tensor
 from ganctl import cache
 from ganctl.data import pixels
 from ganctl.data.dataset import ImageSet
+from ganctl.data.listing import ENDINGS, Listing, Reasons, listed
 from ganctl.data.pixels import LeftOut
 from ganctl.errors import BadInput, printable
 
-ENDINGS = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"}
 MOST_TOLD = 10_000  # files whose reasons are kept, so that a run's files stay readable
-
-Reasons = dict[Path, str]
 
 
 def folder(options: Any) -> ImageSet:
     """Every picture under `options.root`, resized and cropped to a square, in the order of its path.
 
-    Links to files are read, links to folders are not followed. What cannot be read is left out, with its reason.
+    Links to files are read, links to folders are not followed. What cannot be read is left out, with its reason, and so
+    are hidden folders, those that a system makes, and the runs of ganctl.
 
     Raises:
         BadInput: there is no such folder, or no picture in it.
     """
+    if not options.root:
+        raise BadInput("data.root=: is empty; give data.root=DIR, a folder with pictures in it")
     root = Path(options.root).expanduser()
     if not root.is_dir():
         raise BadInput(f"data.root={options.root}: is not a folder; give data.root=DIR, a folder with pictures in it")
-    paths, reasons = _listed(root)
-    pictures, damaged = _decoded(paths, options.image_size, options.channels)
-    reasons |= damaged
-    told = [f"{_within(root, path)} ({reason})" for path, reason in sorted(reasons.items())]
+    found = listed(root)
+    pictures, damaged = _decoded(found.pictures, options.image_size, options.channels)
+    found.unreadable.update(damaged)
     if not len(pictures):
-        found = f"{len(reasons)} files or links and none that can be read: {_few(told)}" if told else "no pictures"
         raise BadInput(
-            f"data.root={options.root}: {found}; give a folder that holds "
+            f"data.root={options.root}: {_nothing(root, found)}; give a folder that holds "
             f"{', '.join(sorted(ending[1:] for ending in ENDINGS))} files, at any depth"
         )
+    told = []
+    if found.unreadable:
+        count = len(pictures) + len(found.unreadable)
+        told.append(f"left out {len(found.unreadable):,} unreadable of {count:,}: {_few(root, found.unreadable)}")
+    if found.passed_over:
+        told.append(f"not looked into: {_few(root, found.passed_over)}")
     if told:
-        count = len(pictures) + len(told)
-        warnings.warn(
-            f"data.root={options.root}: left out {len(told):,} unreadable of {count:,}: {_few(told)}", stacklevel=2
-        )
+        warnings.warn(f"data.root={options.root}: {'; '.join(told)}", stacklevel=2)
     images = ImageSet(pictures)
+    reasons = found.unreadable | found.passed_over
     images.left_out = {_within(root, path): reasons[path] for path in sorted(reasons)[:MOST_TOLD]}
     if len(reasons) > MOST_TOLD:
         images.left_out["..."] = f"and {len(reasons) - MOST_TOLD:,} more"
+    images.files = {"pictures": len(pictures), "unreadable": len(found.unreadable), "others": found.others}
     return images
 
 
 def first_shape(root: Path) -> tuple[int, int, int] | None:
     """[C, H, W] of the first picture under `root` that can be read; None where there is none."""
     with _quiet():
-        for path in _listed(root)[0]:
+        for path in listed(root).pictures:
             try:
                 return pixels.shape(path)
             except LeftOut:
@@ -75,47 +78,19 @@ def _within(root: Path, path: Path) -> str:
     return printable(os.path.relpath(path, root).replace("\n", "\\n"))
 
 
-def _few(told: list[str]) -> str:
+def _few(root: Path, reasons: Reasons) -> str:
+    told = [f"{_within(root, path)} ({reasons[path]})" for path in sorted(reasons)]
     return ", ".join(told[:3]) + (", ..." if len(told) > 3 else "")
 
 
-def _listed(root: Path) -> tuple[list[Path], Reasons]:
-    """The regular files under `root` with a picture's name, and why other things are no such files.
-
-    Everything here may be another way the next time, and is looked at anew.
-    """
-    reasons: Reasons = {}
-
-    def closed(error: OSError) -> None:
-        reasons[Path(error.filename)] = f"cannot be looked into: {error.strerror}"
-
-    paths = []
-    for parent, folders, files in os.walk(root, onerror=closed):
-        for name in folders:
-            if (Path(parent) / name).is_symlink():
-                reasons[Path(parent) / name] = "is a link to a folder, which is not followed"
-        for name in files:
-            path = Path(parent) / name
-            if path.suffix.lower() in ENDINGS:
-                reason = _no_file(path)
-                if reason is None:
-                    paths.append(path)
-                else:
-                    reasons[path] = reason
-    return sorted(paths), reasons
-
-
-def _no_file(path: Path) -> str | None:
-    """Why there is no file to read; None where there is one."""
-    try:
-        if not path.is_file():  # of a link, what it leads to
-            path.stat()
-            return "is no regular file"
-    except OSError as error:
-        if error.errno == errno.ELOOP:
-            return "is a link that leads back to itself"
-        return "is a link to nowhere" if path.is_symlink() else f"cannot be read: {error.strerror}"
-    return None if os.access(path, os.R_OK) else "cannot be read: Permission denied"
+def _nothing(root: Path, found: Listing) -> str:
+    """What there is where nothing can be read."""
+    if found.unreadable:
+        known = found.unreadable
+        return f"{len(known)} files or links and none that can be read: {_few(root, known)}"
+    if found.passed_over:
+        return f"no pictures beside what is not looked into: {_few(root, found.passed_over)}"
+    return f"no pictures among {sum(found.others.values()):,} files" if found.others else "no pictures"
 
 
 class _Passing(Exception):

@@ -42,6 +42,12 @@ def fairness(comparison: dict[str, Any], cells: list[CellRecord]) -> list[Row]:
         done = steps[arm]
         return None if per_step is None or done is None else per_step * done
 
+    read = {
+        arm: _single({cell.info["files"]["pictures"] for cell in members[arm] if cell.info.get("files")})
+        for arm in arms
+    }
+    if any(read.values()):
+        rows.append(_row("pictures in the folder", read))
     rows.append(each("real images D saw", lambda arm, cost: times_steps(arm, cost["real_images_per_step"])))
     rows.append(
         each("generated images D judged", lambda arm, cost: times_steps(arm, cost["generated_images_per_step"]))
