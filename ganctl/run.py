@@ -265,7 +265,7 @@ def latest(output_dir: Path) -> RunFolder:
 
 
 def _instant(text: Any) -> datetime:
-    """The instant that an ISO 8601 text names, by this machine's zone where it names none; long ago if it is no time."""
+    """The instant that an ISO 8601 text names, by this machine's zone where it names none; else long ago."""
     try:
         return datetime.fromisoformat(str(text)).astimezone(timezone.utc)
     except (ValueError, OverflowError, OSError):
