@@ -39,12 +39,12 @@ def load(overrides: Sequence[str]) -> Config:
                 f"{override.input_line}: a run takes one value of {override.key_or_group}; "
                 "`ganctl compare-losses` takes several"
             )
-    named = {override.key_or_group for override in parsed}
+    named = {override.key_or_group for override in parsed if _one(override) != "null"}
     if {"epochs", "steps"} <= named:
         raise BadInput("epochs and steps are both named: a budget is one of them; leave the other out")
     node = _compose(parsed, overrides)
     for budget, other in (("steps", "epochs"), ("epochs", "steps")):
-        if budget in named and OmegaConf.select(node, budget) is not None:
+        if budget in named:
             node[other] = None
     return typed(node)
 
@@ -91,10 +91,11 @@ def _composed(given: Sequence[tuple[str, Override]]) -> DictConfig:
         for override in parsed
         if override.key_or_group in SCHEMAS and _one(override) not in choices(override.key_or_group)
     ]
-    # A plugin's choice has no file that says what its options are, so every one of them is new.
+    # A plugin's choice has no file that says what its options are, so every one of them is new, unless a data set or an
+    # experiment has one of this name.
     own = tuple(f"{row.key_or_group}." for row in plugin_rows)
     texts = [
-        f"+{text}" if override.key_or_group.startswith(own) and not text.startswith("+") else text
+        f"++{text}" if override.key_or_group.startswith(own) and not text.startswith("+") else text
         for text, override in zip(overrides, parsed, strict=True)
         if override not in plugin_rows
     ]

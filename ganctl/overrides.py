@@ -61,8 +61,8 @@ def _check_form(text: str, override: Override) -> None:
         raise BadInput(f"{text}: a key cannot be deleted; give it a value, as in loss=minimax")
     if override.package is not None:
         raise BadInput(f"{text}: has a @, which means nothing here; write {key}=VALUE")
-    if override.is_add() and key in groups():
-        raise BadInput(f"{text}: there is a {key} already; write {key}=VALUE, without the +")
+    if (override.is_add() or override.is_force_add()) and key in groups():
+        raise BadInput(f"{text}: has a +, which means nothing here; write {key}=VALUE")
     if "${" in text:
         raise BadInput(f"{text}: refers to another setting, or to the environment; write the value itself")
     if "???" in text:

@@ -96,7 +96,8 @@ def _complaint(prefix: str, error: OmegaConfBaseException, values: DictConfig, s
     name = re.split(r"[.\[]", str(error.full_key))[0]
     kind = get_type_hints(schema).get(name)
     if isinstance(error, ValidationError) and kind is not None:
-        return BadInput(f"{prefix}{name}={OmegaConf.select(values, name)}: must be {_expected(kind)}")
+        came = OmegaConf.select(values, name)
+        return BadInput(f"{prefix}{name}={'null' if came is None else came}: must be {_expected(kind)}")
     if isinstance(error, ValidationError):
         return BadInput(f"{key or 'configuration'}: {str(error.msg).splitlines()[0]}")
     names = [item.name for item in fields(schema)]
@@ -130,12 +131,11 @@ def _check_number(key: str, number: float, limits: Any) -> None:
     least, above, below = (limits.get(name) for name in ("least", "above", "below"))
     if number in (float("inf"), float("-inf")):
         raise BadInput(f"{key}={number}: must be finite")
-    # Written so that NaN fails every one of them.
-    if least is not None and not number >= least:
-        raise BadInput(f"{key}={number}: must be at least {least}")
-    if above is not None and not number > above:
-        raise BadInput(f"{key}={number}: must be greater than {above}")
-    if below is not None and not number < below:
-        raise BadInput(f"{key}={number}: must be less than {below}")
     if number != number:
         raise BadInput(f"{key}={number}: must be a number")
+    if least is not None and number < least:
+        raise BadInput(f"{key}={number}: must be at least {least}")
+    if above is not None and number <= above:
+        raise BadInput(f"{key}={number}: must be greater than {above}")
+    if below is not None and number >= below:
+        raise BadInput(f"{key}={number}: must be less than {below}")

@@ -71,7 +71,7 @@ MISTAKES = {
     "both": (["train", "epochs=1", "steps=1"], "leave the other out"),
     "batch": (["train", "batch_size=0"], "must be at least 1"),
     "word": (["train", "epochs=many"], "epochs=many: must be a whole number or null"),
-    "too large": (["train", "batch_size=5001"], "use at most that many"),
+    "too large": (["train", "batch_size=5001"], "give batch_size=5000 or less"),
     "cuda": (["train", "device=cuda:99"], "use device=cpu"),
     "dcgan": (["train", "model=dcgan", "data=ring8"], "use model=mlp"),
     "no folder": (["train", "data=folder", "data.root=nowhere"], "is not a folder"),

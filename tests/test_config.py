@@ -91,6 +91,23 @@ def test_naming_epochs_replaces_the_steps_of_a_recipe():
     assert (load(["experiment=dcgan", "epochs=3"]).epochs, load(["experiment=dcgan", "epochs=3"]).steps) == (3, None)
 
 
+def test_a_budget_of_null_is_none():
+    assert (load(["epochs=3", "steps=null"]).epochs, load(["epochs=null", "steps=10"]).steps) == (3, 10)
+    config = load(["experiment=dcgan", "steps=null", "epochs=3"])
+    assert (config.epochs, config.steps) == (3, None)
+
+
+@pytest.mark.parametrize(
+    ("words", "group", "options"),
+    [
+        (["data=ring8", "optim=foo", "optim.lr=0.1"], "optim", {"name": "foo", "lr": 0.1}),
+        (["experiment=r3gan", "penalty=foo", "penalty.weight=2"], "penalty", {"name": "foo", "weight": 2}),
+    ],
+)
+def test_a_part_of_a_plugin_has_the_options_that_it_is_given_whatever_a_file_says_of_another(words, group, options):
+    assert getattr(load(["plugins=[none_such]", *words]), group) == options
+
+
 def test_another_optimizer_keeps_its_own_rate_where_the_data_have_one():
     assert load(["data=ring8"]).optim.lr == load(["data=ring8", "optim=adam"]).optim.lr == 0.001
     assert load(["data=ring8", "optim=rmsprop"]).optim.lr == 0.00005
@@ -121,7 +138,10 @@ def test_another_optimizer_keeps_its_own_rate_where_the_data_have_one():
         (["name=${hydra:job.name}"], "write the value itself"),
         (["hydra/launcher=basic"], "hydra/launcher=basic: hydra's own settings are not part of a run"),
         (["loss@foo=minimax"], "loss@foo=minimax: has a @, which means nothing here; write loss=VALUE"),
-        (["+loss=minimax"], "+loss=minimax: there is a loss already; write loss=VALUE, without the +"),
+        (["++optim=rmsprop"], "++optim=rmsprop: has a +, which means nothing here; write optim=VALUE"),
+        (["optim.eps=null"], "optim.eps=null: must be a number"),
+        (["optim.eps=nan"], "optim.eps=nan: must be a number"),
+        (["+loss=minimax"], "+loss=minimax: has a +, which means nothing here; write loss=VALUE"),
         (["lr=1"], "lr=1: no such key; keys are .* (did you mean optim.lr?)"),
         (["optim.name=rmsprop"], "optim.name=rmsprop: write optim= and one of adam, rmsprop, which brings"),
         (["steps=1000000000000"], "steps=1000000000000: must be less than 1000000000000"),
@@ -137,7 +157,7 @@ def test_another_optimizer_keeps_its_own_rate_where_the_data_have_one():
         (["epochs=1", "steps=1"], "epochs and steps are both named"),
         (["epochs=null"], "epochs and steps are both null"),
         (["batch_size=0"], "batch_size=0: must be at least 1"),
-        (["optim.lr=nan"], "optim.lr=nan: must be greater than 0"),
+        (["optim.lr=nan"], "optim.lr=nan: must be a number"),
         (["optim.lr=inf"], "optim.lr=inf: must be finite"),
         (["experiment=null"], "experiment=null: no such experiment"),
         (["loss=least_squares", "loss.fake_code=nan"], "loss.fake_code=nan: must be a number"),

@@ -70,8 +70,18 @@ def _run(study: Study, evaluators: CellEvaluators, steps: dict[str, int], costs:
     _train(study, study.cells, jobs, steps)
     try:
         evaluators.evaluate(study.cells)
+        _report(study)
     except KeyboardInterrupt:
         raise _stopped() from None
+    if not any(cell.folder.info().get("status") == "completed" for cell in study.cells):
+        raise RunFailed(f"no cell was completed; {study.path}/cells/ says why")
+    say(f"report: {study.path / 'report.html'}")
+    say(f"curves: tensorboard --logdir {study.path / 'cells'}")
+    return study.path
+
+
+def _report(study: Study) -> None:
+    """Writes the report and shows its table."""
     say("writing the report")
     # What draws and judges takes a second to import, which no cell should wait for.
     from ganctl.report.comparison import write_report
@@ -82,11 +92,6 @@ def _run(study: Study, evaluators: CellEvaluators, steps: dict[str, int], costs:
     except OSError as error:
         raise unwritable(Path(error.filename or study.path), error) from None
     print_table(comparison)
-    if not any(cell.folder.info().get("status") == "completed" for cell in study.cells):
-        raise RunFailed(f"no cell was completed; {study.path}/cells/ says why")
-    say(f"report: {study.path / 'report.html'}")
-    say(f"curves: tensorboard --logdir {study.path / 'cells'}")
-    return study.path
 
 
 def _prepared(study: Study, evaluators: CellEvaluators) -> tuple[dict[str, int], dict[str, Any], bool]:

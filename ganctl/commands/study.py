@@ -127,7 +127,7 @@ def plan(overrides: Sequence[str]) -> Study:
     _refuse_unmeasured(base, swept)
     if not swept:
         _refuse_single_loss(shared)
-    if swept and any(text.startswith("compare.arms=") for text in shared):
+    if swept and any(text.lstrip("+").startswith("compare.arms=") for text in shared):
         raise BadInput(f"compare.arms and {', '.join(swept)}: both make arms; list every arm, or sweep keys")
     words_of_arms = map(_split, base.compare.arms)
     combinations = [list(words) for words in (itertools.product(*swept.values()) if swept else words_of_arms)]
@@ -164,10 +164,9 @@ def plan(overrides: Sequence[str]) -> Study:
 def _names_a_study(shared: Sequence[str]) -> bool:
     """Whether the overrides name arms or an experiment, or points, for which the default study is not made."""
     points = [name for name, options in SCHEMAS["data"].items() if options is Density]
-    return any(
-        text.startswith(("experiment=", "compare.arms=")) or text in [f"data={name}" for name in points]
-        for text in shared
-    )
+    data = [text.removeprefix("data=") for text in shared if text.startswith("data=")]
+    named = any(text.lstrip("+").startswith(("experiment=", "compare.arms=")) for text in shared)
+    return named or data[-1:] in [[name] for name in points]
 
 
 def _trials(

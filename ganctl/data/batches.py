@@ -16,7 +16,8 @@ class Batches:
     def __init__(self, dataset: Dataset, batch_size: int, streams: Streams) -> None:
         if batch_size > dataset.epoch_size:
             raise BadInput(
-                f"batch_size={batch_size}: the data set has {dataset.epoch_size} samples; use at most that many"
+                f"batch_size={batch_size}: the data set has {dataset.epoch_size} samples; "
+                f"give batch_size={dataset.epoch_size} or less"
             )
         self.dataset = dataset
         self.batch_size = batch_size

@@ -25,10 +25,10 @@ LINE = 2  # pixels between the samples of a grid
 MARGIN, TITLE = 8, 26  # pixels between the arms, and above them
 
 PROBED = (
-    "Left: the gradient that each form of J(G) would give the generator at the same weights and noise, whichever the "
-    "arm was trained with. For one sample they differ by the factor D / (1 − D), so minimax loses its gradient where D "
-    "is sure (D(G(z)) near 0). With its usual eps Adam rescales gradients: a smaller norm alone proves no cause. Line: "
-    "mean over seeds; shaded: their span."
+    "‖∇J(G)‖, on a logarithmic scale: the gradient that each form of J(G) would give the generator at the same weights "
+    "and noise, whichever the arm was trained with. For one sample they differ by the factor D / (1 − D), so minimax "
+    "loses its gradient where D is sure (D(G(z)) near 0). With its usual eps Adam rescales gradients: a smaller norm "
+    "alone proves no cause. Line: mean over seeds; shaded: their span."
 )
 UNPROBED = (
     "The gradient of each arm's own J(G), and the distance to the data. No form of J(G) was probed. Line: mean over "

@@ -29,7 +29,7 @@ def would_tell(comparison: dict[str, Any], cells: list[CellRecord]) -> str | Non
     ]
     known = [count for count in counts.values() if count is not None]
     if known:
-        estimated = all(pair["seeds_needed"] for pair in open_pairs if counts[pair["second"]])
+        estimated = all(pair["enough"] for pair in open_pairs if counts[pair["second"]])
         words.insert(0, f"{_promise(max(known), estimated)}: {_continuation(comparison, cells, max(known))}")
         if any(pair["enough"] and counts[pair["second"]] for pair in open_pairs):
             words.append("A study that is judged again as it grows errs more often (docs/statistics.md).")
@@ -41,8 +41,8 @@ def _seeds_for(pair: dict[str, Any], fewest: int) -> int | None:
     needed: int | None = pair["seeds_needed"]
     if pair["equal"]:
         return None
-    if not pair["enough"]:
-        return max(fewest, needed or fewest)
+    if not pair["enough"]:  # of so few, an estimate is worth nothing
+        return fewest
     return needed if needed and needed > pair["seeds"] else None
 
 

@@ -227,7 +227,7 @@ def _certainty_words(comparison: dict[str, Any], baseline: str, found: dict[str,
             f"whatever came out{f' ({_list([*few])})' if len(few) < tests else ''}: it takes at least "
             f"{statistics.fewest_seeds(tests)} for {tests} comparison{'' if tests == 1 else 's'}."
         )
-    needed = [f"{arm} roughly {d.seeds_needed:,}" for arm, d in found.items() if d.seeds_needed]
+    needed = [f"{arm} roughly {d.seeds_needed:,}" for arm, d in found.items() if d.seeds_needed and d.enough]
     if needed:
         words.append(
             f"Seeds that would tell in {statistics.POWER:.0%} of studies, if the differences are what they look like: "

@@ -47,7 +47,7 @@ def _what(comparison: dict[str, Any], one_scale: bool) -> str:
         told = "".join(f", and {_winner(pair)}" for pair in pairs)
     else:
         means = _named([f"{_mean(summary)} for {arm}" for arm, summary in summaries.items()])
-        wins = [f"{pair['second']} at {pair['wins'] * pair['seeds']:g} of {pair['seeds']} seeds" for pair in pairs]
+        wins = [f"{pair['second']} at {_share(pair['wins'], pair['seeds'])}" for pair in pairs]
         told = f"; better than {baseline}: {_named(wins)}" if wins else ""
     words = f"On average the {label} came to {means} ({better} is better){told}"
     if not one_scale:
@@ -56,13 +56,20 @@ def _what(comparison: dict[str, Any], one_scale: bool) -> str:
 
 
 def _winner(pair: dict[str, Any]) -> str:
-    """At how many seeds the arm that won more of them was better; a tie counts half."""
+    """At how many seeds the arm that won more of them was better."""
     if pair.get("equal"):
         return "both came to the same at every seed"
     if pair["wins"] == 0.5:
-        return f"each was better at half of the {pair['seeds']} seeds"
+        return "neither was better at more seeds than the other"
     arm, share = (pair["second"], pair["wins"]) if pair["wins"] >= 0.5 else (pair["first"], 1 - pair["wins"])
-    return f"{arm} was better at {share * pair['seeds']:g} of {pair['seeds']} seeds"
+    return f"{arm} was better at {_share(share, pair['seeds'])}"
+
+
+def _share(share: float, seeds: int) -> str:
+    """This share of so many seeds, of which a tie counts half."""
+    won = share * seeds
+    tied = "" if abs(won - round(won)) < 0.25 else ", ties counting half"
+    return f"{won:g} of {seeds} seed{'' if seeds == 1 else 's'}{tied}"
 
 
 def _mean(summary: dict[str, Any]) -> str:
@@ -86,10 +93,16 @@ def _health(summaries: dict[str, dict[str, Any]]) -> str:
         f"({', '.join(f'{_plain(kind)} {count}' for kind, count in summary['kinds'].items())})"
         for arm, summary in wrong.items()
     ]
-    if sum(summary["unhealthy"] for summary in wrong.values()) == examined:
+    if _all_wrong(summaries):
         return f"every run went wrong, so this compares failures: {_named(parts)}"
     healthy = [arm for arm, summary in summaries.items() if summary["examined"] and not summary["unhealthy"]]
     return f"went wrong: {_named(parts)}{f', none of {_named(healthy)}' if healthy else ''}"
+
+
+def _all_wrong(summaries: dict[str, dict[str, Any]]) -> bool:
+    """Whether every run failed or was found ill; one that was too short for a diagnosis is neither."""
+    seeds, unhealthy = (sum(summary[key] for summary in summaries.values()) for key in ("seeds", "unhealthy"))
+    return seeds > 0 and unhealthy == seeds
 
 
 def _plain(kind: str) -> str:
@@ -103,7 +116,7 @@ def _why(comparison: dict[str, Any], arms: dict[str, list[CellRecord]]) -> str:
     losses = {arm: _loss(comparison, arm) for arm in arms}
     if not found:
         return _unprobed(arms)
-    if _same_gradient(losses):
+    if _same_gradient(losses) and len({repr(settings(comparison, arm).get("game")) for arm in arms}) == 1:
         names = " and ".join(dict.fromkeys(str(loss.get("name")) for loss in losses.values()))
         opinions = _named([f"{arm} {_digits(numbers.fake)}" for arm, numbers in found.items()])
         return (
@@ -147,9 +160,7 @@ def _digits(value: float) -> str:
 
 def _bearing(comparison: dict[str, Any], weak: str, strong: str, numbers: Saturation) -> str:
     """Whether the lost gradient goes with the outcome. That it causes it, no probe can show."""
-    summaries = [values["summary"] for values in comparison["arms"].values()]
-    examined = sum(summary["examined"] for summary in summaries)
-    if examined and examined == sum(summary["unhealthy"] for summary in summaries):
+    if _all_wrong({arm: values["summary"] for arm, values in comparison["arms"].items()}):
         return "every run went wrong, so the outcome ranks failures and cannot say what that gradient did"
     lost = "more than half of it was lost" + (
         f" at {numbers.halved} of {numbers.seeds} seeds" if numbers.halved < numbers.seeds else " at every seed"
@@ -229,6 +240,6 @@ def rates(comparison: dict[str, Any]) -> str | None:
             usual = " and the usual eps"
         used = settings(comparison, comparison["baseline"])
         if [used.get(part, {}).get("name") for part in ("data", "model")] == ["mnist5k", "dcgan_small"]:
-            return f"{here}; at equal rates{usual} six seeds cannot tell the two forms apart: `{EQUAL_RATES}`."
+            return f"{here}; at equal rates{usual} six seeds cannot tell the two forms apart, in `{EQUAL_RATES}`."
         return f"{here}; the same command with optim.discriminator_lr={lr:g} shows how the forms do at equal rates."
     return None

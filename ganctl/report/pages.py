@@ -132,6 +132,7 @@ def _view(comparison: dict[str, Any], cells: list[CellRecord], drawn: list[Drawi
             for part in ("first", "outcome", "results", "curves", "evidence")
         },
         "wrong": [cell for cell in cells if not ended(cell) or unhealthy(cell)],
+        "undiagnosed": sum(ended(cell) and not cell.info.get("verdict") for cell in cells),
     }
 
 
@@ -177,6 +178,8 @@ def _shared(definition: dict[str, Any]) -> dict[str, Any]:
             for group in ("data", "model", "loss", "penalty", "optim")
         },
         "learning rate": [arm.get("optim", {}).get("lr") for arm in definition.values()],
+        "D's": [arm.get("optim", {}).get("discriminator_lr") for arm in definition.values()],
+        "eps": [arm.get("optim", {}).get("eps") for arm in definition.values()],
         "average of G": [arm.get("ema_decay") for arm in definition.values()],
         "batch": [arm["batch_size"] for arm in definition.values()],
         "epochs": [arm["epochs"] for arm in definition.values()],

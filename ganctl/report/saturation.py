@@ -60,9 +60,10 @@ def saturation(cells: list[CellRecord]) -> Saturation | None:
         rows = probed(cell)
         late = cell.step[rows] > cell.step[-1] / 2 if len(rows) else np.zeros(0, bool)
         if late.any():
-            found.append(float(np.median(ratios(cell)[late])))
             fake = cell.series.get("score/fake", np.full(len(cell.step), np.nan))[rows[late]]
-            fakes.append(float(np.median(fake)))
+            if np.isfinite(fake).any():
+                found.append(float(np.median(ratios(cell)[late])))
+                fakes.append(float(np.nanmedian(fake)))
     if not found:
         return None
     return Saturation(len(found), float(np.median(found)), float(np.median(fakes)), sum(r < HALF for r in found))

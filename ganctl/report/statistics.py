@@ -184,15 +184,21 @@ def compare(arms: dict[str, dict[int, float]], baseline: str, lower_is_better: b
         arm: differences([arms[arm][s] for s in seeds], [arms[baseline][s] for s in seeds], lower_is_better)
         for arm, seeds in shared.items()
     }
+    both_failed = {
+        arm: any(math.isnan(arms[arm][s]) and math.isnan(arms[baseline][s]) for s in seeds)
+        for arm, seeds in shared.items()
+    }
     p = {arm: signed_rank_p(values) for arm, values in gained.items()}
     corrected = dict(zip(others, holm(list(p.values())), strict=True))
     return {
-        arm: _difference(gained[arm], p[arm], corrected[arm], len(others), -1 if lower_is_better else 1)
+        arm: _difference(
+            gained[arm], both_failed[arm], p[arm], corrected[arm], len(others), -1 if lower_is_better else 1
+        )
         for arm in others
     }
 
 
-def _difference(gained: np.ndarray, p: float, corrected: float, tests: int, sign: int) -> Difference:
+def _difference(gained: np.ndarray, both_failed: bool, p: float, corrected: float, tests: int, sign: int) -> Difference:
     finite = gained[np.isfinite(gained)]
     found = interval(sign * finite)
     wins = float(((gained > 0) + 0.5 * (gained == 0)).mean()) if len(gained) else 0.5
@@ -206,10 +212,10 @@ def _difference(gained: np.ndarray, p: float, corrected: float, tests: int, sign
         p=p,
         p_holm=corrected,
         wins=wins,
-        equal=bool(len(gained) and not gained.any()),
+        equal=bool(len(gained) and not gained.any()) and not both_failed,
         enough=len(gained) >= fewest_seeds(tests),
         verdict=verdict,
-        seeds_needed=seeds_needed(gained, tests) if verdict == "cannot tell" else None,
+        seeds_needed=seeds_needed(gained, tests) if verdict == "cannot tell" and not both_failed else None,
     )
 
 

@@ -187,7 +187,7 @@ def test_how_fast_d_learns_comes_from_the_settings():
     ahead, equal = study(cells, rates=(0.001, 0.002))["rates"], study(cells)["rates"]
     assert ahead.startswith("D learns at 2 times the generator's rate here (0.002 against 0.001)")
     same = (
-        "six seeds cannot tell the two forms apart: `ganctl compare-losses loss=minimax,nonsaturating optim.lr=0.001`"
+        "six seeds cannot tell the two forms apart, in `ganctl compare-losses loss=minimax,nonsaturating optim.lr=0.001`"
     )
     assert f"; at equal rates {same}" in ahead and "eps" not in ahead
     large = study(cells, rates=(0.001, 0.002), eps=0.003)["rates"]
@@ -206,7 +206,7 @@ def test_the_command_that_would_tell_continues_the_study_and_says_how_long():
     said = study(forms(0.1, 0.3, 0.9, count=2), commands=[f"{command} seed=0", f"{command} seed=0,1"])["would_tell"]
     # Four further seeds of two arms, half a minute each: 8 * 30 s = 4 minutes.
     assert f"`{command} seed=0,1,2,3,4,5` (about 4 minutes, 8 further cells; finished cells are kept)" in said
-    assert said.startswith("Roughly 6 seeds would tell in 80% of studies") and said.count("`") == 2
+    assert said.startswith("Fewer than 6 seeds can tell nothing") and said.count("`") == 2
 
 
 def test_jobs_divide_the_time_and_seeds_that_are_there_stay():
@@ -225,6 +225,37 @@ def test_jobs_divide_the_time_and_seeds_that_are_there_stay():
 def test_one_seed_needs_the_fewest_and_whether_they_suffice_is_not_known():
     said = study(forms(0.1, 0.3, 0.9, count=1))["would_tell"]
     assert said.startswith("Fewer than 6 seeds can tell nothing, and whether 6 would is not known: `ganctl")
+
+
+def test_two_seeds_that_disagree_ask_for_the_fewest_and_estimate_nothing():
+    values = {"minimax": (0.1, 0.3), "nonsaturating": (0.3, 0.101)}
+    said = study([cell(arm, seed, value[seed]) for arm, value in values.items() for seed in (0, 1)])["would_tell"]
+    assert said.startswith("Fewer than 6 seeds can tell nothing, and whether 6 would is not known: `ganctl")
+
+
+def test_a_run_too_short_for_a_diagnosis_has_not_gone_wrong():
+    cells = forms(0.1, 0.3, 0.9, count=2)
+    for each in cells:
+        failed = each.arm == "nonsaturating"
+        each.info.update(status="failed" if failed else "completed", verdict="diverged" if failed else None)
+    what, why = study(cells)["story"]
+    assert "went wrong: 2 of 2 runs of nonsaturating" in what and "every run" not in what + why
+
+
+def test_ties_are_no_wins():
+    values = {"minimax": (0.1, 0.2, 0.3), "nonsaturating": (0.1, 0.3, 0.2)}
+    what = study([cell(arm, seed, value[seed]) for arm, value in values.items() for seed in range(3)])["story"][0]
+    assert "neither was better at more seeds than the other" in what
+    values["nonsaturating"] = (0.1, 0.1, 0.2)
+    what = study([cell(arm, seed, value[seed]) for arm, value in values.items() for seed in range(3)])["story"][0]
+    assert "nonsaturating was better at 2.5 of 3 seeds, ties counting half" in what
+
+
+def test_the_same_loss_in_another_game_is_another_objective():
+    cells = forms(0.1, 0.2, 0.9)
+    losses = dict.fromkeys(("minimax", "nonsaturating"), "nonsaturating")
+    why = study(cells, losses=losses, nonsaturating={"game": {"name": "acgan"}})["story"][1]
+    assert "All arms give" not in why and "All arms give" in study(cells, losses=losses)["story"][1]
 
 
 def test_a_clear_verdict_needs_no_command():

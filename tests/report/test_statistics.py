@@ -133,6 +133,14 @@ def test_an_arm_that_fails_at_every_seed_is_worse_and_has_no_mean():
     assert (found.verdict, found.mean, found.low, found.wins) == ("worse", None, None, 0)
 
 
+def test_seeds_at_which_both_arms_failed_are_no_equal_outcomes_and_estimate_nothing():
+    nan = float("nan")
+    found = compare({"a": {0: nan, 1: nan}, "b": {0: nan, 1: nan}}, "a", True)["b"]
+    assert not found.equal and found.wins == 0.5 and found.seeds_needed is None
+    found = compare({"a": {0: nan, 1: 1.0, 2: 1.0}, "b": {0: nan, 1: 2.0, 2: 0.5}}, "a", True)["b"]
+    assert found.seeds_needed is None and found.verdict == "cannot tell"
+
+
 def test_only_seeds_that_both_arms_have_are_paired():
     found = compare({"base": {0: 1.0, 1: 2.0}, "a": {1: 1.5, 2: 9.0}}, "base", True)["a"]
     assert (found.seeds, found.mean, found.verdict) == (1, -0.5, "cannot tell")
