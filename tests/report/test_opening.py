@@ -186,9 +186,8 @@ def test_how_fast_d_learns_comes_from_the_settings():
     cells = forms(0.4, 0.1, 0.3)
     ahead, equal = study(cells, rates=(0.001, 0.002))["rates"], study(cells)["rates"]
     assert ahead.startswith("D learns at 2 times the generator's rate here (0.002 against 0.001)")
-    same = (
-        "six seeds cannot tell the two forms apart, in `ganctl compare-losses loss=minimax,nonsaturating optim.lr=0.001`"
-    )
+    command = "ganctl compare-losses loss=minimax,nonsaturating optim.lr=0.001"
+    same = f"six seeds cannot tell the two forms apart, in `{command}`"
     assert f"; at equal rates {same}" in ahead and "eps" not in ahead
     large = study(cells, rates=(0.001, 0.002), eps=0.003)["rates"]
     assert "with Adam's eps at 0.003 a small gradient makes a small step" in large
