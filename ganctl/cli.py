@@ -13,6 +13,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from ganctl import __version__
+from ganctl.commands.stopping import ending
 from ganctl.errors import BadInput, Interrupted, RunFailed, one_line, printable
 
 # What the parser raises for an unknown command, option or value; typer has no public name for it.
@@ -295,15 +296,16 @@ def _end(code: int, line: str | None = None) -> NoReturn:
 def main() -> None:
     """Runs the command line; every expected ending has its exit code and at most one line."""
     warnings.formatwarning = lambda message, *_: f"ganctl: warning: {printable(str(message))}\n"
-    before = signal.signal(signal.SIGTERM, _interrupt)
+    before = {number: signal.signal(number, _interrupt) for number in ending()}
     try:
         _run()
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _interrupt(*_: object) -> NoReturn:
-    """SIGTERM ends a command as Ctrl-C does: what it was writing aside goes away."""
+    """SIGTERM and SIGHUP end a command as Ctrl-C does: what it was writing aside goes away."""
     raise KeyboardInterrupt
 
 

@@ -166,7 +166,7 @@ def test_help_is_no_error(words, tmp_path, call):
     assert done.returncode == 0 and "Usage" in done.stdout
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_that_nobody_handles_exits_130(number, call, monkeypatch):
     def interrupted(*_words):
         signal.raise_signal(number)
@@ -179,6 +179,17 @@ def test_a_signal_that_nobody_handles_exits_130(number, call, monkeypatch):
         assert done.returncode == 130 and done.stderr == "ganctl: interrupted\n"
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def test_a_hangup_that_is_ignored_stays_ignored(call, monkeypatch):
+    # So does nohup start a program, which must outlive its terminal.
+    monkeypatch.setattr("ganctl.commands.evaluate.evaluate_run", lambda *_: signal.raise_signal(signal.SIGHUP))
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert "interrupted" not in call("evaluate").stderr
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_version(tmp_path, call):

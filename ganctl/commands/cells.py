@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ganctl.commands.screen import say
-from ganctl.commands.stopping import StopAsked
+from ganctl.commands.stopping import StopAsked, handled
 from ganctl.commands.study import Cell
 from ganctl.commands.workers import start_server
 from ganctl.schema import Config
@@ -119,7 +119,7 @@ def _closed_in_the_end(working: list[_Worker]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _forwarded_signals(working: list[_Worker]) -> Iterator[Callable[[], bool]]:
-    """The first Ctrl-C or SIGTERM asks every cell to finish its step and save; a second one kills them."""
+    """The first Ctrl-C, SIGTERM or SIGHUP asks every cell to finish its step and save; a second one kills them."""
     asked = StopAsked()
 
     def ask(number: int, frame: Any) -> None:
@@ -133,12 +133,8 @@ def _forwarded_signals(working: list[_Worker]) -> Iterator[Callable[[], bool]]:
         if first:
             say("finishing the step of every cell, then saving (again to stop at once)")
 
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with handled(ask):
         yield asked
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _work(config: Config, path: Path, connection: Connection) -> None:

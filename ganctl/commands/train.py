@@ -1,6 +1,5 @@
 """`ganctl train`: one run, one run folder."""
 
-import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
@@ -15,7 +14,7 @@ from ganctl.build import build, resume
 from ganctl.commands.evaluate import Wanted, evaluator_for
 from ganctl.commands.record import Record
 from ganctl.commands.screen import say
-from ganctl.commands.stopping import StopAsked
+from ganctl.commands.stopping import StopAsked, handled
 from ganctl.config import dump, load, read
 from ganctl.data import Density
 from ganctl.errors import BadInput, Interrupted, RunFailed, one_line
@@ -341,7 +340,7 @@ def _train_cell(config: Config, folder: RunFolder, show: Show) -> None:
 
 @contextmanager
 def stop_on_signals() -> Iterator[Callable[[], bool]]:
-    """Inside, the first Ctrl-C or SIGTERM only asks to stop; a second one stops at once."""
+    """Inside, the first Ctrl-C, SIGTERM or SIGHUP only asks to stop; a second one stops at once."""
     asked = StopAsked()
 
     def ask(number: int, frame: FrameType | None) -> None:
@@ -352,12 +351,8 @@ def stop_on_signals() -> Iterator[Callable[[], bool]]:
         if first:
             say("finishing the step, then saving (again to stop at once)")
 
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with handled(ask):
         yield asked
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def device_name(experiment: Experiment) -> str:
