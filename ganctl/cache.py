@@ -16,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from ganctl.errors import BadInput
 from ganctl.files import write_atomically
 from ganctl.run import cache_dir
 
@@ -42,7 +43,7 @@ def stored(name: str, make: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor
     """
     try:
         path = cache_dir() / f"{name}.safetensors"
-    except RuntimeError:  # a user without a home
+    except BadInput:  # a user without a home
         return make()
     known = _whole(path)
     if known is not None:

@@ -48,8 +48,30 @@ def available_cores() -> int:
 
 
 def cache_dir() -> Path:
-    """Where downloads and what can be made again go: $XDG_CACHE_HOME/ganctl, or ~/.cache/ganctl."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ganctl"
+    """Where downloads and what can be made again go: $XDG_CACHE_HOME/ganctl, or ~/.cache/ganctl.
+
+    Raises:
+        BadInput: the user has no home folder.
+    """
+    given = os.environ.get("XDG_CACHE_HOME")
+    try:
+        return Path(given or Path.home() / ".cache") / "ganctl"
+    except RuntimeError:
+        raise BadInput(
+            "this user has no home folder to keep files in; set XDG_CACHE_HOME=DIR, a folder you may write to"
+        ) from None
+
+
+def expanded(path: str, key: str) -> Path:
+    """The path, whose ~ or ~user in front becomes that home folder.
+
+    Raises:
+        BadInput: there is no such home folder; `key` is what the user gave the path for.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise BadInput(f"{key}={path}: there is no such home folder; write the whole path") from None
 
 
 def command_line() -> str:

@@ -28,7 +28,7 @@ from ganctl.loop import Hook
 from ganctl.loop import train as play
 from ganctl.measures import Evaluations, Evidence, Modes, Quality
 from ganctl.overrides import parse
-from ganctl.run import RunFolder, find, machine, new_path, unwritable
+from ganctl.run import RunFolder, expanded, find, machine, new_path, unwritable
 from ganctl.schema import Config, option
 
 # What may differ between a run and its continuation: how long, where and how it is shown, not what is learned.
@@ -171,7 +171,7 @@ def create(path: Path, config: Config, experiment: Experiment) -> RunFolder:
     """The folder of a run that is about to begin; its configuration says where and with how many threads it runs."""
     config = replace(config, device=str(experiment.training.streams.device), threads=torch.get_num_threads())
     if getattr(config.data, "root", None):
-        config = replace(config, data=replace(config.data, root=str(Path(config.data.root).expanduser().resolve())))
+        config = replace(config, data=replace(config.data, root=str(expanded(config.data.root, "data.root").resolve())))
     # A plugin's data set may have neither.
     left_out, files = (getattr(experiment.dataset, name, {}) for name in ("left_out", "files"))
     return RunFolder.create(

@@ -13,7 +13,7 @@ import torch
 from ganctl import cache
 from ganctl.data.dataset import ImageSet
 from ganctl.errors import BadInput
-from ganctl.run import cache_dir
+from ganctl.run import cache_dir, expanded
 
 # SHA-256 of the pixels of each set (for training or not) as ImageSet computes it, so that a folder is what it claims
 # to be.
@@ -59,7 +59,7 @@ def fashion_mnist_test(options: Any) -> ImageSet:
 
 
 def _torchvision(title: str, name: str, given: str | None, train: bool) -> ImageSet:
-    root = Path(given).expanduser() if given else cache_dir()
+    root = expanded(given, "data.root") if given else cache_dir()
     raw, first = root / title / "raw", "train" if train else "t10k"
     advice = (
         f"give data.root=DIR where DIR/{title}/raw/{first}-images-idx3-ubyte is, leave it out to download, "

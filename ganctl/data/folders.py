@@ -20,6 +20,7 @@ from ganctl.data.dataset import ImageSet
 from ganctl.data.listing import ENDINGS, Listing, Reasons, listed
 from ganctl.data.pixels import LeftOut
 from ganctl.errors import BadInput, printable
+from ganctl.run import expanded
 
 MOST_TOLD = 10_000  # files whose reasons are kept, so that a run's files stay readable
 
@@ -35,7 +36,7 @@ def folder(options: Any) -> ImageSet:
     """
     if not options.root:
         raise BadInput("data.root=: is empty; give data.root=DIR, a folder with pictures in it")
-    root = Path(options.root).expanduser()
+    root = expanded(options.root, "data.root")
     if not root.is_dir():
         raise BadInput(f"data.root={options.root}: is not a folder; give data.root=DIR, a folder with pictures in it")
     found = listed(root)

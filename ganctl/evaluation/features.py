@@ -108,7 +108,7 @@ def inception(request: Request) -> FeatureNetwork:
         )
     name = published.URL_INCEPTION_V3.rsplit("/", 1)[-1]
     try:
-        file = weights or _downloaded(published.URL_INCEPTION_V3, Path(torch.hub.get_dir()) / "checkpoints" / name)
+        file = weights or _downloaded(published.URL_INCEPTION_V3, _hub() / "checkpoints" / name)
         found = _sha256(file)
         network = _without_weights(published)
         expected = network.state_dict()
@@ -128,6 +128,18 @@ def inception(request: Request) -> FeatureNetwork:
         return features, logits.softmax(dim=1)
 
     return FeatureNetwork("inception", found, 2048, look, about={"weights": file.name})
+
+
+def _hub() -> Path:
+    """The folder where torch.hub keeps files.
+
+    Raises:
+        ValueError: it would be one that is named ~, since the user has no home folder.
+    """
+    folder = torch.hub.get_dir()
+    if folder.startswith("~"):
+        raise ValueError("this user has no home folder to keep them in; set TORCH_HOME=DIR")
+    return Path(folder)
 
 
 def _downloaded(url: str, file: Path) -> Path:
