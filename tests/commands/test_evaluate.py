@@ -11,7 +11,7 @@ from PIL import Image
 
 from ganctl.data import DATASETS
 from ganctl.schema import Mnist5k
-from tests.conftest import TINY, assert_same_weights, ganctl, scalars
+from tests.conftest import TINY, assert_same_weights, called, scalars
 
 FAST = ["--metrics", "kid,precision,recall", "--num", "60", "--features", "pixels"]
 
@@ -27,7 +27,7 @@ def trained(tmp_path_factory):
     home = tmp_path_factory.mktemp("runs")
     found = {}
     for name, words in {"images": [], "points": ["data=ring8"]}.items():
-        done = ganctl("train", *TINY, "steps=6", f"name={name}", *words, cwd=home)
+        done = called("train", *TINY, "steps=6", f"name={name}", *words, cwd=home)
         assert done.returncode == 0, done.stderr
         found[name] = home / done.stdout.strip()
     return found

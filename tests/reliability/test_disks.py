@@ -147,7 +147,8 @@ def test_two_processes_never_train_in_one_folder_and_a_kill_opens_the_lock(fault
 COMPARISON = ["compare-losses", *TINY, "data=ring8", "steps=4", "sample_every=4", "seed=0", "jobs=2", "name=both"]
 
 
-@pytest.mark.parametrize(("kind", "nth"), [("eio", 40), pytest.param("enospc", 25, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize(("kind", "nth"), [("eio", 40), ("enospc", 25)])
 def test_a_comparison_whose_disk_fails_says_so_and_the_same_command_completes_it(faults, tmp_path, kind, nth):
     # The faults reach the processes of cells too, each of which counts its own calls.
     run = faults.run(COMPARISON, tmp_path, Point(kind, nth))

@@ -12,19 +12,19 @@ pytestmark = pytest.mark.slow
 
 @pytest.mark.parametrize("kind", CONCERNS)
 def test_a_fault_of_each_kind_leaves_a_readable_run_that_goes_on_bit_for_bit(faults, kind):
-    chosen = spread([point for point in faults.of_a_run() if point.kind == kind], 2)
+    chosen = spread([point for point in faults.of_a_run() if point.kind == kind], 1)
     assert all(faults.disturb_a_run(point) for point in chosen)
 
 
 def test_a_run_that_fails_while_it_goes_on_goes_on_once_more(faults):
-    endings = Counter(faults.disturb_a_continuation(point) for point in spread(faults.of_its_continuation(), 7))
+    endings = Counter(faults.disturb_a_continuation(point) for point in spread(faults.of_its_continuation(), 5))
     assert endings["failed, resumed"] and endings["killed, resumed"]
 
 
 @pytest.mark.parametrize("name", LOOKS)
 def test_who_looks_at_a_run_while_the_disk_fails_does_it_no_harm(faults, name):
     words, outputs = LOOKS[name]
-    for point in spread(faults.of_a_look(words), 4):
+    for point in spread(faults.of_a_look(words), 2):
         faults.disturb_a_look(words, outputs, point)
 
 

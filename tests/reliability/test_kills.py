@@ -29,6 +29,7 @@ def test_runs_killed_at_random_moments_end_as_if_nobody_had_killed_them(tmp_path
 WORDS = [*TINY, *EVERYTHING[:5], "name=run"]
 
 
+@pytest.mark.long
 def test_whole_processes_killed_in_a_checkpoint_and_at_random_end_the_same(tmp_path):
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     whole.mkdir()

@@ -60,23 +60,9 @@ def test_a_report_has_the_same_numbers_with_any_number_of_jobs(tmp_path, call, u
     assert done.returncode == 0 and "equal: " in done.stderr
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("number", "seconds"),
-    [
-        (signal.SIGTERM, 0.4),
-        *(
-            pytest.param(number, seconds, marks=pytest.mark.long)
-            for number, seconds in [
-                (signal.SIGTERM, 0.0),
-                (signal.SIGINT, 0.0),
-                (signal.SIGINT, 0.05),
-                (signal.SIGTERM, 0.05),
-                (signal.SIGINT, 0.4),
-            ]
-        ),
-    ],
-)
+@pytest.mark.long
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("seconds", [0.0, 0.05, 0.4])
 def test_a_comparison_that_is_stopped_while_its_cells_begin_calls_no_cell_failed(tmp_path, number, seconds):
     words = ["compare-losses", "loss=minimax,hinge", "data=ring8", "seed=0", *TINY_BUDGET, "steps=100000", "jobs=2"]
     process = subprocess.Popen(
