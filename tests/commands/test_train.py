@@ -327,20 +327,20 @@ def test_a_run_whose_numbers_go_bad_says_where_and_why(folder):
 def test_plugins_add_a_loss(folder, monkeypatch):
     monkeypatch.setattr(sys, "path", [*sys.path])
     monkeypatch.setitem(LOSSES, "mine", LOSSES["minimax"])  # so that what the plugin adds is taken out again
-    Path("my_losses.py").write_text(
+    Path("my_scaled.py").write_text(
         "from ganctl.losses import LOSSES, AdversarialLoss\n"
         "LOSSES['mine'] = AdversarialLoss(lambda r, f, strength=1.0: strength * (f.square().mean() - r.mean()),\n"
         "                                 lambda r, f: f.mean().square(), 'mine')\n"
     )
-    run = train([*TINY, "steps=2", "plugins=[my_losses]", "loss=mine", "loss.strength=3"])
+    run = train([*TINY, "steps=2", "plugins=[my_scaled]", "loss=mine", "loss.strength=3"])
     assert yaml.safe_load((run / "config.yaml").read_text())["loss"] == {"name": "mine", "strength": 3}
     assert run.name.endswith("-mine-mnist5k")
-    plain = train([*TINY, "steps=2", "plugins=[my_losses]", "loss=mine"])
+    plain = train([*TINY, "steps=2", "plugins=[my_scaled]", "loss=mine"])
     assert scalars(run)[0]["loss/discriminator"] == pytest.approx(3 * scalars(plain)[0]["loss/discriminator"])
     with pytest.raises(BadInput, match="loss.force: no such option; options are strength"):
-        train([*TINY, "steps=2", "plugins=[my_losses]", "loss=mine", "+loss.force=3"])
+        train([*TINY, "steps=2", "plugins=[my_scaled]", "loss=mine", "+loss.force=3"])
     with pytest.raises(BadInput, match="loss=other: no such loss; choose from began,"):
-        train([*TINY, "steps=2", "plugins=[my_losses]", "loss=other"])
+        train([*TINY, "steps=2", "plugins=[my_scaled]", "loss=other"])
     with pytest.raises(BadInput, match=r"plugins=\[no_such\]: there is no no_such.py here"):
         train([*TINY, "steps=2", "plugins=[no_such]"])
     with pytest.raises(BadInput, match=r"needs my_losses, imported only when asked; add 'plugins=\[my_losses\]'"):
