@@ -96,7 +96,7 @@ def test_the_tables_of_speed_come_from_their_json_files():
     rows = [
         f"| {case} | {found['ganctl']:,.0f} | {found['textbook']:,.0f} | {found['floor']:,.0f} | "
         f"{found['times the textbook']:#.3g} | {found['times the floor']:.2f} |"
-        for name in ("train", "train-xeon")
+        for name in ("train", "train-xeon", "train-default")
         for case, found in speed(name).items()
         if case != "subnormal"
     ]
