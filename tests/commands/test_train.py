@@ -343,9 +343,9 @@ def test_plugins_add_a_loss(folder, monkeypatch):
         train([*TINY, "steps=2", "plugins=[my_scaled]", "loss=other"])
     with pytest.raises(BadInput, match=r"plugins=\[no_such\]: there is no no_such.py here"):
         train([*TINY, "steps=2", "plugins=[no_such]"])
-    with pytest.raises(BadInput, match=r"needs my_losses, imported only when asked; add 'plugins=\[my_losses\]'"):
+    with pytest.raises(BadInput, match=r"needs my_scaled, imported only when asked; add 'plugins=\[my_scaled\]'"):
         resume_run(run, ["steps=4"])
-    assert resume_run(run, ["steps=4", "plugins=[my_losses]"]) == run
+    assert resume_run(run, ["steps=4", "plugins=[my_scaled]"]) == run
     assert sample(run, 4, None, 2, None, False, None, []).is_file()  # which needs no loss
 
 
