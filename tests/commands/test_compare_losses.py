@@ -305,8 +305,7 @@ def test_a_comparison_that_cannot_be_read_is_refused_with_the_way_out(content, c
     assert "cannot be read as a comparison; remove it, and the same command takes up the cells" in done.stderr
 
 
-@pytest.mark.slow
-@pytest.mark.usefixtures("unillustrated")
+@pytest.mark.long
 def test_a_loss_that_exits_costs_only_its_own_cells(tmp_path):
     (tmp_path / "exits.py").write_text(
         "import sys\nfrom ganctl.losses import LOSSES, AdversarialLoss\n"

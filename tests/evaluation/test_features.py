@@ -30,7 +30,7 @@ def test_a_file_that_is_no_such_network_is_refused(tmp_path):
         feature_network("inception", Request(GREY, weights=tmp_path / "none.pth"))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_it_measures_grey_images_by_a_named_file_whose_hash_is_recorded(tmp_path):
     from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
