@@ -1,7 +1,7 @@
 """Images in, chunk by chunk; what every metric needs of them out."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -43,7 +43,7 @@ class Extracted:
     @cached_property
     def gaussian(self) -> Gaussian:
         """Mean and covariance of all."""
-        return self.moments.gaussian()
+        return replace(self.moments.gaussian(), samples=self.rows if len(self.rows) == self.count else None)
 
     @cached_property
     def classes(self) -> Tensor:

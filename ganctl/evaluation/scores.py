@@ -32,17 +32,14 @@ HALVES = 100
 
 def _fid(sides: Sides) -> Estimate:
     value = frechet_distance_of(sides.real.gaussian, sides.fake.gaussian)
-    enough = sides.errors and sides.fake.moments.groups >= 10
-    return Estimate(
-        value, distance_error(sides.real.gaussian, sides.fake.moments, sides.stream()) if enough else math.nan
-    )
+    return Estimate(value, distance_error(sides.moved, sides.fake.count) if sides.errors else math.nan)
 
 
 def _fid_infinity(sides: Sides) -> Estimate:
     sums = sides.fake.moments
     # Real images come from the cache as one sum.
     sums = moments(sides.fake.rows) if sums.groups == 1 else sums
-    return Estimate(*limit(sides.real.gaussian, sums, sides.stream(), sides.errors))
+    return Estimate(*limit(sides.real.gaussian, sums, sides.stream(), sides.moved if sides.errors else None))
 
 
 def _kid(sides: Sides) -> Estimate:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ganctl.evaluation.extraction import Extracted
 from ganctl.evaluation.features import FeatureNetwork
-from ganctl.metrics import class_shares, distance_error, frechet_distance_of, moments, neighbourhoods
+from ganctl.metrics import class_shares, distance_error, fitted, frechet_distance_of, influences, neighbourhoods
 
 MANIFOLD, BALL = 3, 5  # k of precision and recall, and of density and coverage
 Z = 1.96  # standard errors on each side of a value, for 95 %
@@ -58,6 +58,11 @@ class Sides:
         return torch.Generator().manual_seed(self.seed)
 
     @cached_property
+    def moved(self) -> Tensor:
+        """How far each of the first 10,000 generated samples moves the Fréchet distance."""
+        return influences(self.real.gaussian, self.fake.gaussian, self.fake.rows)
+
+    @cached_property
     def near(self) -> dict[str, Tensor]:
         """What neighbours tell, sample by sample."""
         return neighbourhoods(self.real.rows, self.fake.rows, MANIFOLD, BALL)
@@ -73,7 +78,7 @@ class Sides:
     def class_distances(self) -> list[Estimate]:
         """The Fréchet distance of the generated images that were to have a class from the real ones that have it.
 
-        An error is given where a class has ten groups of samples.
+        An error is given where a class has twenty samples.
         """
         real, fake = self.real, self.fake
         assert real.kinds is not None and fake.kinds is not None
@@ -83,10 +88,9 @@ class Sides:
             if min(len(theirs), len(ours)) < 2:
                 found.append(Estimate(math.nan))
                 continue
-            gaussian, sums = moments(theirs).gaussian(), moments(ours)
-            value = frechet_distance_of(gaussian, sums.gaussian())
-            enough = self.errors and sums.groups >= 10
-            found.append(Estimate(value, distance_error(gaussian, sums, self.stream()) if enough else math.nan))
+            one, other = fitted(theirs), fitted(ours)
+            error = distance_error(influences(one, other, ours), len(ours)) if self.errors else math.nan
+            found.append(Estimate(frechet_distance_of(one, other), error))
         return found
 
 

@@ -1,6 +1,8 @@
 """The Fréchet distance of two Gaussians fitted to features, its standard error, and its limit for endless samples."""
 
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -9,26 +11,41 @@ from torch import Tensor
 from ganctl.metrics.matrices import blocks, pair_of
 
 SIZES = 15  # sample sizes that the limit is extrapolated from
-GROUP_BYTES = 64 * 2**20  # memory for the groups of the bootstrap
-FEWEST_GROUPS = 20  # that the limit takes, whatever their memory
-REPLICATES = 100
-# Of the extrapolated distance, each of which takes SIZES distances: fewer where these take long.
-LIMIT_REPLICATES = {512: 40, 10**6: 12}
+GROUP_BYTES = 64 * 2**20  # memory for the groups of samples
+FEWEST = 20  # groups that the limit takes, whatever their memory, and samples that an error takes
 
 
 @dataclass
 class Gaussian:
-    """Mean [D] and covariance [D, D] of features, float64."""
+    """Mean [D] and covariance [D, D] of features, float64.
+
+    Attributes:
+        samples: those it was fitted to, [n, D], where somebody kept them.
+    """
 
     mean: Tensor
     covariance: Tensor
+    samples: Tensor | None = None
+
+    @cached_property
+    def root(self) -> Tensor:
+        """A matrix R [k, D] with R^T R the covariance.
+
+        Of few samples these are their deviations from the mean, which takes no time and loses no digits; of others the
+        symmetric square root.
+        """
+        if self.samples is not None and len(self.samples) <= len(self.mean) / 2:
+            return (self.samples.double() - self.mean) / math.sqrt(len(self.samples) - 1)
+        values, vectors = torch.linalg.eigh(self.covariance)
+        return (vectors * values.clamp(min=0).sqrt()) @ vectors.T
 
 
 @dataclass
 class Moments:
     """Sums over features that arrive chunk by chunk, in groups of consecutive samples, so that memory does not grow.
 
-    Samples must arrive in random order: then the groups are alike but for chance, which is what their bootstrap is of.
+    Samples must arrive in random order: then the groups are alike but for chance, so that a few of them stand for a
+    smaller sample.
 
     Args:
         dimensions: of the features.
@@ -42,7 +59,7 @@ class Moments:
     seen: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
-        most = max(FEWEST_GROUPS, min(100, GROUP_BYTES // (8 * self.dimensions**2))) if self.grouped else 1
+        most = max(FEWEST, min(100, GROUP_BYTES // (8 * self.dimensions**2))) if self.grouped else 1
         self.groups = max(1, min(most, self.total // 2))
         self.counts = torch.zeros(self.groups, dtype=torch.float64)
         self.sums = torch.zeros(self.groups, self.dimensions, dtype=torch.float64)
@@ -88,10 +105,9 @@ def moments(features: Tensor, grouped: bool = True) -> Moments:
     return found
 
 
-def root(covariance: Tensor) -> Tensor:
-    """The symmetric square root of a covariance [D, D]."""
-    values, vectors = torch.linalg.eigh(covariance)
-    return (vectors * values.clamp(min=0).sqrt()) @ vectors.T
+def fitted(features: Tensor) -> Gaussian:
+    """The Gaussian of a matrix of features [N, D]."""
+    return replace(moments(features, grouped=False).gaussian(), samples=features)
 
 
 def frechet_distance_of(real: Gaussian, fake: Gaussian, real_root: Tensor | None = None) -> float:
@@ -106,12 +122,12 @@ def frechet_distance_of(real: Gaussian, fake: Gaussian, real_root: Tensor | None
 
     Args:
         real_root: the root of the real covariance, where many distances from it are wanted. These are then computed by
-            eigenvalues, in a third to a sixth of the time; their rounding stays far below what a bootstrap looks for.
+            eigenvalues, in a third to a sixth of the time; their rounding stays far below the errors of the samples.
     """
     if real_root is None:
-        roots = torch.linalg.svdvals(root(real.covariance) @ root(fake.covariance))
+        roots = torch.linalg.svdvals(real.root @ fake.root.T)
     else:
-        inner = real_root @ fake.covariance @ real_root
+        inner = real_root @ fake.covariance @ real_root.T
         roots = torch.linalg.eigvalsh((inner + inner.T) / 2).clamp(min=0).sqrt()
     shift = (real.mean - fake.mean).square().sum()
     # Rounding may leave a zero distance a little below zero.
@@ -132,64 +148,83 @@ def frechet_distance(real: Any, fake: Any) -> float:
         ValueError: shapes that do not fit, or numbers that are not finite.
     """
     first, second = pair_of(real, fake, least=2)
-    return frechet_distance_of(moments(first, grouped=False).gaussian(), moments(second, grouped=False).gaussian())
+    return frechet_distance_of(fitted(first), fitted(second))
 
 
-def distance_error(real: Gaussian, fake: Moments, generator: torch.Generator) -> float:
-    """The standard error of the distance over fake samples, by a bootstrap of random halves.
+def influences(real: Gaussian, fake: Gaussian, rows: Tensor) -> Tensor:
+    """How far each fake sample moves the distance, float64 [n], less a constant: the influence function.
 
-    Half of the groups are drawn without replacement, again and again: the deviation of what half of the samples give
-    estimates that of what all of them give (McCarthy 1969, doi:10.2307/1402116). Drawing with replacement would add
-    the fluctuating bias of repeated samples, which is larger than the error itself where real and fake are close. It
-    takes the same time and memory however many samples there are; nan with fewer than four groups. Where fake and
-    real are one and the same distribution, the error is of second order and this is too large, by up to the root of 3.
-    """
-    if fake.groups < 4:
-        return float("nan")
-    half = root(real.covariance)
-    found = []
-    for _ in range(REPLICATES):
-        chosen = torch.randperm(fake.groups, generator=generator)[: fake.groups // 2]
-        found.append(frechet_distance_of(real, fake.gaussian(_counted(chosen, fake.groups)), half))
-    return _deviation(found)
-
-
-def limit(real: Gaussian, fake: Moments, generator: torch.Generator, error: bool = True) -> tuple[float, float]:
-    """The distance that endless fake samples would have, and its standard error by random halves.
-
-    The intercept of a line through the distances at 15 sample sizes, over 1/n (Chong and Forsyth 2020,
-    arXiv:1911.07023, section 3.2); the sizes here are whole groups, from half of the samples to all. It removes the
-    fake side's bias; that of the real side stays.
+    With the map T that carries the fake Gaussian to the real one, T = S_1^(1/2) (S_1^(1/2) S_2 S_1^(1/2))^(-1/2)
+    S_1^(1/2) (Dowson and Landau 1982), a sample that lies d away from the fake mean counts by
+    2 d.(m_2 - m_1) + d.d - d.T d. Directions without any fake sample carry nothing, so a covariance without full rank
+    is nothing special here either.
 
     Args:
-        error: whether the standard error is wanted, which takes up to 40 times as long; it errs on the large side.
+        rows: the samples, or a random part of them, [n, D].
+    """
+    inner = real.root @ fake.covariance @ real.root.T
+    values, vectors = torch.linalg.eigh((inner + inner.T) / 2)
+    there = values > values.max() * len(values) * torch.finfo(torch.float64).eps
+    carried = real.root.T @ vectors[:, there] * values[there].pow(-0.25)
+    shift = 2 * (fake.mean - real.mean)
+    found = []
+    for block in blocks(rows):
+        away = block - fake.mean
+        found.append(away @ shift + away.square().sum(dim=1) - (away @ carried).square().sum(dim=1))
+    return torch.cat(found)
+
+
+def distance_error(moved: Tensor, count: int) -> float:
+    """The standard error of the distance over fake samples, by the infinitesimal jackknife.
+
+    The deviation of the samples' influences over the root of their number (Jaeckel 1972; Efron 1982,
+    doi:10.1137/1.9781611970319, chapter 6). It is of first order. Where fake and real are one and the same
+    distribution the error is of second order, and this is too large, by up to the root of 2. A bootstrap of the samples
+    with replacement would add the fluctuating bias of repeated samples, which is larger than the error (docs/log.md).
+
+    Args:
+        moved: what `influences` gave of the samples, or of a random part of them.
+        count: of all samples.
+
+    Returns: nan with fewer than 20 samples.
+    """
+    return float(moved.std()) / math.sqrt(count) if len(moved) >= FEWEST else math.nan
+
+
+def limit(
+    real: Gaussian, fake: Moments, generator: torch.Generator, moved: Tensor | None = None
+) -> tuple[float, float]:
+    """The distance that endless fake samples would have, and its standard error.
+
+    The intercept of a line through the distances at 15 sample sizes, over 1/n (Chong and Forsyth 2020,
+    arXiv:1911.07023, section 3.2); the sizes here are whole groups in a random order, from half of the samples to all.
+    It removes the fake side's bias; that of the real side stays. The intercept is a sum of these distances, so a
+    sample moves it by its influence on each that it is part of, as often as that counts.
+
+    Args:
+        moved: what `influences` gave of the first samples; None: no error is wanted.
 
     Returns: (limit, standard error); nan for what is not wanted, and for both with fewer than 20 groups.
     """
-    if fake.groups < FEWEST_GROUPS:
-        return float("nan"), float("nan")
-    half = root(real.covariance)
-    replicates = next(count for most, count in LIMIT_REPLICATES.items() if fake.dimensions <= most)
-    orders = [torch.randperm(fake.groups, generator=generator) for _ in range(replicates + 1)]
-    halves = [_intercept(real, fake, half, order[: fake.groups // 2]) for order in orders[1:] if error]
-    return _intercept(real, fake, half, orders[0]), _deviation(halves) if error else float("nan")
-
-
-def _intercept(real: Gaussian, fake: Moments, half: Tensor, order: Tensor) -> float:
-    """The line's value at 1/n = 0, through the distances of the first groups of `order`."""
+    if fake.groups < FEWEST:
+        return math.nan, math.nan
+    order = torch.randperm(fake.groups, generator=generator)
+    sizes = torch.linspace(len(order) / 2, len(order), SIZES).round().long().unique().tolist()
     inverse, distances = [], []
-    for size in torch.linspace(len(order) / 2, len(order), SIZES).round().long().unique().tolist():
-        weights = _counted(order[:size], fake.groups)
+    for size in sizes:
+        weights = torch.bincount(order[:size], minlength=fake.groups).double()
         inverse.append(1 / float(weights @ fake.counts))
-        distances.append(frechet_distance_of(real, fake.gaussian(weights), half))
+        distances.append(frechet_distance_of(real, fake.gaussian(weights), real.root))
     over, values = torch.tensor(inverse, dtype=torch.float64), torch.tensor(distances, dtype=torch.float64)
-    slope = ((over - over.mean()) * (values - values.mean())).sum() / (over - over.mean()).square().sum()
-    return float(values.mean() - slope * over.mean())
-
-
-def _counted(chosen: Tensor, groups: int) -> Tensor:
-    return torch.bincount(chosen, minlength=groups).double()
-
-
-def _deviation(found: list[float]) -> float:
-    return float(torch.tensor(found, dtype=torch.float64).std())
+    off = over - over.mean()
+    slope = (off * (values - values.mean())).sum() / off.square().sum()
+    found = float(values.mean() - slope * over.mean())
+    if moved is None:
+        return found, math.nan
+    # What each distance counts in the intercept, as a mean over the samples of its groups.
+    counts = 1 / len(sizes) - over.mean() * off / off.square().sum()
+    shares = torch.zeros(fake.groups, dtype=torch.float64)
+    for size, each in zip(sizes, counts * over, strict=True):
+        shares[order[:size]] += each
+    known = shares.repeat_interleave(fake.counts.long())[: len(moved)] * (moved - moved.mean())
+    return found, math.sqrt(float(known.square().sum()) * fake.seen / len(moved))

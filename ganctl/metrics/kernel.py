@@ -43,14 +43,66 @@ def kernel_distance(
             f"{subsets} subsets of {size} from {len(first)} real and {len(second)} fake samples; "
             "give at least 1 subset, of 2 samples up to the smaller set"
         )
-    stream = np.random.RandomState(STREAM)
-    found = []
+    ours, theirs = _subsets(len(first), len(second), subsets, size)
+    if len(first) * len(second) <= subsets * size**2:  # then the whole kernel, once, is less than that of each subset
+        sums = _sums(first, second, _counted(ours, len(first)), _counted(theirs, len(second)))
+    else:
+        every = torch.ones(size, 1, dtype=torch.float64)
+        pairs = ((first[one], second[other]) for one, other in zip(ours, theirs, strict=True))
+        sums = [torch.cat(parts) for parts in zip(*(_sums(*pair, every, every) for pair in pairs), strict=True)]
+    within_first, within_second, across = sums
+    found = (within_first + within_second) / (size * (size - 1)) - 2 * across / size**2
+    return float(found.mean()), float(found.std(correction=0))
+
+
+def _subsets(first: int, second: int, subsets: int, size: int) -> tuple[Tensor, Tensor]:
+    """Which rows each pair of subsets has, int64 [subsets, size] of either side."""
+    stream, drawn = np.random.RandomState(STREAM), []
     for _ in range(subsets):
         # The fake side is drawn first, as torch-fidelity does it for (generated, real).
-        fake_rows = torch.from_numpy(stream.choice(len(second), size, replace=False))
-        real_rows = torch.from_numpy(stream.choice(len(first), size, replace=False))
-        found.append(_unbiased(first[real_rows].double(), second[fake_rows].double()))
-    return float(np.mean(found)), float(np.std(found))
+        fake = stream.choice(second, size, replace=False)
+        drawn.append((stream.choice(first, size, replace=False), fake))
+    ours, theirs = (torch.from_numpy(np.stack(rows)) for rows in zip(*drawn, strict=True))
+    return ours, theirs
+
+
+def _counted(chosen: Tensor, count: int) -> Tensor:
+    """1 where a choice [choices, size] has a row, float64 [count, choices]."""
+    return torch.zeros(len(chosen), count, dtype=torch.float64).scatter_(1, chosen, 1).T.contiguous()
+
+
+def _sums(first: Tensor, second: Tensor, ours: Tensor, theirs: Tensor) -> list[Tensor]:
+    """Three sums of the kernel for each column of weights, [S] each: within both sides without the diagonal, across.
+
+    Args:
+        ours: of the rows of `first`, [N, S].
+        theirs: of the rows of `second`, [M, S] .
+    """
+    return [_within(first, ours), _within(second, theirs), _across(first, second, ours, theirs)]
+
+
+def _within(rows: Tensor, weights: Tensor) -> Tensor:
+    """The sum of w_i k(x_i, x_j) w_j over pairs of different rows, for each column of weights."""
+    found = torch.zeros(weights.shape[1], dtype=torch.float64)
+    for place, block in enumerate(blocks(rows, BLOCK)):
+        mine = weights[place * BLOCK : (place + 1) * BLOCK]
+        for number, other in enumerate(blocks(rows[: (place + 1) * BLOCK], BLOCK)):
+            kernel = _kernel(block, other)
+            if number == place:
+                kernel.fill_diagonal_(0)
+            twice = 1 if number == place else 2  # each pair of blocks stands for its mirror image too
+            found += twice * (mine * (kernel @ weights[number * BLOCK : (number + 1) * BLOCK])).sum(dim=0)
+    return found
+
+
+def _across(first: Tensor, second: Tensor, ours: Tensor, theirs: Tensor) -> Tensor:
+    """The sum of w_i k(x_i, y_j) v_j over all pairs, for each column of weights."""
+    found = torch.zeros(ours.shape[1], dtype=torch.float64)
+    for place, block in enumerate(blocks(first, BLOCK)):
+        mine = ours[place * BLOCK : (place + 1) * BLOCK]
+        for number, other in enumerate(blocks(second, BLOCK)):
+            found += (mine * (_kernel(block, other) @ theirs[number * BLOCK : (number + 1) * BLOCK])).sum(dim=0)
+    return found
 
 
 def _kernel(first: Tensor, second: Tensor) -> Tensor:
@@ -58,17 +110,13 @@ def _kernel(first: Tensor, second: Tensor) -> Tensor:
     return product.pow(3)
 
 
-def _unbiased(real: Tensor, fake: Tensor) -> float:
-    count = len(real)
-    within = [(kernel.sum() - kernel.trace()) / (count * (count - 1)) for kernel in map(_kernel, *[(real, fake)] * 2)]
-    return float(within[0] + within[1] - 2 * _kernel(real, fake).mean())
-
-
 def kernel_error(real: Any, fake: Any, generator: torch.Generator) -> float:
     """The standard error of the unbiased estimate over fake samples, by a bootstrap of random halves.
 
-    All replicates share one pass over the kernel: with w_ib = 1 where half b has sample i, its two terms are sums of
-    w k w over pairs of different samples and of w k over real ones. Halves: see `frechet.distance_error`.
+    Half of the samples are drawn without replacement, again and again: the deviation of what half of them give
+    estimates that of what all of them give (McCarthy 1969, doi:10.2307/1402116). All replicates share one pass over
+    the kernel: with w_ib = 1 where half b has sample i, its two terms are sums of w k w over pairs of different samples
+    and of w k over real ones.
 
     Args:
         real: [N, D].
@@ -78,20 +126,9 @@ def kernel_error(real: Any, fake: Any, generator: torch.Generator) -> float:
         ValueError: shapes that do not fit, or numbers that are not finite.
     """
     first, second = pair_of(real, fake, least=4)
-    count, part = len(second), len(second) // 2
-    weights = torch.zeros(count, REPLICATES, dtype=torch.float64)
-    for half in weights.T:
-        half[torch.randperm(count, generator=generator)[:part]] = 1
-    among, across = torch.zeros(REPLICATES, dtype=torch.float64), torch.zeros(count, dtype=torch.float64)
-    for start in range(0, count, BLOCK):
-        rows = second[start : start + BLOCK].double()
-        for place in range(0, count, BLOCK):
-            kernel = _kernel(rows, second[place : place + BLOCK].double())
-            if place == start:
-                kernel.fill_diagonal_(0)
-            drawn = kernel @ weights[place : place + BLOCK]
-            among += (weights[start : start + BLOCK] * drawn).sum(dim=0)
-        for block in blocks(first, BLOCK):
-            across[start : start + BLOCK] += _kernel(rows, block).sum(dim=1)
-    within = among / (part * (part - 1))
-    return float((within - 2 * (across @ weights) / (part * len(first))).std())
+    part = len(second) // 2
+    halves = torch.stack([torch.randperm(len(second), generator=generator)[:part] for _ in range(REPLICATES)])
+    weights = _counted(halves, len(second))
+    among = _within(second, weights) / (part * (part - 1))
+    across = _across(second, first, weights, torch.ones(len(first), 1, dtype=torch.float64)) / (part * len(first))
+    return float((among - 2 * across).std())

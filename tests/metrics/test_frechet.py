@@ -11,7 +11,17 @@ import scipy.linalg
 import torch
 from torch_fidelity.metric_fid import KEY_METRIC_FID, fid_features_to_statistics, fid_statistics_to_metric
 
-from ganctl.metrics import Gaussian, Moments, distance_error, frechet_distance, frechet_distance_of, limit, moments
+from ganctl.metrics import (
+    Gaussian,
+    Moments,
+    distance_error,
+    fitted,
+    frechet_distance,
+    frechet_distance_of,
+    influences,
+    limit,
+    moments,
+)
 
 needs_proc = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is read from /proc")
 
@@ -270,12 +280,12 @@ def known(dimensions, shift=0.0, deviation=1.0):
     return Gaussian(mean, deviation**2 * torch.eye(dimensions, dtype=torch.float64))
 
 
-def draws_of(gaussian, count, times, seed=0):
+def rows_drawn(gaussian, count, times, seed=0):
     stream = torch.Generator().manual_seed(seed)
     deviation = gaussian.covariance[0, 0].sqrt()
     for _ in range(times):
         noise = torch.randn(count, len(gaussian.mean), generator=stream, dtype=torch.float64)
-        yield moments(gaussian.mean + deviation * noise)
+        yield gaussian.mean + deviation * noise
 
 
 @pytest.mark.parametrize("root_given", [True, False])
@@ -286,28 +296,61 @@ def test_the_distance_of_known_gaussians_is_the_closed_form(root_given):
     assert frechet_distance_of(real, fake, half) == pytest.approx(5 * 1.5**2 + 5 * 1.5**2, rel=1e-12)
 
 
+@pytest.mark.parametrize(("count", "dimensions"), [(40, 6), (9, 20), (12, 24)])
+def test_a_samples_influence_is_the_derivative_of_the_distance_by_its_weight(count, dimensions):
+    """Fewer samples than features too, where the covariance has no full rank; 12 of 24 are kept as they are."""
+    stream = torch.Generator().manual_seed(5)
+    first, second = (torch.randn(size, dimensions, generator=stream, dtype=torch.float64) for size in (30, count))
+    first = first * 1.3 + 0.4
+    real = fitted(first)
+    weights = torch.full((count,), 1 / count, dtype=torch.float64, requires_grad=True)
+    mean = weights @ second / weights.sum()
+    away = (second - mean) * (weights / weights.sum()).sqrt()[:, None]
+    roots = torch.linalg.svdvals((first - first.mean(dim=0)) / math.sqrt(len(first) - 1) @ away.T)
+    # Of fewer samples than features the last singular value is 0, since deviations sum to nothing.
+    roots = roots[: min(count - 1, dimensions)].sum()
+    value = (mean - real.mean).square().sum() + real.covariance.trace() + away.square().sum() - 2 * roots
+    (slope,) = torch.autograd.grad(value, weights)
+    fake = Gaussian(mean.detach(), (away.T @ away).detach())
+    assert value.item() == pytest.approx(frechet_distance_of(real, fake), rel=1e-6)
+    found = influences(real, fake, second)
+    assert (found - found.mean()).tolist() == pytest.approx((slope - slope.mean()).tolist(), rel=1e-6, abs=1e-6)
+
+
 @pytest.mark.parametrize("shift", [0.0, 1.0])
-@pytest.mark.parametrize(("dimensions", "count"), [(8, 1000), (16, 2000)])
+@pytest.mark.parametrize(("dimensions", "count"), [(8, 1000), (16, 2000), (64, 48)])
 def test_the_standard_error_is_the_deviation_over_fake_samples_drawn_again(dimensions, count, shift):
-    stream = torch.Generator().manual_seed(3)
-    real = next(draws_of(known(dimensions), count, times=1, seed=9)).gaussian()
-    draws = list(draws_of(known(dimensions, shift), count, times=60))
-    truth = np.std([frechet_distance_of(real, fake.gaussian()) for fake in draws], ddof=1)
-    errors = [distance_error(real, fake, stream) for fake in draws[:6]]
+    """Of fewer samples than features too."""
+    real = moments(next(rows_drawn(known(dimensions), count, times=1, seed=9))).gaussian()
+    draws = list(rows_drawn(known(dimensions, shift), count, times=60))
+    truth = np.std([frechet_distance_of(real, fitted(fake)) for fake in draws], ddof=1)
+    errors = [distance_error(influences(real, fitted(fake), fake), count) for fake in draws[:6]]
     assert 0.6 < np.mean(errors) / truth < 1.8
 
 
 def test_the_standard_error_is_too_large_rather_than_too_small_where_both_sides_are_the_same():
     """Then the distance is a sum of squares e^2 of errors that have variance v, each of variance 2 v^2.
 
-    A half adds an error of variance v to the e of all, and (e + h)^2 varies by 4 e^2 v + 2 v^2, on average 6 v^2: the
-    standard error is sqrt(3) times too large. 100 draws of the deviation are known to 7%.
+    A sample moves e^2 by 2 e times what it moves e, which gives a variance of 4 e^2 v, on average 4 v^2: the standard
+    error is sqrt(2) times too large. 100 draws of the deviation are known to 7%.
     """
-    real, stream = known(8), torch.Generator().manual_seed(3)
-    draws = list(draws_of(real, 1000, times=100))
-    truth = np.std([frechet_distance_of(real, fake.gaussian()) for fake in draws], ddof=1)
-    errors = [distance_error(real, fake, stream) for fake in draws[:10]]
-    assert np.mean(errors) / truth == pytest.approx(math.sqrt(3), rel=0.25)
+    real = known(8)
+    draws = list(rows_drawn(real, 1000, times=100))
+    truth = np.std([frechet_distance_of(real, fitted(fake)) for fake in draws], ddof=1)
+    errors = [distance_error(influences(real, fitted(fake), fake), 1000) for fake in draws[:20]]
+    assert np.mean(errors) / truth == pytest.approx(math.sqrt(2), rel=0.25)
+
+
+def test_the_standard_error_of_a_part_of_the_samples_is_that_of_all():
+    real, fake = known(8), next(rows_drawn(known(8, 0.5), 4000, times=1))
+    moved = influences(real, fitted(fake), fake)
+    assert distance_error(moved[:1000], 4000) == pytest.approx(distance_error(moved, 4000), rel=0.15)
+    assert math.isnan(distance_error(moved[:19], 19))
+
+
+def test_samples_of_one_point_have_an_influence_of_nothing():
+    same = torch.ones(30, 5)
+    assert influences(known(5), fitted(same), same).tolist() == [0.0] * 30
 
 
 @pytest.mark.parametrize("deviation", [1.0, 1.5])
@@ -316,27 +359,40 @@ def test_the_limit_is_nearer_to_the_value_of_endless_samples_and_its_error_is_no
     real, fake = known(dimensions), known(dimensions, 0.25, deviation)
     endless = frechet_distance_of(real, fake)
     assert endless == pytest.approx(dimensions * (0.25**2 + (1 - deviation) ** 2))
-    draws = list(draws_of(fake, count, times=60))
-    plain = np.mean([frechet_distance_of(real, draw.gaussian()) for draw in draws])
-    limits = [limit(real, draw, stream, error=False)[0] for draw in draws]
+    draws = list(rows_drawn(fake, count, times=240))
+    plain = np.mean([frechet_distance_of(real, fitted(draw)) for draw in draws])
+    limits = [limit(real, moments(draw), stream)[0] for draw in draws]
     assert plain - endless > 0.04
     assert abs(np.mean(limits) - endless) < 0.3 * (plain - endless)
-    errors = [limit(real, draw, stream)[1] for draw in draws[:3]]
-    assert 0.8 < np.mean(errors) / np.std(limits, ddof=1) < 3
+    errors = [limit(real, moments(draw), stream, influences(real, fitted(draw), draw))[1] for draw in draws[:6]]
+    assert 0.75 < np.mean(errors) / np.std(limits, ddof=1) < 1.5
 
 
 def test_the_limit_and_its_error_are_the_same_for_the_same_stream():
-    fake = next(draws_of(known(4), 200, times=1))
-    first, second = (limit(known(4), fake, torch.Generator().manual_seed(7)) for _ in range(2))
+    rows = next(rows_drawn(known(4), 200, times=1))
+    fake, moved = moments(rows), influences(known(4), fitted(rows), rows)
+    first, second = (limit(known(4), fake, torch.Generator().manual_seed(7), moved) for _ in range(2))
     assert first == second and first[1] > 0
-    assert limit(known(4), fake, torch.Generator().manual_seed(7), error=False)[0] == first[0]
+    assert limit(known(4), fake, torch.Generator().manual_seed(7))[0] == first[0]
 
 
 def test_there_is_no_limit_of_few_groups_and_no_error_that_nobody_asked_for():
-    few, enough = (next(draws_of(known(3), count, times=1)) for count in (39, 40))
+    few, enough = (moments(next(rows_drawn(known(3), count, times=1))) for count in (39, 40))
     assert all(map(math.isnan, limit(known(3), few, torch.Generator())))
-    found, error = limit(known(3), enough, torch.Generator(), error=False)
+    found, error = limit(known(3), enough, torch.Generator())
     assert math.isfinite(found) and math.isnan(error)
+
+
+@pytest.mark.parametrize(("real", "fake"), [(9, 60), (60, 9), (9, 9), (60, 60)])
+def test_few_samples_and_many_have_one_distance(real, fake):
+    """Up to half as many samples as features the root of a covariance is those samples themselves."""
+    stream = torch.Generator().manual_seed(2)
+    first, second = (torch.randn(size, 20, generator=stream, dtype=torch.float64) + 0.3 for size in (real, fake))
+    by_covariance = frechet_distance_of(*(moments(rows).gaussian() for rows in (first, second)))
+    assert frechet_distance_of(fitted(first), fitted(second)) == pytest.approx(by_covariance, rel=1e-6)
+    assert frechet_distance_of(fitted(first), fitted(second), fitted(first).root) == pytest.approx(
+        by_covariance, rel=1e-6
+    )
 
 
 @needs_proc
