@@ -26,7 +26,7 @@ RANKS = [
     {"config", "diagnosis", "streams", "identity"},
     {"overrides", "settings"},
     {"schema", "files", "choices"},
-    {"errors", "formats", "__init__"},
+    {"errors", "formats", "shares", "__init__"},
 ]
 
 

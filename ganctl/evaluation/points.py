@@ -11,6 +11,7 @@ from ganctl.data import Density
 from ganctl.evaluation.scores import HALVES
 from ganctl.evaluation.sides import Estimate
 from ganctl.metrics import directions, mode_coverage, projected, sorted_distance
+from ganctl.shares import wilson
 from ganctl.streams import derive
 
 DIRECTIONS = 256
@@ -57,4 +58,5 @@ def point_estimates(points: Tensor, real: Tensor, density: Density, errors: bool
     beside = projected(real[:size], along)
     halves = [measured(points[torch.randperm(len(points), generator=stream)[:size]], beside) for _ in range(HALVES)]
     deviation: Callable[[str], float] = lambda name: float(torch.tensor([half[name] for half in halves]).std())  # noqa: E731
-    return {name: Estimate(value, deviation(name)) for name, value in values.items()}
+    shares = {"high_quality": wilson(round(values["high_quality"] * len(points)), len(points))}
+    return {name: Estimate(value, deviation(name), shares.get(name)) for name, value in values.items()}

@@ -26,6 +26,7 @@ from ganctl.metrics import (
     modes_present,
     moments,
 )
+from ganctl.shares import wilson
 
 HALVES = 100
 
@@ -101,7 +102,8 @@ def _classifier_accuracy(sides: Sides) -> Estimate:
     labels = sides.fake.classes[: len(sides.fake.pixels)]
     network = train_classifier(ImageSet(sides.fake.pixels, labels), sides.real.probabilities.shape[1])
     right = accuracy(network, ImageSet(sides.real.pixels, sides.real.kinds[: len(sides.real.pixels)]))
-    return Estimate(right, math.sqrt(right * (1 - right) / len(sides.real.pixels)))
+    count = len(sides.real.pixels)
+    return Estimate(right, math.sqrt(right * (1 - right) / count), wilson(round(right * count), count))
 
 
 METRICS: dict[str, Metric] = {

@@ -11,6 +11,7 @@ from torch import Tensor
 from ganctl.evaluation.extraction import Extracted
 from ganctl.evaluation.features import FeatureNetwork
 from ganctl.metrics import class_shares, distance_error, fitted, frechet_distance_of, influences, neighbourhoods
+from ganctl.shares import wilson
 
 MANIFOLD, BALL = 3, 5  # k of precision and recall, and of density and coverage
 Z = 1.96  # standard errors on each side of a value, for 95 %
@@ -18,15 +19,22 @@ Z = 1.96  # standard errors on each side of a value, for 95 %
 
 @dataclass(frozen=True)
 class Estimate:
-    """A metric's value and its standard error over generated samples; nan where it has none."""
+    """A metric's value and its standard error over generated samples; nan where it has none.
+
+    Attributes:
+        share: of a share, the ends of its own interval; None: the normal distribution's is meant.
+    """
 
     value: float
     error: float = math.nan
+    share: tuple[float, float] | None = None
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """95 % of the normal distribution; None where there is no error."""
-        return None if math.isnan(self.error) else (self.value - Z * self.error, self.value + Z * self.error)
+        """95 %, of the normal distribution or of the share; None where there is no error."""
+        if math.isnan(self.error):
+            return None
+        return self.share or (self.value - Z * self.error, self.value + Z * self.error)
 
 
 @dataclass
@@ -95,12 +103,17 @@ class Sides:
 
 
 def mean_of(values: Tensor) -> Estimate:
-    """Of one number a sample, with the error that a bootstrap of the samples tends to."""
+    """Of one number a sample, with the error that a bootstrap of the samples tends to.
+
+    Where the numbers are 0 or 1 the mean is a share, whose interval is Wilson's: that of none is not from 0 to 0.
+    """
     known = values[values.isfinite()]
     if not len(known):
         return Estimate(math.nan)
     error = float(known.std() / math.sqrt(len(known))) if len(known) > 1 else math.nan
-    return Estimate(float(known.mean()), error)
+    kinds = bool(((known == 0) | (known == 1)).all())
+    share = wilson(int(known.sum()), len(known)) if kinds and len(known) > 1 else None
+    return Estimate(float(known.mean()), error, share)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from ganctl.report import statistics
 from ganctl.report.collect import CellRecord, ended
 from ganctl.report.statistics import Difference
 from ganctl.schema import METRIC_NAMES, OUTCOMES
+from ganctl.shares import wilson
 
 LABELS = {
     "quality/sliced_wasserstein": "distance to the data (sliced Wasserstein)",
@@ -75,7 +76,7 @@ def _summary(cells: list[CellRecord]) -> dict[str, Any]:
         "seeds": len(cells),
         "examined": len(examined),
         "unhealthy": len(wrong),
-        "unhealthy_interval": [*statistics.wilson(len(wrong), len(examined))],
+        "unhealthy_interval": [*wilson(len(wrong), len(examined))],
         "kinds": dict(Counter(kind or "failed" for kind in kinds)),
         "seconds": float(np.median(seconds)) if seconds else None,
     }

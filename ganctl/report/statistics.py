@@ -113,14 +113,6 @@ def interval(values: np.ndarray) -> tuple[float, float] | None:
     return float(found.low), float(found.high)
 
 
-def wilson(count: int, total: int) -> tuple[float, float]:
-    """The interval of a share (Wilson 1927, doi:10.2307/2276774); (0, 1) of nothing."""
-    if not total:
-        return 0.0, 1.0
-    found = stats.binomtest(count, total).proportion_ci(1 - LEVEL, method="wilson")
-    return float(found.low), float(found.high)
-
-
 def fewest_seeds(tests: int) -> int:
     """With fewer seeds no result of `tests` tests can be told from chance, for then 2 / 2^n > VERDICT_LEVEL / tests."""
     return math.ceil(math.log2(2 * tests / VERDICT_LEVEL))

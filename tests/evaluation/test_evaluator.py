@@ -85,6 +85,20 @@ def test_an_interval_ends_where_the_metric_does_and_the_unknown_is_null():
     assert rows["fid"]["value"] is None and rows["fid"]["low"] is None
 
 
+@pytest.mark.parametrize("name", ["precision", "recall", "coverage", "memorization"])
+def test_a_share_of_none_or_of_all_is_not_known_exactly(name):
+    black = torch.zeros_like(images(2).pixels)
+    row = evaluator().evaluate(drawn(black), "last").to_dict()["metrics"][name]
+    assert row["value"] in (0, 1)
+    assert row["high"] - row["low"] == pytest.approx(3.84 / len(black), rel=0.05)  # z^2/n
+
+
+def test_a_share_of_no_points_is_not_known_exactly():
+    far = PointEvaluator(Density(torch.zeros(1, 2), 0.1, 100), ["high_quality"], 100)
+    row = far.evaluate(lambda count, _: Made(torch.full((count, 2), 9.0)), "last").to_dict()["metrics"]["high_quality"]
+    assert row["low"] == row["value"] == 0 and row["high"] == pytest.approx(0.037, abs=1e-3)
+
+
 def test_equal_samples_give_equal_numbers_and_one_fingerprint():
     first, second = (evaluator().evaluate(drawn(images(2).pixels), "last") for _ in range(2))
     assert first.to_dict() == second.to_dict()
