@@ -51,7 +51,7 @@ def every_metric(count):
 
     network = FeatureNetwork("benchmark", "", DIMENSIONS, lambda pixels: (pixels, None), own_classes=True)
     real, fake, train = seen(1), seen(2, 0.05), seen(3)
-    sides = Sides(fake, real, train, real, network, None, True, 0)
+    sides = Sides(fake, real, train, real, network, True, 0)
     found = {}
     for name, metric in METRICS.items():
         if not metric.trains:
