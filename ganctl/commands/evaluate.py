@@ -11,10 +11,11 @@ from typing import Any
 import torch
 
 from ganctl.build import load_plugins, reopen
+from ganctl.commands.folders import pictures, shape_of
 from ganctl.commands.screen import say
 from ganctl.config import load, read
 from ganctl.data import DATASETS, TEST_SPLITS, Dataset, Density, ImageSet
-from ganctl.data.folders import first_shape, folder
+from ganctl.data.folders import first_shape
 from ganctl.errors import BadInput, RunFailed
 from ganctl.evaluation import Evaluation, Evaluator, ImageEvaluator, PointEvaluator
 from ganctl.evaluation.extraction import shuffled
@@ -24,7 +25,7 @@ from ganctl.machine import prepare_machine
 from ganctl.pictures import nearest_neighbours, to_png
 from ganctl.report.scores import print_scores
 from ganctl.run import find, new_path, now
-from ganctl.schema import METRIC_NAMES, Folder, option
+from ganctl.schema import METRIC_NAMES, option
 
 COMPARISONS = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
 
@@ -101,12 +102,12 @@ def evaluate_images(images: Path, wanted: Wanted) -> tuple[Path, dict[str, Any]]
         raise BadInput(f"--images {images}: against what? give --data mnist --root DIR, or --against DIR")
     train: Dataset
     if wanted.against is not None:
-        train, test = _pictures("--against", wanted.against, _shape_of(wanted.against)), None
+        train, test = pictures("--against", wanted.against, shape_of(wanted.against)), None
     else:
         train, test = data_of(wanted, None)
     if not isinstance(train, ImageSet):
         raise BadInput(f"--data {wanted.data}: is a density, and --images are none; choose a data set of images")
-    given = _pictures("--images", images, train.shape)
+    given = pictures("--images", images, train.shape)
     first = first_shape(images)
     if first is not None and first[1:] != train.shape[1:]:
         say(
@@ -160,8 +161,8 @@ def evaluator_for(
     if wanted.against is not None:
         if len(shape) != 3:
             raise BadInput(f"--against {wanted.against}: the run makes points, which no folder has; leave it out")
-        pictures = _pictures("--against", wanted.against, shape)
-        return _image_evaluator(pictures, None, wanted, device, trained_on in (None, pictures.fingerprint), offers)
+        real = pictures("--against", wanted.against, shape)
+        return _image_evaluator(real, None, wanted, device, trained_on in (None, real.fingerprint), offers)
     found, test = data_of(wanted, options, train)
     if shape != found.shape:
         raise BadInput(
@@ -211,22 +212,6 @@ def data_of(wanted: Wanted, options: Any, train: Dataset | None = None) -> tuple
     if train is not None and wanted.data is None and wanted.root is None:
         return train, test
     return DATASETS[name](options), test
-
-
-def _pictures(flag: str, path: Path, shape: tuple[int, ...]) -> ImageSet:
-    """The pictures in a folder, at the size and with the channels of `shape`."""
-    try:
-        return folder(Folder(root=str(path), image_size=shape[1], channels=shape[0]))
-    except BadInput as error:
-        raise BadInput(str(error).replace("data.root=", f"{flag} ")) from None
-
-
-def _shape_of(path: Path) -> tuple[int, int, int]:
-    """The shape that a folder's images are read in: that of the first, cut to a square."""
-    found = first_shape(path)
-    if found is None:
-        raise BadInput(f"--against {path}: holds no picture that can be read; name a folder of pictures")
-    return found[0], min(found[1:]), min(found[1:])
 
 
 def keep(file: Path, entry: dict[str, Any]) -> None:
