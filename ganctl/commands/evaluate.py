@@ -11,11 +11,11 @@ from typing import Any
 import torch
 
 from ganctl.build import load_plugins, reopen
-from ganctl.commands.folders import pictures, shape_of
+from ganctl.commands.folders import both, note_resizing, pictures
 from ganctl.commands.screen import say
 from ganctl.config import load, read
 from ganctl.data import DATASETS, TEST_SPLITS, Dataset, Density, ImageSet
-from ganctl.data.folders import first_shape
+from ganctl.data.folders import headers
 from ganctl.errors import BadInput, RunFailed
 from ganctl.evaluation import Evaluation, Evaluator, ImageEvaluator, PointEvaluator
 from ganctl.evaluation.extraction import shuffled
@@ -102,17 +102,13 @@ def evaluate_images(images: Path, wanted: Wanted) -> tuple[Path, dict[str, Any]]
         raise BadInput(f"--images {images}: against what? give --data mnist --root DIR, or --against DIR")
     train: Dataset
     if wanted.against is not None:
-        train, test = pictures("--against", wanted.against, shape_of(wanted.against)), None
+        (given, train), test = both(images, wanted.against), None
     else:
         train, test = data_of(wanted, None)
-    if not isinstance(train, ImageSet):
-        raise BadInput(f"--data {wanted.data}: is a density, and --images are none; choose a data set of images")
-    given = pictures("--images", images, train.shape)
-    first = first_shape(images)
-    if first is not None and first[1:] != train.shape[1:]:
-        say(
-            f"note: resizing images of {first[2]}x{first[1]} to {train.shape[2]}x{train.shape[1]}, which changes scores"
-        )
+        if not isinstance(train, ImageSet):
+            raise BadInput(f"--data {wanted.data}: is a density, and --images are none; choose a data set of images")
+        given = pictures("--images", images, train.shape)
+        note_resizing(headers(str(images), "--images "), train.shape[1])
     num = len(given.pixels) if wanted.num is None else wanted.num
     if num > len(given.pixels):
         raise BadInput(f"--num {num}: {images} has {len(given.pixels)} images; use at most that many")

@@ -1,24 +1,48 @@
 """The folders of pictures that `evaluate` measures, and those that it measures against."""
 
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
+from statistics import median_low
 
+from ganctl.commands.screen import say
 from ganctl.data import ImageSet
-from ganctl.data.folders import first_shape, folder
-from ganctl.errors import BadInput
-from ganctl.schema import Folder
+from ganctl.data.folders import headers, read
+from ganctl.data.pixels import Header
+
+SMALLEST = 4  # pixels a side, as of data.image_size
+
+
+def both(images: Path, against: Path) -> tuple[ImageSet, ImageSet]:
+    """The pictures in two folders, in one shape, which is said.
+
+    Grey where all pictures of both folders are, else RGB; as large as the typical shorter side of the folder that has
+    the smaller ones: the median, which neither the order of the files nor an odd one moves.
+    """
+    found = {
+        flag: (path, headers(str(path), f"{flag} ")) for flag, path in (("--images", images), ("--against", against))
+    }
+    sides = {flag: median_low(min(each.width, each.height) for each in seen) for flag, (_, seen) in found.items()}
+    side = max(SMALLEST, min(sides.values()))
+    shape = (1 if all(each.grey for _, seen in found.values() for each in seen) else 3, side, side)
+    say(
+        f"reading both at {side}x{side}, {'grey' if shape[0] == 1 else 'RGB'}: the smaller side of {sides['--images']} "
+        f"(--images) and {sides['--against']} (--against), each the median of its folder"
+    )
+    given, real = (pictures(flag, path, shape) for flag, (path, _) in found.items())
+    for _, seen in found.values():
+        note_resizing(seen, side)
+    return given, real
 
 
 def pictures(flag: str, path: Path, shape: tuple[int, ...]) -> ImageSet:
     """The pictures in a folder, at the size and with the channels of `shape`."""
-    try:
-        return folder(Folder(root=str(path), image_size=shape[1], channels=shape[0]))
-    except BadInput as error:
-        raise BadInput(str(error).replace("data.root=", f"{flag} ")) from None
+    return read(str(path), shape[1], shape[0], f"{flag} ")
 
 
-def shape_of(path: Path) -> tuple[int, int, int]:
-    """The shape that a folder's images are read in: that of the first, cut to a square."""
-    found = first_shape(path)
-    if found is None:
-        raise BadInput(f"--against {path}: holds no picture that can be read; name a folder of pictures")
-    return found[0], min(found[1:]), min(found[1:])
+def note_resizing(found: Sequence[Header], side: int) -> None:
+    """Says so where more than a tenth of the pictures have other sides than the one that they are read at."""
+    others = Counter((each.width, each.height) for each in found if (each.width, each.height) != (side, side))
+    if others.total() * 10 > len(found):
+        (width, height), _ = max(others.items(), key=lambda pair: (pair[1], pair[0]))
+        say(f"note: resizing images of {width}x{height} to {side}x{side}, which changes scores")

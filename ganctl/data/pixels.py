@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from threading import Lock
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -66,15 +66,23 @@ def square(path: Path, size: int, channels: int) -> np.ndarray:
     return fitted.reshape(size, size, channels).transpose(2, 0, 1)
 
 
-def shape(path: Path) -> tuple[int, int, int]:
-    """[C, H, W] of the picture, upright.
+class Header(NamedTuple):
+    """What a file says of its picture: whether it is grey, and its sides as they are stored, in pixels."""
+
+    grey: bool
+    width: int
+    height: int
+
+
+def header(path: Path) -> Header:
+    """What the file says of its picture, which is not decoded.
 
     Raises:
         LeftOut: there is none to read.
     """
-    with _opened(path) as picture, _one_large if _area(picture) > LARGE else nullcontext():
-        upright = _upright(_eight_bits(picture))
-        return 1 if upright.mode in ("1", "L", "LA") else 3, upright.height, upright.width
+    with _opened(path) as picture:
+        grey = picture.mode in ("1", "L", "LA", "I") or picture.mode.startswith("I;16")
+        return Header(grey, picture.width, picture.height)
 
 
 @contextmanager
