@@ -46,6 +46,7 @@ class Wanted:
         seed: of the noise.
         plugins: modules of the user.
         needed: metrics that must be among the measured ones.
+        image_size: of the sides that two folders are read at; None: the smaller of theirs.
     """
 
     metrics: Sequence[str] = ()
@@ -59,6 +60,7 @@ class Wanted:
     seed: int = 0
     plugins: Sequence[str] = ()
     needed: Sequence[str] = ()
+    image_size: int | None = None
 
 
 def evaluate_run(run: Path | None, wanted: Wanted, ema: bool | None) -> tuple[Path, dict[str, Any]]:
@@ -70,6 +72,7 @@ def evaluate_run(run: Path | None, wanted: Wanted, ema: bool | None) -> tuple[Pa
 
     Returns: the file and what was added to it.
     """
+    _refuse_size(wanted)
     experiment, checkpoint = reopen(run, Path("outputs"), [*wanted.plugins], "auto", ema)
     home = find(checkpoint.resolve().parent.parent)
     shape = home.sample_shape or experiment.dataset.shape
@@ -102,8 +105,9 @@ def evaluate_images(images: Path, wanted: Wanted) -> tuple[Path, dict[str, Any]]
         raise BadInput(f"--images {images}: against what? give --data mnist --root DIR, or --against DIR")
     train: Dataset
     if wanted.against is not None:
-        (given, train), test = both(images, wanted.against), None
+        (given, train), test = both(images, wanted.against, wanted.image_size), None
     else:
+        _refuse_size(wanted)
         train, test = data_of(wanted, None)
         if not isinstance(train, ImageSet):
             raise BadInput(f"--data {wanted.data}: is a density, and --images are none; choose a data set of images")
@@ -222,6 +226,15 @@ def _refuse_both(wanted: Wanted) -> None:
     if wanted.against is not None and (wanted.data is not None or wanted.root is not None):
         raise BadInput(
             f"--against {wanted.against}: and --data or --root name two things to measure against; choose one"
+        )
+
+
+def _refuse_size(wanted: Wanted) -> None:
+    """Raises BadInput where the size of the images is not up to the command line."""
+    if wanted.image_size is not None:
+        raise BadInput(
+            f"--image-size {wanted.image_size}: only two folders have no size of their own, --images DIR --against "
+            "DIR; leave it out"
         )
 
 

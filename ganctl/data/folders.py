@@ -1,9 +1,10 @@
 """Any folder of pictures."""
 
 import json
+import math
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +21,7 @@ from ganctl.data.dataset import ImageSet
 from ganctl.data.listing import ENDINGS, Listing, Reasons, listed
 from ganctl.data.pixels import Header, LeftOut
 from ganctl.errors import BadInput, printable
-from ganctl.run import expanded
+from ganctl.run import available_memory, expanded
 
 MOST_TOLD = 10_000  # files whose reasons are kept, so that a run's files stay readable
 
@@ -30,7 +31,9 @@ def folder(options: Any) -> ImageSet:
     return read(options.root, options.image_size, options.channels)
 
 
-def read(given: str, size: int, channels: int, key: str = "data.root=") -> ImageSet:
+def read(
+    given: str, size: int, channels: int, key: str = "data.root=", size_key: str | None = "data.image_size="
+) -> ImageSet:
     """The pictures in a folder.
 
     Links to files are read, links to folders are not followed. What cannot be read is left out, with its reason, and so
@@ -41,13 +44,18 @@ def read(given: str, size: int, channels: int, key: str = "data.root=") -> Image
         size: of a picture's sides, in pixels.
         channels: 1 (grey) or 3 (RGB).
         key: what the user wrote before it.
+        size_key: what the user writes before another size; None: there is no choice.
 
     Raises:
-        BadInput: there is no such folder, or no picture in it.
+        BadInput: there is no such folder, no picture in it, or more than the memory holds.
     """
     root = _named(given, key)
     found = listed(root)
-    pictures, damaged = _decoded(found.pictures, size, channels)
+
+    def check(count: int) -> None:
+        _check_memory(f"{key}{given}", count, size, channels, size_key)
+
+    pictures, damaged = _decoded(found.pictures, size, channels, check)
     found.unreadable.update(damaged)
     if not len(pictures):
         raise BadInput(
@@ -124,14 +132,26 @@ class _Passing(Exception):
     """Carries what could be read beside what may be readable the next time."""
 
 
-def _decoded(paths: list[Path], size: int, channels: int) -> tuple[Tensor, Reasons]:
+def _check_memory(named: str, count: int, size: int, channels: int, size_key: str | None) -> None:
+    """Raises BadInput where so many pictures do not fit: once as they are read, once as they are written."""
+    needed, there = 2.0 * count * channels * size**2, available_memory()
+    if needed > there:
+        fits = int(size * math.sqrt(there / needed))
+        raise BadInput(
+            f"{named}: {count:,} pictures of {size}x{size} take {needed / 2**30:,.1f} GB to read, and there are "
+            f"{there / 2**30:,.1f} GB here; use {f'{size_key}{fits} or less' if size_key and fits > 3 else 'fewer'}"
+        )
+
+
+def _decoded(paths: list[Path], size: int, channels: int, check: Callable[[int], None]) -> tuple[Tensor, Reasons]:
     """The pictures, uint8 [N, channels, size, size], and why others are left out.
 
-    They are decoded once: the next run, and the one beside this one, read the result.
+    They are decoded once: the next run, and the one beside this one, read the result. Before, `check` is told how many.
     """
 
     def make() -> dict[str, Tensor]:
         """All of them; _Passing where some may be readable the next time, so that nothing is kept."""
+        check(len(paths))
         pictures = np.empty((len(paths), channels, size, size), np.uint8)
         reasons: dict[int, LeftOut] = {}
 
