@@ -6,8 +6,10 @@ They are read by mapping their file into memory, so that processes beside each o
 import hashlib
 import json
 import os
+import time
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,9 @@ from torch import Tensor
 from ganctl.errors import BadInput
 from ganctl.files import write_atomically
 from ganctl.run import cache_dir
+
+MOST_KEPT = 2 * 2**30  # bytes of one folder of the cache
+UNUSED = 86_400  # seconds after which a file may go, where there are more
 
 
 def digest(tensors: dict[str, Tensor]) -> str:
@@ -39,7 +44,9 @@ def key(*parts: Any) -> str:
 def stored(name: str, make: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
     """The tensors under `name`, made and kept where they are not there or not whole.
 
-    A damaged file is said, and made anew; where nothing can be kept, that is said and does no other harm.
+    A damaged file is said, and made anew; where nothing can be kept, that is said and does no other harm. Where their
+    folder then holds more than MOST_KEPT bytes, what nobody has used for a day goes, the longest unused first; a
+    process that has mapped such a file goes on with it.
     """
     try:
         path = cache_dir() / f"{name}.safetensors"
@@ -47,6 +54,8 @@ def stored(name: str, make: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor
         return make()
     known = _whole(path)
     if known is not None:
+        with suppress(OSError):  # another user's
+            os.utime(path)
         return known
     if os.access(path, os.F_OK):  # pathlib's raises where the folder may not be looked into
         warnings.warn(f"{path}: is damaged, so it is made anew", stacklevel=2)
@@ -58,10 +67,27 @@ def stored(name: str, make: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, save(tensors, {"sha256": digest(tensors)}))
+        _make_room(path.parent)
         return _whole(path) or tensors  # shared from the first use on
     except OSError as error:
         warnings.warn(f"{path}: cannot be kept ({error.strerror}), so it is made anew next time", stacklevel=2)
     return tensors
+
+
+def _make_room(folder: Path) -> None:
+    """Removes what was not used for long where the folder holds too much; what a killed process left aside too."""
+    used = []
+    for file in folder.iterdir():
+        with suppress(OSError):  # another process does the same
+            if file.suffix in (".safetensors", ".tmp") and file.is_file():
+                used.append((file.stat().st_mtime, file.stat().st_size, file))
+    total = sum(size for _, size, _ in used)
+    for last, size, file in sorted(used):
+        if total <= MOST_KEPT or time.time() - last < UNUSED:
+            break
+        with suppress(OSError):
+            file.unlink()
+            total -= size
 
 
 def _whole(path: Path) -> dict[str, Tensor] | None:

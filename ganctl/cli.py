@@ -208,6 +208,10 @@ def evaluate(
     against: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Folder of real images to measure against instead.")
     ] = None,
+    image_size: Annotated[
+        int | None,
+        typer.Option(min=4, max=4096, help="Read two folders at this size; that of the smaller pictures if left out."),
+    ] = None,
     weights: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Weights of the inception network; downloaded if left out.")
     ] = None,
@@ -236,7 +240,7 @@ def evaluate(
     names = [name for name in metrics.replace(" ", "").split(",") if name]
     conditions = [condition(text, names) for text in fail_if or []]
     needed = [each.metric for each in conditions]
-    wanted = Wanted(names, features, weights, num, split, data, root, against, seed, plugin or [], needed)
+    wanted = Wanted(names, features, weights, num, split, data, root, against, seed, plugin or [], needed, image_size)
     file, entry = evaluate_run(run, wanted, ema) if images is None else evaluate_images(images, wanted)
     _print(json.dumps({"file": str(file), **entry}, indent=2) if as_json else file)
     fail_where(conditions, entry)

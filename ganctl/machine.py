@@ -1,21 +1,14 @@
 """The machine that a run is on: its device, how its processor computes, how much memory there is."""
 
 import ctypes
-import os
 import platform
-import sys
-from contextlib import suppress
-from pathlib import Path
 
 import torch
 
 from ganctl.errors import BadInput
 from ganctl.precision import single_precision
-from ganctl.run import available_cores
+from ganctl.run import available_cores, available_memory
 from ganctl.schema import Config
-
-if sys.platform != "win32":
-    import resource
 
 # Of glibc's mallopt: how much free memory stays at the end of the heap, and how large a tensor may be to lie there.
 M_TOP_PAD, M_MMAP_THRESHOLD = -2, -3
@@ -61,18 +54,7 @@ def _keep_freed_memory() -> None:
 
 
 def memory_of(device: torch.device) -> float:
-    """Bytes that this process may have on the device, or that nobody has now, where the system says."""
+    """Bytes that this process may have on the device, where the system says."""
     if device.type == "cuda":
         return torch.cuda.get_device_properties(device).total_memory
-    limits = [float("inf")]
-    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
-        limits.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-    if sys.platform != "win32":
-        limits.append(float(resource.getrlimit(resource.RLIMIT_AS)[0]))
-    with suppress(OSError, ValueError, StopIteration):  # Linux: free, or in use only until somebody needs it
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        limits.append(1024.0 * int(next(line.split()[1] for line in lines if line.startswith("MemAvailable:"))))
-    for file in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
-        with suppress(OSError, ValueError):  # the word max where there is no limit
-            limits.append(float(Path(file).read_text()))
-    return min(limit for limit in limits if limit > 0)  # -1 is no limit
+    return available_memory()

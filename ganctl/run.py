@@ -14,6 +14,9 @@ from typing import Any
 from ganctl.errors import BadInput, one_line
 from ganctl.files import parse_json, read_json, refuse_links, write_atomically
 
+if sys.platform != "win32":
+    import resource
+
 RESERVE = 65_536  # bytes
 PACKAGES = ("ganctl", "torch", "torchvision", "numpy", "hydra-core", "safetensors", "tensorboard")
 
@@ -45,6 +48,22 @@ def machine() -> dict[str, str]:
 def available_cores() -> int:
     """The CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def available_memory() -> float:
+    """Bytes that this process may have, or that nobody has now, where the system says."""
+    limits = [float("inf")]
+    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
+        limits.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    if sys.platform != "win32":
+        limits.append(float(resource.getrlimit(resource.RLIMIT_AS)[0]))
+    with contextlib.suppress(OSError, ValueError, StopIteration):  # Linux: free, or in use only until somebody needs it
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        limits.append(1024.0 * int(next(line.split()[1] for line in lines if line.startswith("MemAvailable:"))))
+    for file in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        with contextlib.suppress(OSError, ValueError):  # the word max where there is no limit
+            limits.append(float(Path(file).read_text()))
+    return min(limit for limit in limits if limit > 0)  # -1 is no limit
 
 
 def cache_dir() -> Path:

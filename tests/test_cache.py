@@ -1,5 +1,7 @@
 """What takes long is made once, and nothing damaged is believed."""
 
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -92,3 +94,42 @@ def test_what_was_kept_is_mapped_and_not_copied(place):
     again = cache.stored("images/big", lambda: pytest.fail("it is there"))
     assert torch.equal(again["pixels"], big["pixels"])
     assert str(place / "images" / "big.safetensors") in Path("/proc/self/maps").read_text()
+
+
+def test_a_folder_of_the_cache_is_bounded_and_what_was_used_lately_stays(place, monkeypatch):
+    def kept(name):
+        return cache.stored(f"images/{name}", lambda: {"a": torch.ones(1000, dtype=torch.uint8)})["a"]
+
+    def names():
+        return {file.name.split(".")[0] for file in (place / "images").iterdir()}
+
+    for name in ("old", "older", "used", "new"):
+        kept(name)
+    (place / "images" / "aside.tmp").write_bytes(bytes(1000))  # of a process that was killed
+    mapped = kept("older")
+    for name, days in {"old": 2, "older": 3, "used": 4, "aside": 9}.items():
+        (file,) = (place / "images").glob(f"{name}.*")
+        os.utime(file, (time.time() - 86_400 * days,) * 2)
+    kept("used")
+    monkeypatch.setattr(cache, "MOST_KEPT", 3 * (place / "images" / "new.safetensors").stat().st_size + 500)
+    kept("last")
+    assert names() == {"used", "new", "last"}
+    assert mapped.sum() == 1000  # whoever has it open goes on with it
+    kept("more")  # more than there may be, but of today
+    assert names() == {"used", "new", "last", "more"}
+
+
+def test_another_process_that_tidies_up_at_the_same_time_does_no_harm(place, monkeypatch):
+    for name in ("one", "two"):
+        cache.stored(f"images/{name}", lambda: {"a": torch.ones(9)})
+        os.utime(place / "images" / f"{name}.safetensors", (1, 1))
+    monkeypatch.setattr(cache, "MOST_KEPT", 0)
+    unlink = Path.unlink
+
+    def gone_already(path):
+        unlink(path)
+        unlink(path)
+
+    monkeypatch.setattr(Path, "unlink", gone_already)
+    assert cache.stored("images/three", lambda: {"a": torch.ones(9)})["a"].sum() == 9
+    assert [file.stem for file in (place / "images").iterdir()] == ["three"]

@@ -11,10 +11,11 @@ from typing import Any
 import torch
 
 from ganctl.build import load_plugins, reopen
+from ganctl.commands.folders import both, note_resizing, pictures
 from ganctl.commands.screen import say
 from ganctl.config import load, read
 from ganctl.data import DATASETS, TEST_SPLITS, Dataset, Density, ImageSet
-from ganctl.data.folders import first_shape, folder
+from ganctl.data.folders import headers
 from ganctl.errors import BadInput, RunFailed
 from ganctl.evaluation import Evaluation, Evaluator, ImageEvaluator, PointEvaluator
 from ganctl.evaluation.extraction import shuffled
@@ -24,7 +25,7 @@ from ganctl.machine import prepare_machine
 from ganctl.pictures import nearest_neighbours, to_png
 from ganctl.report.scores import print_scores
 from ganctl.run import find, new_path, now
-from ganctl.schema import METRIC_NAMES, Folder, option
+from ganctl.schema import METRIC_NAMES, option
 
 COMPARISONS = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
 
@@ -45,6 +46,7 @@ class Wanted:
         seed: of the noise.
         plugins: modules of the user.
         needed: metrics that must be among the measured ones.
+        image_size: of the sides that two folders are read at; None: the smaller of theirs.
     """
 
     metrics: Sequence[str] = ()
@@ -58,6 +60,7 @@ class Wanted:
     seed: int = 0
     plugins: Sequence[str] = ()
     needed: Sequence[str] = ()
+    image_size: int | None = None
 
 
 def evaluate_run(run: Path | None, wanted: Wanted, ema: bool | None) -> tuple[Path, dict[str, Any]]:
@@ -69,6 +72,7 @@ def evaluate_run(run: Path | None, wanted: Wanted, ema: bool | None) -> tuple[Pa
 
     Returns: the file and what was added to it.
     """
+    _refuse_size(wanted)
     experiment, checkpoint = reopen(run, Path("outputs"), [*wanted.plugins], "auto", ema)
     home = find(checkpoint.resolve().parent.parent)
     shape = home.sample_shape or experiment.dataset.shape
@@ -101,17 +105,14 @@ def evaluate_images(images: Path, wanted: Wanted) -> tuple[Path, dict[str, Any]]
         raise BadInput(f"--images {images}: against what? give --data mnist --root DIR, or --against DIR")
     train: Dataset
     if wanted.against is not None:
-        train, test = _pictures("--against", wanted.against, _shape_of(wanted.against)), None
+        (given, train), test = both(images, wanted.against, wanted.image_size), None
     else:
+        _refuse_size(wanted)
         train, test = data_of(wanted, None)
-    if not isinstance(train, ImageSet):
-        raise BadInput(f"--data {wanted.data}: is a density, and --images are none; choose a data set of images")
-    given = _pictures("--images", images, train.shape)
-    first = first_shape(images)
-    if first is not None and first[1:] != train.shape[1:]:
-        say(
-            f"note: resizing images of {first[2]}x{first[1]} to {train.shape[2]}x{train.shape[1]}, which changes scores"
-        )
+        if not isinstance(train, ImageSet):
+            raise BadInput(f"--data {wanted.data}: is a density, and --images are none; choose a data set of images")
+        given = pictures("--images", images, train.shape)
+        note_resizing(headers(str(images), "--images "), train.shape[1])
     num = len(given.pixels) if wanted.num is None else wanted.num
     if num > len(given.pixels):
         raise BadInput(f"--num {num}: {images} has {len(given.pixels)} images; use at most that many")
@@ -160,8 +161,8 @@ def evaluator_for(
     if wanted.against is not None:
         if len(shape) != 3:
             raise BadInput(f"--against {wanted.against}: the run makes points, which no folder has; leave it out")
-        pictures = _pictures("--against", wanted.against, shape)
-        return _image_evaluator(pictures, None, wanted, device, trained_on in (None, pictures.fingerprint), offers)
+        real = pictures("--against", wanted.against, shape)
+        return _image_evaluator(real, None, wanted, device, trained_on in (None, real.fingerprint), offers)
     found, test = data_of(wanted, options, train)
     if shape != found.shape:
         raise BadInput(
@@ -213,22 +214,6 @@ def data_of(wanted: Wanted, options: Any, train: Dataset | None = None) -> tuple
     return DATASETS[name](options), test
 
 
-def _pictures(flag: str, path: Path, shape: tuple[int, ...]) -> ImageSet:
-    """The pictures in a folder, at the size and with the channels of `shape`."""
-    try:
-        return folder(Folder(root=str(path), image_size=shape[1], channels=shape[0]))
-    except BadInput as error:
-        raise BadInput(str(error).replace("data.root=", f"{flag} ")) from None
-
-
-def _shape_of(path: Path) -> tuple[int, int, int]:
-    """The shape that a folder's images are read in: that of the first, cut to a square."""
-    found = first_shape(path)
-    if found is None:
-        raise BadInput(f"--against {path}: holds no picture that can be read; name a folder of pictures")
-    return found[0], min(found[1:]), min(found[1:])
-
-
 def keep(file: Path, entry: dict[str, Any]) -> None:
     """Adds an evaluation to metrics.json, in the place of one of the same weights by the same protocol and metrics."""
     with locked(file.parent, "writing metrics.json", wait=60, name=".metrics.lock"):  # two may end at once
@@ -241,6 +226,15 @@ def _refuse_both(wanted: Wanted) -> None:
     if wanted.against is not None and (wanted.data is not None or wanted.root is not None):
         raise BadInput(
             f"--against {wanted.against}: and --data or --root name two things to measure against; choose one"
+        )
+
+
+def _refuse_size(wanted: Wanted) -> None:
+    """Raises BadInput where the size of the images is not up to the command line."""
+    if wanted.image_size is not None:
+        raise BadInput(
+            f"--image-size {wanted.image_size}: only two folders have no size of their own, --images DIR --against "
+            "DIR; leave it out"
         )
 
 

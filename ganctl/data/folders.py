@@ -1,9 +1,10 @@
 """Any folder of pictures."""
 
 import json
+import math
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,33 +19,47 @@ from ganctl import cache
 from ganctl.data import pixels
 from ganctl.data.dataset import ImageSet
 from ganctl.data.listing import ENDINGS, Listing, Reasons, listed
-from ganctl.data.pixels import LeftOut
+from ganctl.data.pixels import Header, LeftOut
 from ganctl.errors import BadInput, printable
-from ganctl.run import expanded
+from ganctl.run import available_memory, expanded
 
 MOST_TOLD = 10_000  # files whose reasons are kept, so that a run's files stay readable
 
 
 def folder(options: Any) -> ImageSet:
-    """Every picture under `options.root`, resized and cropped to a square, in the order of its path.
+    """Every picture under `options.root`, resized and cropped to a square, in the order of its path."""
+    return read(options.root, options.image_size, options.channels)
+
+
+def read(
+    given: str, size: int, channels: int, key: str = "data.root=", size_key: str | None = "data.image_size="
+) -> ImageSet:
+    """The pictures in a folder.
 
     Links to files are read, links to folders are not followed. What cannot be read is left out, with its reason, and so
     are hidden folders, those that a system makes, and the runs of ganctl.
 
+    Args:
+        given: the folder, as the user wrote it.
+        size: of a picture's sides, in pixels.
+        channels: 1 (grey) or 3 (RGB).
+        key: what the user wrote before it.
+        size_key: what the user writes before another size; None: there is no choice.
+
     Raises:
-        BadInput: there is no such folder, or no picture in it.
+        BadInput: there is no such folder, no picture in it, or more than the memory holds.
     """
-    if not options.root:
-        raise BadInput("data.root=: is empty; give data.root=DIR, a folder with pictures in it")
-    root = expanded(options.root, "data.root")
-    if not root.is_dir():
-        raise BadInput(f"data.root={options.root}: is not a folder; give data.root=DIR, a folder with pictures in it")
+    root = _named(given, key)
     found = listed(root)
-    pictures, damaged = _decoded(found.pictures, options.image_size, options.channels)
+
+    def check(count: int) -> None:
+        _check_memory(f"{key}{given}", count, size, channels, size_key)
+
+    pictures, damaged = _decoded(found.pictures, size, channels, check)
     found.unreadable.update(damaged)
     if not len(pictures):
         raise BadInput(
-            f"data.root={options.root}: {_nothing(root, found)}; give a folder that holds "
+            f"{key}{given}: {_nothing(root, found)}; give a folder that holds "
             f"{', '.join(sorted(ending[1:] for ending in ENDINGS))} files, at any depth"
         )
     told = []
@@ -54,7 +69,7 @@ def folder(options: Any) -> ImageSet:
     if found.passed_over:
         told.append(f"not looked into: {_few(root, found.passed_over)}")
     if told:
-        warnings.warn(f"data.root={options.root}: {'; '.join(told)}", stacklevel=2)
+        warnings.warn(f"{key}{given}: {'; '.join(told)}", stacklevel=3)
     images = ImageSet(pictures)
     reasons = found.unreadable | found.passed_over
     images.left_out = {_within(root, path): reasons[path] for path in sorted(reasons)[:MOST_TOLD]}
@@ -64,15 +79,34 @@ def folder(options: Any) -> ImageSet:
     return images
 
 
-def first_shape(root: Path) -> tuple[int, int, int] | None:
-    """[C, H, W] of the first picture under `root` that can be read; None where there is none."""
-    with _quiet():
-        for path in listed(root).pictures:
-            try:
-                return pixels.shape(path)
-            except LeftOut:
-                continue
-    return None
+def headers(given: str, key: str = "data.root=") -> list[Header]:
+    """What the pictures in a folder say of themselves, of those that can be opened; none is decoded.
+
+    Raises:
+        BadInput: there is no such folder, or none of them can be opened.
+    """
+
+    def header(path: Path) -> Header | None:
+        try:
+            return pixels.header(path)
+        except LeftOut:
+            return None
+
+    with _quiet(), ThreadPoolExecutor(os.cpu_count()) as pool:
+        found = [each for each in pool.map(header, listed(_named(given, key)).pictures) if each is not None]
+    if not found:
+        raise BadInput(f"{key}{given}: holds no picture that can be read; name a folder of pictures")
+    return found
+
+
+def _named(given: str, key: str) -> Path:
+    """The folder that the user named with `key`."""
+    if not given:
+        raise BadInput(f"{key}: is empty; give {key}DIR, a folder with pictures in it")
+    root = expanded(given, key.rstrip("= "))
+    if not root.is_dir():
+        raise BadInput(f"{key}{given}: is not a folder; give {key}DIR, a folder with pictures in it")
+    return root
 
 
 def _within(root: Path, path: Path) -> str:
@@ -98,14 +132,26 @@ class _Passing(Exception):
     """Carries what could be read beside what may be readable the next time."""
 
 
-def _decoded(paths: list[Path], size: int, channels: int) -> tuple[Tensor, Reasons]:
+def _check_memory(named: str, count: int, size: int, channels: int, size_key: str | None) -> None:
+    """Raises BadInput where so many pictures do not fit: once as they are read, once as they are written."""
+    needed, there = 2.0 * count * channels * size**2, available_memory()
+    if needed > there:
+        fits = int(size * math.sqrt(there / needed))
+        raise BadInput(
+            f"{named}: {count:,} pictures of {size}x{size} take {needed / 2**30:,.1f} GB to read, and there are "
+            f"{there / 2**30:,.1f} GB here; use {f'{size_key}{fits} or less' if size_key and fits > 3 else 'fewer'}"
+        )
+
+
+def _decoded(paths: list[Path], size: int, channels: int, check: Callable[[int], None]) -> tuple[Tensor, Reasons]:
     """The pictures, uint8 [N, channels, size, size], and why others are left out.
 
-    They are decoded once: the next run, and the one beside this one, read the result.
+    They are decoded once: the next run, and the one beside this one, read the result. Before, `check` is told how many.
     """
 
     def make() -> dict[str, Tensor]:
         """All of them; _Passing where some may be readable the next time, so that nothing is kept."""
+        check(len(paths))
         pictures = np.empty((len(paths), channels, size, size), np.uint8)
         reasons: dict[int, LeftOut] = {}
 

@@ -4,10 +4,10 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
-from threading import Lock
-from typing import BinaryIO
+from threading import Condition
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -20,7 +20,7 @@ MOST_PIXELS = 100_000_000  # of one picture
 LONGEST_SIDE = 65_535  # pixels; as long as a JPEG's or a GIF's can be
 MOST_BYTES = 2**30  # of one file: the most pixels of four 16-bit numbers, and some room
 MOST_SCANS = 200  # of a progressive JPEG, each of which is a pass over all of its pixels
-LARGE = 2**24  # pixels; of pictures above, one is decoded at a time, so that memory does not grow with the threads
+LARGE = 2**26  # pixels that are decoded at a time, of up to ten bytes each; of more, one picture alone
 
 # Only what the endings promise: Pillow runs Ghostscript on a PostScript file, whatever its name.
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
@@ -35,7 +35,32 @@ UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_one_large = Lock()
+
+
+class _Room:
+    """Lets threads decode beside each other as long as their pictures are not too large together.
+
+    So memory does not grow with the threads.
+    """
+
+    def __init__(self) -> None:
+        self._taken, self._changed = 0, Condition()
+
+    @contextmanager
+    def of(self, area: int) -> Iterator[None]:
+        """Waits until `area` pixels have room; inside, they have it."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._taken or self._taken + area <= LARGE)
+            self._taken += area
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._taken -= area
+                self._changed.notify_all()
+
+
+_room = _Room()
 
 
 class LeftOut(Exception):
@@ -60,21 +85,31 @@ def square(path: Path, size: int, channels: int) -> np.ndarray:
     Raises:
         LeftOut: there is none to read.
     """
-    with _opened(path) as picture, _one_large if _area(picture) > LARGE else nullcontext():
-        upright = _upright(_eight_bits(picture)).convert("RGB" if channels == 3 else "L")
+    mode = "RGB" if channels == 3 else "L"
+    with _opened(path) as picture, _room.of(_area(picture)):
+        upright = _upright(_eight_bits(picture))
+        upright = upright if upright.mode == mode else upright.convert(mode)  # which copies it in any case
         fitted = np.asarray(ImageOps.fit(upright, (size, size), Image.Resampling.BICUBIC))
     return fitted.reshape(size, size, channels).transpose(2, 0, 1)
 
 
-def shape(path: Path) -> tuple[int, int, int]:
-    """[C, H, W] of the picture, upright.
+class Header(NamedTuple):
+    """What a file says of its picture: whether it is grey, and its sides as they are stored, in pixels."""
+
+    grey: bool
+    width: int
+    height: int
+
+
+def header(path: Path) -> Header:
+    """What the file says of its picture, which is not decoded.
 
     Raises:
         LeftOut: there is none to read.
     """
-    with _opened(path) as picture, _one_large if _area(picture) > LARGE else nullcontext():
-        upright = _upright(_eight_bits(picture))
-        return 1 if upright.mode in ("1", "L", "LA") else 3, upright.height, upright.width
+    with _opened(path) as picture:
+        grey = picture.mode in ("1", "L", "LA", "I") or picture.mode.startswith("I;16")
+        return Header(grey, picture.width, picture.height)
 
 
 @contextmanager
@@ -147,12 +182,20 @@ def _eight_bits(picture: Image.Image) -> Image.Image:
     if not sixteen:
         return picture
     bits = 16 if tags is None else tags.get(258, (16,))[0]
-    scaled = (np.asarray(picture).astype(np.int64) * 255 / (2**bits - 1)).round().clip(0, 255).astype(np.uint8)
+    scaled = _looked_up(np.asarray(picture), (np.arange(2**16) * 255 / (2**bits - 1)).round().clip(0, 255))
     if tags is not None and tags.get(262) == 0:  # TIFF's WhiteIsZero, which Pillow leaves as it is
         scaled = 255 - scaled
     made = Image.fromarray(scaled)
     made.info["orientation"] = picture.getexif().get(274, 1)
     return made
+
+
+def _looked_up(numbers: np.ndarray, table: np.ndarray) -> np.ndarray:
+    """What each of the numbers, of 16 bits, is in the table: uint8, some rows at a time, as an index takes 8 bytes."""
+    found = np.empty(numbers.shape, np.uint8)
+    for first in range(0, len(numbers), 256):
+        found[first : first + 256] = table.astype(np.uint8)[numbers[first : first + 256].clip(0, 2**16 - 1)]
+    return found
 
 
 def _upright(picture: Image.Image) -> Image.Image:

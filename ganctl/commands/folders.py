@@ -1,0 +1,59 @@
+"""The folders of pictures that `evaluate` measures, and those that it measures against."""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median_low
+
+from ganctl.commands.screen import say
+from ganctl.data import ImageSet
+from ganctl.data.folders import headers, read
+from ganctl.data.pixels import Header
+
+SMALLEST = 4  # pixels a side, as of data.image_size
+LARGEST = 299  # that nobody asked for: what Inception looks at, and no other network here looks at more
+
+
+def both(images: Path, against: Path, size: int | None = None) -> tuple[ImageSet, ImageSet]:
+    """The pictures in two folders, in one shape, which is said.
+
+    Grey where all pictures of both folders are, else RGB. As large as the typical shorter side of the folder that has
+    the smaller ones: the median, which neither the order of the files nor an odd one moves; at most LARGEST.
+
+    Args:
+        images: one of the folders.
+        against: the other one.
+        size: of a picture's sides instead, in pixels.
+    """
+    found = {
+        flag: (path, headers(str(path), f"{flag} ")) for flag, path in (("--images", images), ("--against", against))
+    }
+    sides = {flag: median_low(min(each.width, each.height) for each in seen) for flag, (_, seen) in found.items()}
+    smaller = min(sides.values())
+    side = size or min(max(SMALLEST, smaller), LARGEST)
+    shape = (1 if all(each.grey for _, seen in found.values() for each in seen) else 3, side, side)
+    held = math.prod(shape) * sum(len(seen) for _, seen in found.values()) / 2**20
+    why = "as --image-size says, of" if size else "the smaller side of" if side == smaller else "not more, unasked, of"
+    say(
+        f"reading both at {side}x{side}, {'grey' if shape[0] == 1 else 'RGB'}: {why} {sides['--images']:,} (--images) "
+        f"and {sides['--against']:,} (--against) at the median; {max(held, 0.1):,.1f} MB together"
+        f"{'' if size else '; --image-size takes another'}"
+    )
+    given, real = (pictures(flag, path, shape, "--image-size ") for flag, (path, _) in found.items())
+    for _, seen in found.values():
+        note_resizing(seen, side)
+    return given, real
+
+
+def pictures(flag: str, path: Path, shape: tuple[int, ...], size_key: str | None = None) -> ImageSet:
+    """The pictures in a folder, at the size and with the channels of `shape`."""
+    return read(str(path), shape[1], shape[0], f"{flag} ", size_key)
+
+
+def note_resizing(found: Sequence[Header], side: int) -> None:
+    """Says so where more than a tenth of the pictures have other sides than the one that they are read at."""
+    others = Counter((each.width, each.height) for each in found if (each.width, each.height) != (side, side))
+    if others.total() * 10 > len(found):
+        (width, height), _ = max(others.items(), key=lambda pair: (pair[1], pair[0]))
+        say(f"note: resizing images of {width}x{height} to {side}x{side}, which changes scores")
