@@ -15,7 +15,7 @@ from ganctl.commands.folders import both, note_resizing, pictures
 from ganctl.commands.screen import say
 from ganctl.config import load, read
 from ganctl.data import DATASETS, TEST_SPLITS, Dataset, Density, ImageSet
-from ganctl.data.folders import headers
+from ganctl.data.folders import folder, headers
 from ganctl.errors import BadInput, RunFailed
 from ganctl.evaluation import Evaluation, Evaluator, ImageEvaluator, PointEvaluator
 from ganctl.evaluation.extraction import shuffled
@@ -116,7 +116,8 @@ def evaluate_images(images: Path, wanted: Wanted) -> tuple[Path, dict[str, Any]]
     num = len(given.pixels) if wanted.num is None else wanted.num
     if num > len(given.pixels):
         raise BadInput(f"--num {num}: {images} has {len(given.pixels)} images; use at most that many")
-    evaluator = _image_evaluator(train, test, replace(wanted, num=num), device)
+    # Nobody knows what made the pictures of a folder; beside a data set it is taken to have been trained on that.
+    evaluator = _image_evaluator(train, test, replace(wanted, num=num), device, seen=wanted.against is None)
     _refuse_missing(wanted, evaluator)
     rows, place = shuffled(given, "given"), 0
 
@@ -162,7 +163,10 @@ def evaluator_for(
         if len(shape) != 3:
             raise BadInput(f"--against {wanted.against}: the run makes points, which no folder has; leave it out")
         real = pictures("--against", wanted.against, shape)
-        return _image_evaluator(real, None, wanted, device, trained_on in (None, real.fingerprint), offers)
+        own = _trained_on(options, trained_on)
+        if own is None or own.fingerprint == real.fingerprint:
+            return _image_evaluator(real, None, wanted, device, trained_on in (None, real.fingerprint), offers)
+        return _image_evaluator(own, real, wanted, device, offers=offers)
     found, test = data_of(wanted, options, train)
     if shape != found.shape:
         raise BadInput(
@@ -176,6 +180,17 @@ def evaluator_for(
     if not isinstance(found, ImageSet):
         raise BadInput(f"data={option(options, 'name')}: is neither images nor a density; only these are measured")
     return _image_evaluator(found, test, wanted, device, trained_on in (None, found.fingerprint), offers)
+
+
+def _trained_on(options: Any, fingerprint: str | None) -> ImageSet | None:
+    """The folder of pictures that a run was trained on; None where it is none, or another one by now."""
+    if option(options, "name") != "folder":
+        return None
+    try:
+        found = folder(options)
+    except BadInput:  # it was moved, which does not matter here
+        return None
+    return found if found.fingerprint == fingerprint else None
 
 
 def _image_evaluator(

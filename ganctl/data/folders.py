@@ -4,6 +4,7 @@ import json
 import math
 import os
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -23,6 +24,8 @@ from ganctl.data.pixels import Header, LeftOut
 from ganctl.errors import BadInput, printable
 from ganctl.run import available_memory, expanded
 
+FEWEST = 20  # pictures of a class
+SPLITS = {"train", "training", "test", "val", "valid", "validation"}  # folders of these names are no classes
 MOST_TOLD = 10_000  # files whose reasons are kept, so that a run's files stay readable
 
 
@@ -37,7 +40,8 @@ def read(
     """The pictures in a folder.
 
     Links to files are read, links to folders are not followed. What cannot be read is left out, with its reason, and so
-    are hidden folders, those that a system makes, and the runs of ganctl.
+    are hidden folders, those that a system makes, and the runs of ganctl. Where every picture lies in a folder inside
+    this one, these folders are the classes, in the order of their names.
 
     Args:
         given: the folder, as the user wrote it.
@@ -70,13 +74,30 @@ def read(
         told.append(f"not looked into: {_few(root, found.passed_over)}")
     if told:
         warnings.warn(f"{key}{given}: {'; '.join(told)}", stacklevel=3)
-    images = ImageSet(pictures)
+    names, labels = _classes(root, [path for path in found.pictures if path not in damaged])
+    images = ImageSet(pictures, labels)
     reasons = found.unreadable | found.passed_over
     images.left_out = {_within(root, path): reasons[path] for path in sorted(reasons)[:MOST_TOLD]}
     if len(reasons) > MOST_TOLD:
         images.left_out["..."] = f"and {len(reasons) - MOST_TOLD:,} more"
     images.files = {"pictures": len(pictures), "unreadable": len(found.unreadable), "others": found.others}
+    if names:
+        images.files["classes"] = names
     return images
+
+
+def _classes(root: Path, paths: list[Path]) -> tuple[list[str], Tensor | None]:
+    """The classes of pictures of which every one lies in one of several folders, and which each has, int64 [N].
+
+    None where a folder has too few of them, or is named like a split and not like a class.
+    """
+    owners = [parts[0] if len(parts := path.relative_to(root).parts) > 1 else "" for path in paths]
+    counts = Counter(owners)
+    if len(counts) < 2 or "" in counts or min(counts.values()) < FEWEST or {*map(str.lower, counts)} & SPLITS:
+        return [], None
+    names = sorted(counts)
+    number = {name: place for place, name in enumerate(names)}
+    return names, torch.tensor([number[owner] for owner in owners])
 
 
 def headers(given: str, key: str = "data.root=") -> list[Header]:

@@ -261,6 +261,11 @@ class ImageEvaluator:
                 f"{self.num:,} generated and {real:,} real images are too few for {dimensions} features: fid takes "
                 f"more than {dimensions} of each, and deserves trust from ten times as many on; look at kid"
             )
+        if self.network.name == "pixels" and self.reference.real.pixels.shape[1] == 3:
+            found.append(
+                "measured in pixels, which prefer blurred photographs to sharp ones: their precision and density are "
+                "above those of real ones; use --features inception, or give real images in a folder for each class"
+            )
         if "class_fid" in self.metrics and self.reference.real.kinds is not None:
             shown = self.reference.real.kinds[: len(self.reference.real.rows)]
             kinds = int(shown.max()) + 1
@@ -271,10 +276,8 @@ class ImageEvaluator:
                     "from ten times as many on"
                 )
         if self.reference.split == "half":
-            found.append(
-                "these images have no test split, so one half of them is measured against; an overfitted generator "
-                "that was trained on them looks good"
-            )
+            known = "; an overfitted generator that was trained on them looks good" if self.seen else ""
+            found.append(f"these images have no test split, so one half of them is measured against{known}")
         if self.reference.split == "train" and self.seen:
             found.append("measured against the training images, so an overfitted generator looks good")
         if self.reference.other.count < self.num:

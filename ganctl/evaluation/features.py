@@ -19,6 +19,7 @@ from ganctl.errors import BadInput
 from ganctl.evaluation.classifier import asked, classifier_of
 from ganctl.evaluation.published import read_tensors
 
+SMALLEST = 8  # pixels a side that the classifier takes
 MOST_PIXELS = 1024  # numbers of an image that are features as they are; larger images are averaged down
 
 Look = Callable[[Tensor], tuple[Tensor, Tensor | None]]
@@ -67,7 +68,7 @@ def classifier(request: Request) -> FeatureNetwork:
     train = request.train
     if train.labels is None:
         raise BadInput("features=classifier: these images have no classes to learn; use features=pixels or inception")
-    if min(train.shape[1:]) < 8:
+    if min(train.shape[1:]) < SMALLEST:
         raise BadInput(f"features=classifier: images of {train.shape[1]} pixels are too small; use features=pixels")
     network, right = classifier_of(train, request.test)
     digest = cache.digest(network.state_dict())
@@ -192,11 +193,14 @@ FEATURES: dict[str, Callable[[Request], FeatureNetwork]] = {
 def feature_network(name: str, request: Request) -> FeatureNetwork:
     """The network of that name; `auto` is the classifier where the images have classes, and their pixels otherwise.
 
+    Images that are too small for it have none either.
+
     Raises:
         BadInput: there is no such network, or it cannot look at these images.
     """
     if name == "auto":
-        name = "pixels" if request.train.labels is None else "classifier"
+        small = min(request.train.shape[1:]) < SMALLEST
+        name = "pixels" if request.train.labels is None or small else "classifier"
     if name not in FEATURES:
         raise BadInput(f"features={name}: no such network; choose from auto, {', '.join(FEATURES)}")
     return FEATURES[name](request)
