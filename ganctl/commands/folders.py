@@ -1,5 +1,6 @@
 """The folders of pictures that `evaluate` measures, and those that it measures against."""
 
+import itertools
 import math
 from collections import Counter
 from collections.abc import Sequence
@@ -58,6 +59,18 @@ def pictures(flag: str, path: Path, shape: tuple[int, ...], size_key: str | None
     if {*ODD} & {*found.files}:
         say(f"{flag} {path}: {counted(found.files)}")
     return found
+
+
+def shared(images: Path, given: ImageSet, against: Path | None, real: Sequence[ImageSet | None]) -> list[str]:
+    """What a reader of the numbers must know where the measured pictures are real ones themselves."""
+    if any(each is not None and each.fingerprint == given.fingerprint for each in real):
+        return ["the images are the very ones that they are measured against, so the numbers say nothing about samples"]
+    if against is None:
+        return []
+    for (flag, inner), (other, outer) in itertools.permutations((("--images", images), ("--against", against))):
+        if inner.resolve().is_relative_to(outer.resolve()):
+            return [f"{flag} lies inside {other}, so its pictures are on both sides, and the numbers look too good"]
+    return []
 
 
 def counted(files: dict[str, Any]) -> str:

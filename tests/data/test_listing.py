@@ -104,13 +104,15 @@ def test_outputs_inside_the_folder_of_pictures_are_no_pictures(root, call):
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:data.root")
 def test_every_cell_of_a_comparison_inside_the_folder_has_the_same_pictures(root, call, unillustrated):
+    Image.new("LA", (8, 8), (9, 0)).save(root / "clear.png")
     words = ["compare-losses", *TINY, *SMALL, "data.root=.", "loss=minimax,hinge", "seed=0", "name=both", "jobs=1"]
     first = call(*words, cwd=root)
     assert first.returncode == 0, first.stderr
     study = root / first.stdout.strip()
     found = [json.loads(file.read_text()) for file in study.glob("cells/*/*/run.json")]
     assert len(found) == 2 and len({info["data_fingerprint"] for info in found}) == 1
-    assert "pictures in the folder" in (study / "report.md").read_text()
+    assert "pictures in the folder" in (report := (study / "report.md").read_text())
+    assert "transparent pictures" in report and "first of several" not in report
     assert call("train", *TINY, *SMALL, "data.root=.", cwd=root).returncode == 0
     assert read(root).left_out[str(study.relative_to(root))] == "is a comparison of ganctl"
 
