@@ -149,3 +149,15 @@ def test_a_run_from_before_there_was_a_background_goes_on_with_white_and_with_no
     )
     other = call("train", "--resume", run, "steps=4", cwd=tmp_path)
     assert other.returncode == 2 and "data.background=white" in other.stderr, other.stderr
+
+
+def test_what_evaluate_wrote_below_the_folder_is_no_picture_and_metrics_of_ones_own_are(root, call):
+    for number in range(8, 40):
+        picture(root / f"{number}.png", number)
+    words = ["evaluate", "--images", ".", "--against", ".", "--metrics", "precision"]
+    done = call(*words, cwd=root)
+    assert done.returncode == 0 and (root / done.stdout.strip()).with_name("nearest.png").exists(), done.stderr
+    picture(root / "own" / "a.png")
+    (root / "own" / "metrics.json").write_text('{"loss": 1}')
+    with pytest.warns(UserWarning, match="is an evaluation of ganctl"):
+        assert read(root).files["pictures"] == 41
