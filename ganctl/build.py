@@ -33,7 +33,7 @@ from ganctl.models.layers import Dropout, attach_noise_
 from ganctl.optimizers import OPTIMIZERS, schedule
 from ganctl.precision import precision
 from ganctl.run import RunFolder, find, latest
-from ganctl.schema import Config, option
+from ganctl.schema import SCHEMAS, Config, option
 from ganctl.streams import Streams
 
 LARGEST_SAMPLE = 3 * 4096**2  # numbers of an image
@@ -298,7 +298,7 @@ def resume(experiment: Experiment, folder: RunFolder) -> None:
 
 def _check_settings(path: Path, manifest: dict[str, Any], now: dict[str, Any], advice: str) -> None:
     """Raises BadInput where a checkpoint is of other settings than those `now`; older checkpoints do not say theirs."""
-    before = {key: value for key, value in manifest.get("settings", {}).items() if key in now}
+    before = {key: _with_newer(key, value, now) for key, value in manifest.get("settings", {}).items() if key in now}
     for key, value in before.items():
         if value != now[key]:
             both = [each if isinstance(each, dict) else {"": each} for each in (value, now[key])]
@@ -308,6 +308,13 @@ def _check_settings(path: Path, manifest: dict[str, Any], now: dict[str, Any], a
                 f"{path}: was trained with {name}={both[0].get(leaf)}, and config.yaml has "
                 f"{name}={both[1].get(leaf)}; {advice}"
             )
+
+
+def _with_newer(group: str, before: Any, now: dict[str, Any]) -> Any:
+    """What a checkpoint says of a group, with the options that are newer than it: they were what is now the default."""
+    kind = SCHEMAS.get(group, {}).get(str(before.get("name"))) if isinstance(before, dict) else None
+    known = {key: value for key, value in vars(kind()).items() if key in now[group]} if kind is not None else {}
+    return {**known, **before} if known else before
 
 
 def completed(folder: RunFolder) -> bool:

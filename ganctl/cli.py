@@ -26,6 +26,14 @@ app = typer.Typer(
     help="Controlled experiments with GANs: change one thing, hold everything else equal, look at the answer.",
 )
 
+
+def _path(text: str) -> Path:
+    """A path that was given. An empty one, as of a variable that is not set, would be the current folder."""
+    if not text:
+        raise typer.BadParameter("is empty; name a file or a folder, or leave it out")
+    return Path(text)
+
+
 Overrides = Annotated[
     list[str] | None,
     typer.Argument(
@@ -41,7 +49,9 @@ Sweep = Annotated[
 ]
 Run = Annotated[
     Path | None,
-    typer.Argument(metavar="[RUN]", help="A run folder, or one of its checkpoints; the latest run if left out."),
+    typer.Argument(
+        metavar="[RUN]", parser=_path, help="A run folder, or one of its checkpoints; the latest run if left out."
+    ),
 ]
 ShowConfig = Annotated[bool, typer.Option("--show-config", help="Print the composed configuration and stop.")]
 
@@ -52,6 +62,7 @@ def train(
     resume: Annotated[
         Path | None,
         typer.Option(
+            parser=_path,
             metavar="FOLDER",
             help="Go on with the run in FOLDER, bit for bit; a larger steps= or epochs= extends it.",
         ),
@@ -59,6 +70,7 @@ def train(
     verify: Annotated[
         Path | None,
         typer.Option(
+            parser=_path,
             metavar="FOLDER",
             help="Train the run in FOLDER again, beside it, and say whether every number and weight is the same.",
         ),
@@ -132,8 +144,10 @@ def sample(
     out: Annotated[
         Path | None,
         typer.Option(
+            parser=_path,
+            metavar="FILE",
             help="File to write; in the run folder if left out. With --sweep and --interpolate, .gif or .webp make an "
-            "animation."
+            "animation.",
         ),
     ] = None,
     npz: Annotated[
@@ -184,7 +198,7 @@ def compare_losses(overrides: Sweep = None, show_config: ShowConfig = False) -> 
 def evaluate(
     run: Run = None,
     images: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Measure the images in DIR instead of a run's.")
+        Path | None, typer.Option(parser=_path, metavar="DIR", help="Measure the images in DIR instead of a run's.")
     ] = None,
     metrics: Annotated[
         str, typer.Option(metavar="NAME,NAME...", help="What to measure; all that train nothing if left out.")
@@ -206,14 +220,15 @@ def evaluate(
     ] = None,
     root: Annotated[str | None, typer.Option(metavar="DIR", help="Where that data set is, as data.root=.")] = None,
     against: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Folder of real images to measure against instead.")
+        Path | None, typer.Option(parser=_path, metavar="DIR", help="Folder of real images to measure against instead.")
     ] = None,
     image_size: Annotated[
         int | None,
         typer.Option(min=4, max=4096, help="Read two folders at this size; that of the smaller pictures if left out."),
     ] = None,
     weights: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Weights of the inception network; downloaded if left out.")
+        Path | None,
+        typer.Option(parser=_path, metavar="FILE", help="Weights of the inception network; downloaded if left out."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the noise.")] = 0,
     ema: Annotated[
@@ -240,7 +255,9 @@ def evaluate(
     names = [name for name in metrics.replace(" ", "").split(",") if name]
     conditions = [condition(text, names) for text in fail_if or []]
     needed = [each.metric for each in conditions]
-    wanted = Wanted(names, features, weights, num, split, data, root, against, seed, plugin or [], needed, image_size)
+    wanted = Wanted(
+        names, features, weights, num, split, data, root, against, seed, plugin or [], needed, image_size=image_size
+    )
     file, entry = evaluate_run(run, wanted, ema) if images is None else evaluate_images(images, wanted)
     _print(json.dumps({"file": str(file), **entry}, indent=2) if as_json else file)
     fail_where(conditions, entry)

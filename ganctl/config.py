@@ -46,7 +46,10 @@ def load(overrides: Sequence[str]) -> Config:
     for budget, other in (("steps", "epochs"), ("epochs", "steps")):
         if budget in named:
             node[other] = None
-    return typed(node)
+    config = typed(node)
+    if not config.output_dir:  # would be the current folder
+        raise BadInput("output_dir=: is empty; give output_dir=DIR, or leave it out for outputs/")
+    return config
 
 
 def _compose(parsed: Sequence[Override], overrides: Sequence[str]) -> DictConfig:

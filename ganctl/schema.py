@@ -38,6 +38,7 @@ class Folder:
     root: str = MISSING
     image_size: int = bounded(32, least=4, below=4097)
     channels: int = bounded(3, least=1)
+    background: str = chosen("white", "white", "black")
 
     def __post_init__(self) -> None:
         if self.channels not in (1, 3):

@@ -203,3 +203,28 @@ def test_a_mistake_in_a_process_of_its_own_leaves_no_traceback(tmp_path):
     assert done.returncode == 2 and done.stdout == ""
     assert done.stderr.startswith("ganctl: loss=typo: no such loss; choose from began,")
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["evaluate", "--images", "", "--against", "x"], "--images"),
+        (["evaluate", "--images", "x", "--against", ""], "--against"),
+        (["evaluate", "--images", "x", "--data", "mnist", "--root", ""], "root="),
+        (["evaluate", "--weights", ""], "--weights"),
+        (["evaluate", ""], "RUN"),
+        (["sample", ""], "RUN"),
+        (["sample", "--out", ""], "--out"),
+        (["train", "--resume", ""], "--resume"),
+        (["train", "--verify", ""], "--verify"),
+        (["train", "data=folder", "data.root="], "data.root="),
+        (["train", "data=mnist", "data.root="], "data.root="),
+        (["train", "output_dir="], "output_dir="),
+        (["compare-losses", "output_dir="], "output_dir="),
+    ],
+)
+def test_an_empty_path_as_of_a_variable_that_is_not_set_is_not_the_current_folder(call, folder, words, named):
+    done = call(*words)
+    (line,) = done.stderr.splitlines()
+    assert done.returncode == 2 and named in line and "is empty; " in line
+    assert not [*folder.iterdir()]

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from ganctl.build import load_plugins, reopen
-from ganctl.commands.folders import both, note_resizing, pictures
+from ganctl.commands.folders import both, note_resizing, pictures, shared
 from ganctl.commands.screen import say
 from ganctl.config import load, read
 from ganctl.data import DATASETS, TEST_SPLITS, Dataset, Density, ImageSet
@@ -128,6 +128,7 @@ def evaluate_images(images: Path, wanted: Wanted) -> tuple[Path, dict[str, Any]]
         return Made(given.pixels[rows[place - count : place]])
 
     found = evaluator.evaluate(draw, "none")
+    found.warnings[:0] = shared(images, given, wanted.against, (train, test))
     entry = {"images": str(images.resolve()), "images_sha256": given.fingerprint, "created": now(), **found.to_dict()}
     target = new_path(Path("outputs"), f"evaluate-{images.resolve().name or 'images'}")
     keep(target / "metrics.json", entry)

@@ -1,10 +1,12 @@
 """The folders of pictures that `evaluate` measures, and those that it measures against."""
 
+import itertools
 import math
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median_low
+from typing import Any
 
 from ganctl.commands.screen import say
 from ganctl.data import ImageSet
@@ -13,6 +15,11 @@ from ganctl.data.pixels import Header
 
 SMALLEST = 4  # pixels a side, as of data.image_size
 LARGEST = 299  # that nobody asked for: what Inception looks at, and no other network here looks at more
+# What is said of how many pictures, in the words of their count.
+ODD = {
+    "transparent": "of them transparent, where the background shows",
+    "first_of_several": "of them the first of several in their file",
+}
 
 
 def both(images: Path, against: Path, size: int | None = None) -> tuple[ImageSet, ImageSet]:
@@ -47,8 +54,33 @@ def both(images: Path, against: Path, size: int | None = None) -> tuple[ImageSet
 
 
 def pictures(flag: str, path: Path, shape: tuple[int, ...], size_key: str | None = None) -> ImageSet:
-    """The pictures in a folder, at the size and with the channels of `shape`."""
-    return read(str(path), shape[1], shape[0], f"{flag} ", size_key)
+    """The pictures in a folder, at the size and with the channels of `shape`, on white; what is odd of them is said."""
+    found = read(str(path), shape[1], shape[0], f"{flag} ", size_key)
+    if {*ODD} & {*found.files}:
+        say(f"{flag} {path}: {counted(found.files)}")
+    return found
+
+
+def shared(images: Path, given: ImageSet, against: Path | None, real: Sequence[ImageSet | None]) -> list[str]:
+    """What a reader of the numbers must know where the measured pictures are real ones themselves."""
+    if any(each is not None and each.fingerprint == given.fingerprint for each in real):
+        return ["the images are the very ones that they are measured against, so the numbers say nothing about samples"]
+    if against is None:
+        return []
+    for (flag, inner), (other, outer) in itertools.permutations((("--images", images), ("--against", against))):
+        if inner.resolve().is_relative_to(outer.resolve()):
+            return [f"{flag} lies inside {other}, so its pictures are on both sides, and the numbers look too good"]
+    return []
+
+
+def counted(files: dict[str, Any]) -> str:
+    """How many pictures were read, what is odd about them, and what else lay there."""
+    others = ", ".join(f"{count:,} {ending or 'without an ending'}" for ending, count in [*files["others"].items()][:5])
+    words = [f"{files['pictures']:,} pictures"]
+    words += [f"{files[key]:,} {ODD[key]}" for key in ODD if files.get(key)]
+    words += [f"{files['unreadable']:,} unreadable"] if files["unreadable"] else []
+    words += [f"other files: {others}{', ...' if len(files['others']) > 5 else ''}"] if others else []
+    return "; ".join(words)
 
 
 def note_resizing(found: Sequence[Header], side: int) -> None:

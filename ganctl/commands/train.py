@@ -6,12 +6,12 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 import torch
 
 from ganctl.build import build, resume
 from ganctl.commands.evaluate import Wanted, evaluator_for
+from ganctl.commands.folders import counted
 from ganctl.commands.record import Record
 from ganctl.commands.screen import say
 from ganctl.commands.stopping import StopAsked, handled
@@ -52,18 +52,9 @@ def train(overrides: Sequence[str]) -> Path:
     path = new_path(Path(config.output_dir), config.name or "-".join(name for name in parts if name != "gan"))
     folder = create(path, config, experiment)
     if files := getattr(experiment.dataset, "files", {}):
-        say(_counted(files))
+        say(f"data: {counted(files)}")
     with _owned(folder, folder.refused):
         return run_shown(config, experiment, folder, evaluator)
-
-
-def _counted(files: dict[str, Any]) -> str:
-    """How many pictures were read, and what else lay there."""
-    others = ", ".join(f"{count:,} {ending or 'without an ending'}" for ending, count in [*files["others"].items()][:5])
-    words = [f"{files['pictures']:,} pictures"]
-    words += [f"{files['unreadable']:,} unreadable"] if files["unreadable"] else []
-    words += [f"other files: {others}{', ...' if len(files['others']) > 5 else ''}"] if others else []
-    return f"data: {'; '.join(words)}"
 
 
 def resume_run(path: Path, overrides: Sequence[str]) -> Path:

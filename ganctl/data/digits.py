@@ -59,6 +59,8 @@ def fashion_mnist_test(options: Any) -> ImageSet:
 
 
 def _torchvision(title: str, name: str, given: str | None, train: bool) -> ImageSet:
+    if given == "":
+        raise BadInput("data.root=: is empty; give data.root=DIR, or leave it out to download")
     root = expanded(given, "data.root") if given else cache_dir()
     raw, first = root / title / "raw", "train" if train else "t10k"
     advice = (

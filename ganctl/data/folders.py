@@ -31,11 +31,16 @@ MOST_TOLD = 10_000  # files whose reasons are kept, so that a run's files stay r
 
 def folder(options: Any) -> ImageSet:
     """Every picture under `options.root`, resized and cropped to a square, in the order of its path."""
-    return read(options.root, options.image_size, options.channels)
+    return read(options.root, options.image_size, options.channels, background=options.background)
 
 
 def read(
-    given: str, size: int, channels: int, key: str = "data.root=", size_key: str | None = "data.image_size="
+    given: str,
+    size: int,
+    channels: int,
+    key: str = "data.root=",
+    size_key: str | None = "data.image_size=",
+    background: str = "white",
 ) -> ImageSet:
     """The pictures in a folder.
 
@@ -49,6 +54,7 @@ def read(
         channels: 1 (grey) or 3 (RGB).
         key: what the user wrote before it.
         size_key: what the user writes before another size; None: there is no choice.
+        background: what shows where a picture is transparent, white or black.
 
     Raises:
         BadInput: there is no such folder, no picture in it, or more than the memory holds.
@@ -59,7 +65,7 @@ def read(
     def check(count: int) -> None:
         _check_memory(f"{key}{given}", count, size, channels, size_key)
 
-    pictures, damaged = _decoded(found.pictures, size, channels, check)
+    pictures, damaged, odd = _decoded(found.pictures, size, channels, background, check)
     found.unreadable.update(damaged)
     if not len(pictures):
         raise BadInput(
@@ -72,6 +78,12 @@ def read(
         told.append(f"left out {len(found.unreadable):,} unreadable of {count:,}: {_few(root, found.unreadable)}")
     if found.passed_over:
         told.append(f"not looked into: {_few(root, found.passed_over)}")
+    if odd["narrow"]:
+        told.append(
+            f"{odd['narrow']:,} of {len(pictures):,} pictures use less than a tenth of the range from black to white, "
+            "as 12 bits in a file of 16 do: stretch them, or write their depth into the files (sBIT of a PNG, "
+            "MaxSampleValue of a TIFF)"
+        )
     if told:
         warnings.warn(f"{key}{given}: {'; '.join(told)}", stacklevel=3)
     names, labels = _classes(root, [path for path in found.pictures if path not in damaged])
@@ -80,7 +92,7 @@ def read(
     images.left_out = {_within(root, path): reasons[path] for path in sorted(reasons)[:MOST_TOLD]}
     if len(reasons) > MOST_TOLD:
         images.left_out["..."] = f"and {len(reasons) - MOST_TOLD:,} more"
-    images.files = {"pictures": len(pictures), "unreadable": len(found.unreadable), "others": found.others}
+    images.files = {"pictures": len(pictures), "unreadable": len(found.unreadable), "others": found.others, **odd}
     if names:
         images.files["classes"] = names
     return images
@@ -164,8 +176,10 @@ def _check_memory(named: str, count: int, size: int, channels: int, size_key: st
         )
 
 
-def _decoded(paths: list[Path], size: int, channels: int, check: Callable[[int], None]) -> tuple[Tensor, Reasons]:
-    """The pictures, uint8 [N, channels, size, size], and why others are left out.
+def _decoded(
+    paths: list[Path], size: int, channels: int, background: str, check: Callable[[int], None]
+) -> tuple[Tensor, Reasons, Counter[str]]:
+    """The pictures, uint8 [N, channels, size, size], why others are left out, and how many are odd in which way.
 
     They are decoded once: the next run, and the one beside this one, read the result. Before, `check` is told how many.
     """
@@ -175,10 +189,11 @@ def _decoded(paths: list[Path], size: int, channels: int, check: Callable[[int],
         check(len(paths))
         pictures = np.empty((len(paths), channels, size, size), np.uint8)
         reasons: dict[int, LeftOut] = {}
+        odd: list[str] = []  # of all threads
 
         def decode(place: int) -> None:
             try:
-                pictures[place] = pixels.square(paths[place], size, channels)
+                pictures[place] = pixels.square(paths[place], size, channels, background, odd)
             except LeftOut as left_out:
                 reasons[place] = left_out
 
@@ -188,19 +203,20 @@ def _decoded(paths: list[Path], size: int, channels: int, check: Callable[[int],
                 pass
         if reasons:
             pictures = np.delete(pictures, list(reasons), axis=0)
-        listed = json.dumps(sorted((place, left_out.reason) for place, left_out in reasons.items())).encode()
-        made = {"pictures": torch.from_numpy(pictures), "left_out": torch.tensor([*listed], dtype=torch.uint8)}
+        left_out = sorted((place, each.reason) for place, each in reasons.items())
+        told = json.dumps({"left_out": left_out, "odd": Counter(sorted(odd))}).encode()
+        made = {"pictures": torch.from_numpy(pictures), "told": torch.tensor([*told], dtype=torch.uint8)}
         if not paths or any(left_out.passing for left_out in reasons.values()):
             raise _Passing(made)
         return made
 
     try:
-        key = cache.key([_state(path) for path in paths], size, channels, PIL.__version__, pixels.READER)
+        key = cache.key([_state(path) for path in paths], size, channels, background, PIL.__version__, pixels.READER)
         made = cache.stored(f"images/folder-{key}", make)
     except _Passing as error:
         (made,) = error.args
-    told = json.loads(made["left_out"].numpy().tobytes())
-    return made["pictures"], {paths[place]: reason for place, reason in told}
+    told = json.loads(made["told"].numpy().tobytes())
+    return made["pictures"], {paths[place]: reason for place, reason in told["left_out"]}, Counter(told["odd"])
 
 
 @contextmanager

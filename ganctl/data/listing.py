@@ -74,16 +74,32 @@ def _passed_over(parent: Path, folders: list[str]) -> Iterator[tuple[str, str]]:
         elif name.lower() in OF_SYSTEMS:
             yield name, "is the system's"
         elif kind := _written_by_ganctl(parent / name):
-            yield name, f"is a {kind} of ganctl"
+            yield name, f"is {kind} of ganctl"
 
 
 def _written_by_ganctl(folder: Path) -> str | None:
     """What ganctl made the folder for; None if it did not."""
     if (folder / "config.yaml").is_file() and (folder / "run.json").is_file():
-        return "run"
+        return "a run"
     if (folder / "comparison.json").is_file() and (folder / "cells").is_dir():
-        return "comparison"
+        return "a comparison"
+    if _says(folder / "metrics.json", b'"evaluations"'):
+        return "an evaluation"
     return None
+
+
+def _says(file: Path, words: bytes) -> bool:
+    """Whether there is such a file, which says the words at its beginning."""
+    return file.is_file() and words in _beginning(file, 64)
+
+
+def _beginning(file: Path, length: int) -> bytes:
+    """The first bytes of a file; none where it cannot be read."""
+    try:
+        with file.open("rb") as opened:
+            return opened.read(length)
+    except OSError:
+        return b""
 
 
 def _is_named_like_a_picture(path: Path) -> bool:
@@ -92,13 +108,7 @@ def _is_named_like_a_picture(path: Path) -> bool:
         return False
     if path.suffix:
         return path.suffix.lower() in ENDINGS
-    if not path.is_file():
-        return False
-    try:
-        with path.open("rb") as file:
-            return file.read(8).startswith(BEGINNINGS)
-    except OSError:
-        return False
+    return path.is_file() and _beginning(path, 8).startswith(BEGINNINGS)
 
 
 def _no_file(path: Path) -> str | None:

@@ -7,14 +7,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Condition
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from ganctl.data.png import PngHeader, has_all_rows, png_header
 from ganctl.errors import printable
 
-READER = 2  # counted up whenever the same file becomes other pixels, or is refused for another reason
+READER = 3  # counted up whenever the same file becomes other pixels, or is refused for another reason
 
 MOST_PIXELS = 100_000_000  # of one picture
 LONGEST_SIDE = 65_535  # pixels; as long as a JPEG's or a GIF's can be
@@ -77,20 +78,33 @@ class LeftOut(Exception):
         super().__init__(self.reason)
 
 
-def square(path: Path, size: int, channels: int) -> np.ndarray:
+def square(path: Path, size: int, channels: int, background: str = "white", odd: list[str] | None = None) -> np.ndarray:
     """The picture, upright, its shorter side scaled to `size`, its centre cut out: uint8 [channels, size, size].
 
-    Transparency is ignored: the colours are those in the file. Of an animation, the first frame.
+    What is transparent shows the background, "white" or "black". Of an animation or of several pages, the first.
+
+    Args:
+        odd: gets a word for each thing that a user wants to know of this picture: "transparent", "first_of_several",
+            "narrow" (it uses less than a tenth of the range from black to white, and is not of one colour).
 
     Raises:
         LeftOut: there is none to read.
     """
     mode = "RGB" if channels == 3 else "L"
-    with _opened(path) as picture, _room.of(_area(picture)):
-        upright = _upright(_eight_bits(picture))
-        upright = upright if upright.mode == mode else upright.convert(mode)  # which copies it in any case
-        fitted = np.asarray(ImageOps.fit(upright, (size, size), Image.Resampling.BICUBIC))
-    return fitted.reshape(size, size, channels).transpose(2, 0, 1)
+    with _opened(path) as (picture, file), _room.of(_area(picture)):
+        known = png_header(file) if picture.format == "PNG" else None
+        picture.load()
+        if known is not None:
+            _refuse_missing_rows(picture, file, known)
+        eight, used = _eight_bits(picture, known)
+        opaque, shows = _on_background(_upright(eight), background)
+        ready = opaque if opaque.mode == mode else opaque.convert(mode)  # which copies it in any case
+        fitted = np.asarray(ImageOps.fit(ready, (size, size), Image.Resampling.BICUBIC)).reshape(size, size, channels)
+        used = np.ptp(fitted, axis=(0, 1)).max() / 255 if used is None else used
+        said = {"transparent": shows, "first_of_several": _goes_on(picture), "narrow": 0 < used < 0.1}
+    if odd is not None:
+        odd += [word for word, holds in said.items() if holds]
+    return fitted.transpose(2, 0, 1)
 
 
 class Header(NamedTuple):
@@ -107,14 +121,14 @@ def header(path: Path) -> Header:
     Raises:
         LeftOut: there is none to read.
     """
-    with _opened(path) as picture:
+    with _opened(path) as (picture, _):
         grey = picture.mode in ("1", "L", "LA", "I") or picture.mode.startswith("I;16")
         return Header(grey, picture.width, picture.height)
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
-    """The picture after its header was read; whatever goes wrong inside is LeftOut."""
+def _opened(path: Path) -> Iterator[tuple[Image.Image, BinaryIO]]:
+    """The picture after its header was read, and its file; whatever goes wrong inside is LeftOut."""
     try:
         _regular(path.stat())
         # A pipe that has taken the file's place meanwhile must not be waited for.
@@ -123,7 +137,7 @@ def _opened(path: Path) -> Iterator[Image.Image]:
             try:
                 with Image.open(file, formats=FORMATS) as picture:
                     _bounded(picture, file)
-                    yield picture
+                    yield picture, file
             finally:
                 after = os.fstat(file.fileno())
                 if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
@@ -168,33 +182,93 @@ def _bounded(picture: Image.Image, file: BinaryIO) -> None:
             raise LeftOut(f"is a JPEG of {scans:,} scans, more than {MOST_SCANS}")
 
 
-def _eight_bits(picture: Image.Image) -> Image.Image:
+def _refuse_missing_rows(picture: Image.Image, file: BinaryIO, header: PngHeader) -> None:
+    """Raises LeftOut where the PNG ends before its last row, which is then black (interlaced, any row may be)."""
+    last = picture.crop((0, picture.height - 1, picture.width, picture.height))
+    if (header.interlaced or not np.asarray(last).any()) and not has_all_rows(file, header):
+        raise LeftOut("is damaged: has fewer pixels than its header says")
+
+
+def _eight_bits(picture: Image.Image, header: PngHeader | None = None) -> tuple[Image.Image, float | None]:
     """The picture with 8 bits a number, scaled from 16, which Pillow would cut off instead.
+
+    Returns: the picture, and the part of the range from black to white that its 16 bits use; None where it has fewer.
 
     Raises:
         LeftOut: its numbers have no known range.
     """
-    picture.load()
     tags = getattr(picture, "tag_v2", None)
     sixteen = picture.mode.startswith("I;16") or (picture.mode == "I" and tags is None)  # PNG and PGM have no more
     if picture.mode == "F" or (picture.mode == "I" and not sixteen):
         raise LeftOut("has numbers of 32 bits or with a sign, whose black and white nobody knows")
+    clear = picture.info.get("transparency")
     if not sixteen:
-        return picture
-    bits = 16 if tags is None else tags.get(258, (16,))[0]
-    scaled = _looked_up(np.asarray(picture), (np.arange(2**16) * 255 / (2**bits - 1)).round().clip(0, 255))
+        if header is not None and clear is not None and picture.mode != "P":
+            picture.info["transparency"] = header.transparency(clear)
+        return picture, None
+    numbers = np.asarray(picture).clip(0, 2**16 - 1)
+    white = _white_of_tiff(tags, numbers) if tags is not None else _white_of_png(header, numbers)
+    scaled = _looked_up(numbers, (np.arange(2**16) * 255 / white).round().clip(0, 255).astype(np.uint8))
     if tags is not None and tags.get(262) == 0:  # TIFF's WhiteIsZero, which Pillow leaves as it is
         scaled = 255 - scaled
     made = Image.fromarray(scaled)
+    if isinstance(clear, int):
+        made.putalpha(Image.fromarray(np.where(numbers == clear, 0, 255).astype(np.uint8)))
     made.info["orientation"] = picture.getexif().get(274, 1)
-    return made
+    return made, float(np.ptp(numbers)) / white
+
+
+def _white_of_png(header: PngHeader | None, numbers: np.ndarray) -> int:
+    """The number that is white in a PNG of 16 bits (or a PGM's, which Pillow scales).
+
+    Where numbers had fewer significant bits, a PNG has them scaled up: their upper bits come again below. Dark ones
+    have zeros there, or a one by rounding. Where small numbers have more, they are as the camera gave them.
+    """
+    bits = header.significant if header is not None and header.significant else 16
+    if bits >= 16 or int(numbers.max()) >= 2**bits:
+        return 2**16 - 1
+    return 2**bits - 1 if (numbers & (2 ** (16 - bits) - 1)).max() > 1 else 2**16 - 1
+
+
+def _white_of_tiff(tags: Any, numbers: np.ndarray) -> int:
+    """The number that is white in a TIFF: of its bits, or of fewer, where its MaxSampleValue is all ones.
+
+    Any other MaxSampleValue is the greatest number that happens to be there.
+    """
+    deepest = 2 ** int(tags.get(258, (16,))[0]) - 1
+    said = tags.get(281, deepest)
+    most = int(said[0] if isinstance(said, tuple) else said)
+    return most if 255 <= most < deepest and not most & (most + 1) and int(numbers.max()) <= most else deepest
+
+
+def _on_background(picture: Image.Image, background: str) -> tuple[Image.Image, bool]:
+    """The picture on the background, and whether that shows anywhere."""
+    if not picture.has_transparency_data:
+        return picture, False
+    layers = picture.convert("RGBA")
+    if layers.getchannel("A").getextrema()[0] == 255:
+        return picture, False
+    made = Image.new("RGB", picture.size, background)
+    made.paste(layers, mask=layers)
+    return made, True
+
+
+def _goes_on(picture: Image.Image) -> bool:
+    """Whether there are frames or pages behind the first, which has been read. (A camera's previews are neither.)"""
+    if picture.format == "MPO":
+        return False
+    try:
+        picture.seek(1)
+    except Exception:  # EOFError where there are none; whatever a damaged one raises
+        return False
+    return True
 
 
 def _looked_up(numbers: np.ndarray, table: np.ndarray) -> np.ndarray:
     """What each of the numbers, of 16 bits, is in the table: uint8, some rows at a time, as an index takes 8 bytes."""
     found = np.empty(numbers.shape, np.uint8)
     for first in range(0, len(numbers), 256):
-        found[first : first + 256] = table.astype(np.uint8)[numbers[first : first + 256].clip(0, 2**16 - 1)]
+        found[first : first + 256] = table[numbers[first : first + 256]]
     return found
 
 

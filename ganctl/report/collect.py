@@ -187,7 +187,10 @@ KINDS: dict[str, Callable[[Any], bool]] = {
     "images_seen": _count,
     "device": _text,
     "data_fingerprint": _text,
-    "files": lambda value: isinstance(value, dict) and _count(value.get("pictures")),
+    "files": lambda value: (
+        isinstance(value, dict)
+        and all(map(_count, (value.get("pictures"), value.get("transparent", 0), value.get("first_of_several", 0))))
+    ),
     "sample_shape": lambda value: isinstance(value, list) and all(map(_count, value)) and 0 not in value,
     "papers": lambda value: isinstance(value, dict) and all(map(_text, value.values())),
     "floor": lambda value: isinstance(value, dict) and all(map(is_number, value.values())),

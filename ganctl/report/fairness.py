@@ -7,6 +7,12 @@ from typing import Any
 from ganctl.formats import amount
 from ganctl.report.collect import CellRecord
 
+# What a run's folder of pictures held: {name: key in the files of run.json}.
+FILES = {
+    "pictures in the folder": "pictures",
+    "transparent pictures": "transparent",
+    "pictures that are the first of several": "first_of_several",
+}
 CLOSE = 1.1  # seconds never repeat; from this ratio on they count as unequal
 
 
@@ -42,12 +48,13 @@ def fairness(comparison: dict[str, Any], cells: list[CellRecord]) -> list[Row]:
         done = steps[arm]
         return None if per_step is None or done is None else per_step * done
 
-    read = {
-        arm: _single({cell.info["files"]["pictures"] for cell in members[arm] if cell.info.get("files")})
-        for arm in arms
-    }
-    if any(read.values()):
-        rows.append(_row("pictures in the folder", read))
+    for title, key in FILES.items():
+        read = {
+            arm: _single({cell.info["files"].get(key, 0) for cell in members[arm] if cell.info.get("files")})
+            for arm in arms
+        }
+        if any(read.values()):
+            rows.append(_row(title, read))
     rows.append(each("real images D saw", lambda arm, cost: times_steps(arm, cost["real_images_per_step"])))
     rows.append(
         each("generated images D judged", lambda arm, cost: times_steps(arm, cost["generated_images_per_step"]))

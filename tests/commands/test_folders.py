@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -99,6 +100,20 @@ def test_more_than_the_memory_holds_is_refused_before_reading_with_what_this_com
     assert done.returncode == 2 and "use data.image_size=6 or less" in done.stderr, done.stderr
     done = call("evaluate", "--images", red, "--data", "mnist5k", "--features", "pixels", cwd=tmp_path)
     assert done.returncode == 2 and "--images" in done.stderr and done.stderr.rstrip().endswith("use fewer")
+
+
+def test_pictures_against_themselves_are_noticed_and_so_is_a_folder_inside_the_other(call, tmp_path, red, green):
+    copy = shutil.copytree(red, tmp_path / "copy")
+    inner = shutil.copytree(red, green / "inner")
+    for images, against, warning in [
+        (red, red, "are the very ones"), (red, copy, "are the very ones"), (inner, green, "--images lies inside"),
+        (green, inner, "--against lies inside"), (red, green, None),
+    ]:  # fmt: skip
+        done = call("evaluate", "--images", images, "--against", against, *MEASURE, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        found = [each for each in json.loads(done.stdout)["warnings"] if "very ones" in each or "lies inside" in each]
+        assert [warning in each for each in found] == ([] if warning is None else [True])
+        assert warning is None or warning in done.stderr
 
 
 @pytest.mark.slow

@@ -104,12 +104,60 @@ def test_outputs_inside_the_folder_of_pictures_are_no_pictures(root, call):
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:data.root")
 def test_every_cell_of_a_comparison_inside_the_folder_has_the_same_pictures(root, call, unillustrated):
+    Image.new("LA", (8, 8), (9, 0)).save(root / "clear.png")
     words = ["compare-losses", *TINY, *SMALL, "data.root=.", "loss=minimax,hinge", "seed=0", "name=both", "jobs=1"]
     first = call(*words, cwd=root)
     assert first.returncode == 0, first.stderr
     study = root / first.stdout.strip()
     found = [json.loads(file.read_text()) for file in study.glob("cells/*/*/run.json")]
     assert len(found) == 2 and len({info["data_fingerprint"] for info in found}) == 1
-    assert "pictures in the folder" in (study / "report.md").read_text()
+    assert "pictures in the folder" in (report := (study / "report.md").read_text())
+    assert "transparent pictures" in report and "first of several" not in report
     assert call("train", *TINY, *SMALL, "data.root=.", cwd=root).returncode == 0
     assert read(root).left_out[str(study.relative_to(root))] == "is a comparison of ganctl"
+
+
+def test_what_is_odd_of_pictures_is_said_kept_and_read_the_same_way_by_evaluate(root, tmp_path, call):
+    for number in range(40):
+        Image.new("RGBA", (8, 8), (number, 0, 0, 100)).save(root / f"clear{number}.png")
+    animated = [Image.new("L", (8, 8), shade) for shade in (200, 100)]
+    animated[0].save(root / "animated.gif", save_all=True, append_images=animated[1:])
+    words = ["40 of them transparent, where the background shows", "1 of them the first of several in their file"]
+    done = call("train", *TINY, *SMALL, f"data.root={root}", "data.background=black", cwd=tmp_path)
+    assert done.returncode == 0 and f"data: 49 pictures; {'; '.join(words)}" in done.stderr, done.stderr
+    files = json.loads((tmp_path / done.stdout.strip() / "run.json").read_text())["files"]
+    assert files["transparent"] == 40 and files["first_of_several"] == 1
+    done = call("evaluate", tmp_path / done.stdout.strip(), "--metrics", "precision", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    done = call("evaluate", "--images", root, "--against", root, "--metrics", "precision", cwd=tmp_path)
+    assert done.returncode == 0 and done.stderr.count("; ".join(words)) == 2, done.stderr
+
+
+def test_a_run_from_before_there_was_a_background_goes_on_with_white_and_with_no_other(root, tmp_path, call):
+    done = call("train", *TINY, *SMALL, f"data.root={root}", "checkpoint_every=2", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    run = tmp_path / done.stdout.strip()
+    (file,) = run.glob("checkpoints/*/checkpoint.json")
+    manifest = json.loads(file.read_text())
+    assert manifest["settings"]["data"].pop("background") == "white"
+    file.write_text(json.dumps(manifest))
+    (run / "config.yaml").write_text((run / "config.yaml").read_text().replace("  background: white\n", ""))
+    again = call("train", "--resume", run, "steps=3", cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    (run / "config.yaml").write_text(
+        (run / "config.yaml").read_text().replace("background: white", "background: black")
+    )
+    other = call("train", "--resume", run, "steps=4", cwd=tmp_path)
+    assert other.returncode == 2 and "data.background=white" in other.stderr, other.stderr
+
+
+def test_what_evaluate_wrote_below_the_folder_is_no_picture_and_metrics_of_ones_own_are(root, call):
+    for number in range(8, 40):
+        picture(root / f"{number}.png", number)
+    words = ["evaluate", "--images", ".", "--against", ".", "--metrics", "precision"]
+    done = call(*words, cwd=root)
+    assert done.returncode == 0 and (root / done.stdout.strip()).with_name("nearest.png").exists(), done.stderr
+    picture(root / "own" / "a.png")
+    (root / "own" / "metrics.json").write_text('{"loss": 1}')
+    with pytest.warns(UserWarning, match="is an evaluation of ganctl"):
+        assert read(root).files["pictures"] == 41

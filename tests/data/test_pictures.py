@@ -1,5 +1,6 @@
 """Whatever lies in a folder of pictures is read right or left out with its reason: no crash, no wait, no bomb."""
 
+import contextlib
 import errno
 import io
 import json
@@ -21,6 +22,7 @@ from PIL import Image, PngImagePlugin
 
 from ganctl.data import DATASETS, pixels
 from ganctl.data.pixels import LeftOut
+from ganctl.data.png import PngHeader
 from ganctl.errors import BadInput
 from ganctl.schema import Folder
 from tests.conftest import TINY
@@ -150,30 +152,176 @@ def test_numbers_of_no_known_range_are_left_out(root, kind):
     assert "whose black and white nobody knows" in left_out(root)["a.tif"]
 
 
-def test_palettes_transparency_grey_and_one_bit_keep_their_colours(tmp_path):
+def test_palettes_and_alpha_that_hides_nothing_keep_their_colours_and_count_as_opaque(tmp_path):
     colour = (200, 100, 50)
-    flat = Image.new("RGB", (16, 16), colour)
-    paletted = flat.quantize(8)
+    paletted = Image.new("RGB", (16, 16), colour).quantize(8)
+    opaque = Image.new("RGBA", (16, 16), (*colour, 255))
     made = {
-        "palette.png": (paletted, {}),
-        "hole.png": (paletted, {"transparency": 0}),
-        "holes.png": (paletted, {"transparency": bytes([128, 0, 255])}),
-        "palette.gif": (paletted, {"transparency": 0}),
-        "rgba.png": (Image.new("RGBA", (16, 16), (*colour, 128)), {}),
-        "rgba.tif": (Image.new("RGBA", (16, 16), (*colour, 128)), {}),
-        "rgba.webp": (Image.new("RGBA", (16, 16), (*colour, 128)), {"lossless": True, "exact": True}),
-    }
+        "palette.png": (paletted, {}), "none.png": (paletted, {"transparency": 7}), "none.gif": (paletted, {}),
+        "alpha.png": (opaque, {}), "alpha.tif": (opaque, {}), "alpha.webp": (opaque, {"lossless": True}),
+    }  # fmt: skip
     for name, (picture, how) in made.items():
         picture.save(tmp_path / name, **how)
-    found = read(tmp_path).pixels
-    assert len(found) == len(made)
-    assert found.float().mean(dim=(2, 3)).tolist() == [pytest.approx(colour, abs=2)] * len(made)
+    found = read(tmp_path)
+    assert found.pixels.float().mean(dim=(2, 3)).tolist() == [pytest.approx(colour, abs=2)] * len(made)
+    assert found.files == {"pictures": len(made), "unreadable": 0, "others": {}}
 
 
-@pytest.mark.parametrize(("mode", "value", "grey"), [("LA", (77, 10), 77), ("L", 77, 77), ("1", 255, 255), ("1", 0, 0)])
+@pytest.mark.parametrize(("background", "behind"), [(None, 255), ("white", 255), ("black", 0)])
+def test_what_is_transparent_shows_the_background(tmp_path, background, behind):
+    # Simple compositing: alpha times the colour, the rest the background, in the numbers of the file.
+    colour = (200, 100, 50)
+    half = [128 / 255 * value + 127 / 255 * behind for value in colour]
+    paletted = Image.new("RGB", (16, 16), colour).quantize(8)
+    rgba = Image.new("RGBA", (16, 16), (*colour, 128))
+    grey = 128 / 255 * 77 + 127 / 255 * behind
+    rows = {  # one colour of which is the transparent one
+        "grey.png": png(16, 16, zlib.compress(bytes([0, *[77] * 16]) * 16), chunk(b"tRNS", b"\0\115")),
+        "grey2bits.png": png(16, 16, zlib.compress(bytes([0, *[0xAA] * 4]) * 16), chunk(b"tRNS", b"\0\2"), depth=2),
+        "grey16.png": png(16, 16, zlib.compress(bytes([0, *[1, 2] * 16]) * 16), chunk(b"tRNS", b"\1\2"), depth=16),
+        "colour16.png": png(
+            16, 16, zlib.compress(bytes([0, *[9, 1, 8, 2, 7, 3] * 16]) * 16),
+            chunk(b"tRNS", b"\x09\1\x08\2\x07\3"), depth=16, colour=2,
+        ),
+    }  # fmt: skip
+    made = {
+        "hole.png": (paletted, {"transparency": 0}, [behind] * 3),
+        "hole.gif": (paletted, {"transparency": 0}, [behind] * 3),
+        "holes.png": (paletted, {"transparency": bytes([128, 0, 255])}, half),
+        "rgba.png": (rgba, {}, half),
+        "rgba.tif": (rgba, {}, half),
+        "rgba.webp": (rgba, {"lossless": True, "exact": True}, half),
+        "la.png": (Image.new("LA", (16, 16), (77, 128)), {}, [grey] * 3),
+    }
+    for name, (picture, how, _) in made.items():
+        picture.save(tmp_path / name, **how)
+    for name, content in rows.items():
+        (tmp_path / name).write_bytes(content)
+    expected = {**{name: each for name, (_, _, each) in made.items()}, **dict.fromkeys(rows, [behind] * 3)}
+    options = {} if background is None else {"background": background}
+    for channels in (3, 1):
+        found = DATASETS["folder"](Folder("folder", str(tmp_path), 16, channels, **options))
+        shades = [expected[name] for name in sorted(expected)]
+        if channels == 1:
+            shades = [[0.299 * red + 0.587 * green + 0.114 * blue] for red, green, blue in shades]
+        assert found.pixels.float().mean(dim=(2, 3)).tolist() == [pytest.approx(shade, abs=2) for shade in shades]
+        assert found.files["transparent"] == len(expected)
+
+
+def test_a_black_logo_on_transparent_ground_is_a_black_logo_on_white(tmp_path):
+    pixels = np.zeros((16, 16, 4), np.uint8)
+    pixels[4:12, 4:12, 3] = 255
+    Image.fromarray(pixels).save(tmp_path / "logo.png")
+    found = read(tmp_path, 1).pixels[0, 0]
+    assert (found[4:12, 4:12] == 0).all() and found.float().mean() == 255 * 0.75
+
+
+@pytest.mark.parametrize(
+    ("mode", "value", "grey"), [("LA", (77, 255), 77), ("L", 77, 77), ("1", 255, 255), ("1", 0, 0)]
+)
 def test_grey_of_any_kind_becomes_three_equal_channels(tmp_path, mode, value, grey):
     Image.new(mode, (16, 16), value).save(tmp_path / "a.png")
     assert read(tmp_path).pixels.unique().tolist() == [grey]
+
+
+def sixteen(numbers, *others):
+    """A grey PNG of 16 bits."""
+    rows = b"".join(b"\0" + row.tobytes() for row in numbers.astype(">u2"))
+    return png(numbers.shape[1], numbers.shape[0], zlib.compress(rows), *others, depth=16)
+
+
+TWELVE = np.linspace(0, 4095, 256).round().astype(np.uint16).reshape(16, 16)  # what a camera of 12 bits gives
+SHADES = (TWELVE / 4095 * 255).round()
+
+
+def test_numbers_of_twelve_bits_in_a_file_of_sixteen_are_scaled_where_the_file_says_so(tmp_path):
+    (tmp_path / "a.png").write_bytes(sixteen(TWELVE, chunk(b"sBIT", bytes([12]))))
+    Image.fromarray(TWELVE).save(tmp_path / "b.tif", tiffinfo={281: 4095})
+    for picture in read(tmp_path, 1).pixels:
+        assert np.abs(picture[0].numpy() - SHADES).max() == 0
+
+
+@pytest.mark.parametrize("part", [1.0, 0.03])
+def test_numbers_that_a_png_has_scaled_up_as_it_should_stay_and_so_do_dark_ones(tmp_path, part):
+    # The specification's linear scaling, and its bit replication, of 12 significant bits.
+    few = (TWELVE * part).astype(np.uint16)
+    for name, full in {"a.png": (few / 4095 * 65535).round(), "b.png": (few << 4) | (few >> 8)}.items():
+        (tmp_path / name).write_bytes(sixteen(full, chunk(b"sBIT", bytes([12]))))
+    with pytest.warns(UserWarning, match="2 of 2 pictures use less") if part < 0.1 else nothing_said():
+        found = read(tmp_path, 1).pixels
+    for picture in found:
+        assert np.abs(picture[0].numpy() - few / 4095 * 255).max() <= 1
+
+
+@contextlib.contextmanager
+def nothing_said():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        yield
+
+
+def test_the_greatest_number_that_a_tiff_happens_to_have_is_no_depth(tmp_path):
+    Image.fromarray(STEPS // 2).save(tmp_path / "a.tif", tiffinfo={281: 32767 - 5})
+    assert read(tmp_path, 1).pixels[0, 0, 4::8, 4::8].flatten().tolist() == [0, 50, 100, 127]
+
+
+def test_pictures_that_use_less_than_a_tenth_of_their_range_are_counted_with_what_to_do(tmp_path):
+    (tmp_path / "dark16.png").write_bytes(sixteen(TWELVE))
+    Image.fromarray(TWELVE).save(tmp_path / "dark16.tif")
+    Image.fromarray((SHADES // 16).astype(np.uint8)).save(tmp_path / "dark8.png")
+    Image.new("L", (16, 16), 9).save(tmp_path / "flat.png")  # of one colour, which is no question of depth
+    Image.fromarray(SHADES.astype(np.uint8)).save(tmp_path / "full.png")
+    for _ in range(2):  # from the cache too
+        with pytest.warns(UserWarning, match="3 of 5 pictures use less than a tenth .*: stretch them, or write"):
+            assert read(tmp_path, 1).files["narrow"] == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "how"),
+    [("a.gif", {}), ("a.png", {}), ("a.webp", {}), ("a.tif", {}), ("a.jpg", {"format": "MPO"})],
+)
+def test_first_frames_and_first_pages_are_counted_and_a_cameras_previews_are_not(tmp_path, name, how):
+    frames = [Image.new("RGB", (16, 16), colour) for colour in [(255, 0, 0), (0, 255, 0)]]
+    frames[0].save(tmp_path / name, save_all=True, append_images=frames[1:], **how)
+    frames[0].save(tmp_path / f"single{name}", **({"format": "JPEG"} if how else {}))
+    assert read(tmp_path).files.get("first_of_several", 0) == (0 if how else 1)
+
+
+@pytest.mark.parametrize(("depth", "colour"), [(8, 0), (1, 0), (8, 2), (8, 3), (16, 0), (16, 6)])
+@pytest.mark.parametrize("interlaced", [False, True])
+def test_a_png_that_ends_before_its_last_row_is_left_out_though_its_stream_is_whole(root, depth, colour, interlaced):
+    header = PngHeader(20, 11, depth, colour, interlaced)
+    palette = [chunk(b"PLTE", bytes(range(48)))] if colour == 3 else []
+
+    # Whatever of these is the first byte of a row, there is such a filter.
+    numbers = np.random.default_rng(0).integers(0, 5, header.size + 5, dtype=np.uint8).tobytes()
+
+    def packed_as(size):
+        whole = png(20, 11, zlib.compress(numbers[:size]), *palette, depth=depth, colour=colour)
+        ihdr = struct.pack(">IIBBBBB", 20, 11, depth, colour, 0, 0, interlaced)
+        return whole[:8] + chunk(b"IHDR", ihdr) + whole[33:]
+
+    (root / "whole.png").write_bytes(packed_as(header.size))
+    (root / "more.png").write_bytes(packed_as(header.size + 5))
+    row = PngHeader(20, 1, depth, colour, False).size  # of Adam7's last pass too, which has every column
+    for place, size in enumerate([1, header.size // 2, header.size - 1, header.size - row]):
+        (root / f"part{place}.png").write_bytes(packed_as(size))
+    reasons = left_out(root)
+    assert set(reasons) == {f"part{place}.png" for place in range(4)}
+    assert all(reason.startswith("is damaged: ") for reason in reasons.values())
+    assert reasons["part3.png"] == "is damaged: has fewer pixels than its header says"
+
+
+@pytest.mark.parametrize(("size", "total"), [((1, 1), 2), ((1, 3), 6), ((3, 1), 6), ((8, 8), 79), ((5, 5), 36)])
+def test_the_passes_of_adam7_have_the_rows_of_the_specification(size, total):
+    # Rows and columns of each pass, counted one by one in the specification's table of 8 x 8.
+    table = ["16462646", "77777777", "56565656", "77777777", "36463646", "77777777", "56565656", "77777777"]
+    passes = [[], [], [], [], [], [], []]
+    for y in range(size[1]):
+        for number in range(7):
+            columns = sum(table[y % 8][x % 8] == str(number + 1) for x in range(size[0]))
+            passes[number] += [1 + columns] if columns else []
+    assert sum(map(sum, passes)) == total == PngHeader(*size, 8, 0, True).size
 
 
 def test_a_jpeg_in_the_inks_of_a_press_becomes_the_colours_on_the_paper(tmp_path):
@@ -321,12 +469,12 @@ def test_large_pictures_are_decoded_one_at_a_time(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "cpu_count", lambda: 4)
     inside, most, eight_bits = [], [], pixels._eight_bits
 
-    def slow(picture):
+    def slow(picture, header):
         inside.append(picture)
         most.append(len(inside))
         time.sleep(0.02)
         inside.pop()
-        return eight_bits(picture)
+        return eight_bits(picture, header)
 
     monkeypatch.setattr(pixels, "_eight_bits", slow)
     for number in range(8):
