@@ -201,6 +201,28 @@ def test_ctrl_c_saves_every_cell_and_the_same_command_goes_on(tmp_path):
         assert (run / "checkpoints" / f"step-{info['step']:08d}").is_dir()
 
 
+@pytest.mark.slow
+def test_a_ctrl_c_on_the_terminal_while_the_server_of_the_cells_begins_is_one_line(tmp_path):
+    # A terminal sends it to every process of the group. A shell's background ignores it, which these tests may be in.
+    code = """
+import signal, sys
+from ganctl.start import main
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.argv = ["ganctl", "compare-losses", "data=ring8", "seed=0", "steps=100000"]
+main()
+"""
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    while subprocess.run(["pgrep", "-P", str(process.pid), "-f", "forkserver"], stdout=subprocess.DEVNULL).returncode:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+    time.sleep(1)  # it imports torch now
+    os.killpg(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=120)
+    assert (process.returncode, err) == (130, "ganctl: interrupted\n")
+
+
 def settled(path):
     """comparison.json without what the clock says."""
 
