@@ -103,8 +103,8 @@ def main() -> None:
     gain = 2 * medians["alone"] / medians["two"]
     expected = cells * medians["alone"] / gain
     results = medians | {"gain of two processes": gain, "cells": cells, "ratio": medians["study"] / expected}
-    for name, words in {"jobs=1": ["jobs=1"], "jobs=1 threads=1": ["jobs=1", "threads=1"]}.items():
-        results[name] = wall([*study, *words])
+    for name, threads in {"jobs=1": available_cores(), "jobs=1 threads=1": 1}.items():
+        results[name] = wall([*study, "jobs=1", f"threads={threads}"])
     for jobs in (1, 2):
         results[f"MB of jobs={jobs}"] = peak_memory([*study[2:], f"jobs={jobs}"])
     print(f"{cells} cells of {given.steps} steps, {available_cores()} cores, medians of {given.repeats}:")

@@ -1,3 +1,3 @@
-from ganctl.cli import main
+from ganctl.start import main
 
 main()

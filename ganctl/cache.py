@@ -60,7 +60,7 @@ def stored(name: str, make: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor
     if os.access(path, os.F_OK):  # pathlib's raises where the folder may not be looked into
         warnings.warn(f"{path}: is damaged, so it is made anew", stacklevel=2)
     tensors = {part: tensor.detach().cpu().contiguous() for part, tensor in make().items()}
-    # What another process has kept meanwhile goes before: weights trained with other threads are not quite the same.
+    # What another process has kept meanwhile goes before, so that both share it.
     meanwhile = _whole(path)
     if meanwhile is not None:
         return meanwhile

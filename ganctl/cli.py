@@ -13,6 +13,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from ganctl import __version__
+from ganctl.commands.screen import open_closed_streams
 from ganctl.commands.stopping import ending
 from ganctl.errors import BadInput, Interrupted, RunFailed, one_line, printable
 
@@ -316,6 +317,7 @@ def _end(code: int, line: str | None = None) -> NoReturn:
 
 def main() -> None:
     """Runs the command line; every expected ending has its exit code and at most one line."""
+    open_closed_streams()
     warnings.formatwarning = lambda message, *_: f"ganctl: warning: {printable(str(message))}\n"
     before = {number: signal.signal(number, _interrupt) for number in ending()}
     try:

@@ -1,4 +1,4 @@
-"""Numbers for people."""
+"""Numbers and lists for people."""
 
 
 def number(value: float | None, tag: str = "", sign: bool = False) -> str:
@@ -46,3 +46,8 @@ def roughly(seconds: float) -> str:
             return f"about {found:g} {unit}{'' if found == 1 else 's'}"
     days = round(seconds / 86400)
     return f"about {days:,} days"
+
+
+def listed(words: list[str], most: int = 6, joint: str = ", ") -> str:
+    """The words in a row; of more than `most`, the first ones and how many more there are."""
+    return joint.join(words) if len(words) <= most else f"{joint.join(words[:most])}{joint}and {len(words) - most} more"

@@ -2,6 +2,8 @@
 
 import ctypes
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -40,6 +42,17 @@ def prepare_machine(config: Config) -> torch.device:
     if not available[device.type]:
         raise BadInput(f"device={config.device}: there is none here; for a new run use device=cpu or device=auto")
     return device
+
+
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """Inside, so many threads compute, whatever the process has otherwise: on every machine a sum has one order."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _keep_freed_memory() -> None:

@@ -98,6 +98,15 @@ def command_line() -> str:
     return shlex.join(["ganctl", *sys.argv[1:]])
 
 
+def broke_down(info: dict[str, Any]) -> bool:
+    """Whether a run failed because its numbers left the range of floating point, by its run.json.
+
+    That is what its configuration came to, and would come to again. Any other failure, of the machine (a kill, a full
+    disk, no memory) or of somebody's code, says nothing of it. A run.json without `not_finite` is older than that key.
+    """
+    return info.get("status") == "failed" and info.get("not_finite", info.get("verdict") == "diverged") is True
+
+
 class RunFolder:
     """One run on the disk, readable without ganctl.
 

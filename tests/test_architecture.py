@@ -13,6 +13,7 @@ PACKAGE = Path(ganctl.__file__).parent
 # A part may import from the parts to its right only; parts of one rank never import each other.
 RANKS = [
     {"__main__"},
+    {"start"},
     {"cli"},
     {"commands"},
     {"hooks", "measures", "report"},

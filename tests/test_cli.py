@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -143,6 +144,54 @@ def test_a_screen_that_is_gone_or_full_ends_no_training(tmp_path):
             assert read_json(tmp_path / done.stdout.strip() / "run.json")["status"] == "completed"
 
 
+NONE = "<&- >&- 2>&-"
+
+
+def without(closed, command, cwd):
+    """Runs the command with the streams that the shell's words close: what Python starts always has all three."""
+    words = ["sh", "-c", f'exec "$@" {closed}', "sh", sys.executable, *command]
+    return subprocess.run(words, capture_output=True, text=True, cwd=cwd, timeout=300)
+
+
+@pytest.mark.parametrize("closed", ["2>&-", ">&-", "<&-", NONE])
+def test_a_stream_that_is_closed_changes_no_exit_code(closed, tmp_path):
+    done = without(closed, ["-m", "ganctl", "list", "loss"], tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert ("minimax" in done.stdout) != (">&- " in f"{closed} ".replace("2>&-", ""))
+    refused = without(closed, ["-m", "ganctl", "train", "loss=typo"], tmp_path)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert ("no such loss" in refused.stderr) != ("2>&-" in closed)
+
+
+def test_no_file_gets_the_number_of_a_stream_that_is_closed(tmp_path):
+    code = """
+import os, sys
+from ganctl.commands.screen import open_closed_streams
+open_closed_streams()
+with open("data", "w") as file:
+    assert file.fileno() > 2
+    os.write(1, b"what C code prints")
+    assert os.system("echo what another process prints >&2") == 0
+    print("what Python prints", file=sys.stderr, flush=True)
+    assert sys.stdin.read() == ""
+"""
+    assert without(NONE, ["-c", code], tmp_path).returncode == 0
+    assert (tmp_path / "data").read_text() == ""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["train", "compare-losses"])
+def test_without_any_stream_what_is_trained_is_whole(command, tmp_path):
+    words = [*TINY, "data=ring8", "steps=2", *(["seed=0"] if command == "compare-losses" else [])]
+    done = without(NONE, ["-m", "ganctl", command, *words], tmp_path)
+    assert done.returncode == 0
+    runs = [*tmp_path.rglob("run.json")]
+    assert [read_json(run)["status"] for run in runs] == ["completed"] * (1 if command == "train" else 2)
+    for run in runs:
+        assert len((run.parent / "scalars.jsonl").read_text().splitlines()) == 2
+        assert (run.parent / "checkpoints" / "step-00000002" / "checkpoint.json").is_file()
+
+
 def test_an_output_that_is_full_is_said(tmp_path):
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
@@ -179,6 +228,52 @@ def test_a_signal_that_nobody_handles_exits_130(number, call, monkeypatch):
         assert done.returncode == 130 and done.stderr == "ganctl: interrupted\n"
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize("number", [5, 25, 100, 250])  # of the modules; the command line is parsed from about 200 on
+def test_a_ctrl_c_while_modules_are_imported_exits_130(number, tmp_path):
+    code = f"""
+import signal, sys, runpy
+import ganctl
+
+class Interrupts:
+    count = 0
+
+    def find_spec(self, *_):
+        self.count += 1
+        if self.count == {number}:
+            signal.raise_signal(signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupts())
+sys.argv = ["ganctl", "train", "--show-config"]
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background ignores it
+runpy.run_module("ganctl", run_name="__main__")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "ganctl: interrupted\n")
+
+
+@pytest.mark.slow
+def test_a_ctrl_c_at_any_moment_after_the_first_line_prints_no_traceback(tmp_path):
+    # Before that line it is Python's own, which nothing here could change.
+    code = """
+import signal, sys
+from ganctl.start import main
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background ignores it
+sys.argv = ["ganctl", "list"]
+print("begun", flush=True)
+main()
+"""
+    for milliseconds in range(2, 302, 15):
+        process = subprocess.Popen(
+            [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path
+        )
+        assert process.stdout is not None and process.stdout.readline() == "begun\n"
+        time.sleep(milliseconds / 1000)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+        assert process.returncode in (130, -signal.SIGINT, 0), (milliseconds, err)  # 0: it was done
+        assert err in ("", "ganctl: interrupted\n"), (milliseconds, err)
 
 
 def test_a_hangup_that_is_ignored_stays_ignored(call, monkeypatch):

@@ -86,10 +86,11 @@ def _finish(worker: _Worker) -> None:
     worker.connection.close()
     folder, code = worker.cell.folder, worker.process.exitcode
     # A process that the system killed could not say so itself.
-    if folder.path.is_dir() and folder.info().get("status") in ("running", None):
+    if folder.info().get("status") in ("running", None):
         why = f"its process ended with code {code}; {folder.path}/log.txt may say more"
         changes = {"status": "interrupted"} if worker.told else {"status": "failed", "error": why}
         try:
+            folder.path.mkdir(parents=True, exist_ok=True)
             folder.update(**changes)
         except OSError as error:
             say(f"{worker.cell.title}: {why}; {folder.info_file} cannot be written ({error.strerror})")

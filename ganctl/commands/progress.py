@@ -2,6 +2,7 @@
 
 import sys
 import time
+from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
@@ -26,7 +27,8 @@ class CellsDisplay:
         self.at = {cell.folder.path: _steps_done(cell.folder) for cell in cells}
         self.total = sum(steps[cell.arm] for cell in cells)
         self.ended = 0
-        self.running: set[object] = set()
+        self.last = {cell.folder.path: steps[cell.arm] for cell in cells}
+        self.running: set[Path] = set()
         # The clock starts with the first step that is seen: what comes before it, imports and data, is paid once.
         self.began: float | None = None
         self.start = 0
@@ -63,8 +65,15 @@ class CellsDisplay:
             )
 
     def _summary(self, together: int) -> str:
-        cells = f"{self.ended}/{self.count} cells done, {len(self.running)} running"
-        if self.began is None or together <= self.start:
+        # After its last step a cell still measures and saves.
+        finishing = sum(self.at[path] >= self.last[path] for path in self.running)
+        training = len(self.running) - finishing
+        cells = f"{self.ended}/{self.count} cells done"
+        if training or (not finishing and self.ended < self.count):
+            cells += f", {training} running"
+        if finishing:
+            cells += f", {finishing} finishing"
+        if self.began is None or together <= self.start or together >= self.total:
             return cells
         left = (time.perf_counter() - self.began) / (together - self.start) * (self.total - together)
         return f"{cells}, {clock(left)} left"
@@ -74,6 +83,7 @@ class CellsDisplay:
         info = cell.folder.info()
         self.ended += 1
         self.running.discard(cell.folder.path)
+        self.total -= self.last[cell.folder.path] - self.at[cell.folder.path]  # what one that failed leaves undone
         first = info.get("findings", [])[:1]
         found = "".join(f", {finding['verdict']} since step {finding['since']:,}" for finding in first)
         line = f"{cell.title}: {info.get('status') or 'not begun'} after {clock(info.get('seconds') or 0)}{found}"
@@ -81,6 +91,7 @@ class CellsDisplay:
             line += f" ({info.get('error')})"
         if self.bar:
             self.bar.console.print(line, markup=False, highlight=False)
+            self.bar.update(self.whole, total=self.total, shown=self._summary(sum(self.at.values())))
             if cell.folder.path in self.tasks:
                 self.bar.remove_task(self.tasks.pop(cell.folder.path))
         else:

@@ -45,7 +45,8 @@ class Record:
         """
         self.folder.free_reserve()
         self.folder.update(
-            status=status, error=None if error is None else one_line(error), step=self.training.step,
+            status=status, error=None if error is None else one_line(error),
+            not_finite=isinstance(error, NotFinite), step=self.training.step,
             images_seen=self.training.batches.drawn * self.batch_size, seconds=self.seconds(), ended=now(),
             **self.diagnosis.report(),
         )  # fmt: skip
@@ -71,8 +72,6 @@ class Record:
             raise
         except NotFinite as error:
             self.diagnosis.fail(self.training.step, str(error))
-            with suppress(OSError):
-                self.folder.update(not_finite=True)
             self._failed(error)
             raise RunFailed(f"{error}; try a smaller optim.lr or optim.clip_norm=1; {path}/run.json has it") from None
         except OSError as error:  # a full disk, a folder that is gone, a broken disk

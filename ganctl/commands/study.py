@@ -15,7 +15,7 @@ from ganctl.config import dump, load
 from ganctl.errors import BadInput
 from ganctl.identity import fingerprint
 from ganctl.overrides import listed, parse, values_of
-from ganctl.run import RunFolder
+from ganctl.run import RunFolder, broke_down
 from ganctl.schema import OUTCOMES, SCHEMAS, Config, Density
 
 # The study of a command that names no arms: the J(G) ablation. It is made for images.
@@ -47,7 +47,7 @@ class Cell:
     def settled(self) -> bool:
         """Whether training it again would change nothing: it is complete, or its numbers broke down."""
         info = self.folder.info()
-        return info.get("status") == "completed" or (info.get("status") == "failed" and info.get("not_finite") is True)
+        return info.get("status") == "completed" or broke_down(info)
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,8 @@ class Study:
         trials = {
             arm: {point: [*map(threaded, cells)] for point, cells in grid.items()} for arm, grid in self.trials.items()
         }
-        return replace(self, cells=[*map(threaded, self.cells)], trials=trials)
+        base = replace(self.base, threads=self.base.threads or threads)
+        return replace(self, base=base, cells=[*map(threaded, self.cells)], trials=trials)
 
     def tuned(self, chosen: dict[str, str]) -> "Study":
         """The same study with each arm at its chosen point of the grid."""
@@ -98,7 +99,7 @@ class Study:
         configs = {arm: _arm(arm, [*self.shared, *words]) for arm, words in arms.items()}
         settings = {arm: _studied(config) for arm, config in configs.items()}
         cells = [_cell(self.path, cell.arm, cell.seed, configs[cell.arm]) for cell in self.cells]
-        return replace(self, arms=arms, cells=cells, settings=settings)
+        return replace(self, arms=arms, cells=cells, settings=settings).with_threads(self.base.threads or 1)
 
 
 def plan(overrides: Sequence[str]) -> Study:
@@ -302,9 +303,9 @@ def refuse_other_study(study: Study, before: dict[str, Any]) -> None:
     known = before.get("definition")
     common = [arm for arm in study.definition if isinstance(known, dict) and arm in known]
     if common and isinstance(known, dict):
-        rules = before.get("rules", study.rules)
-        there = {**{arm: known[arm] for arm in common}, "the comparison": rules}
-        here = {**{arm: study.definition[arm] for arm in common}, "the comparison": study.rules}
+        rules, threads = before.get("rules", study.rules), before.get("threads")
+        there = {**{arm: _threaded(known[arm], threads) for arm in common}, "the comparison": rules}
+        here = {**{arm: _threaded(study.definition[arm], threads) for arm in common}, "the comparison": study.rules}
         found = next(_differences(there, here, ()), None)
         if found is None:
             return
@@ -314,6 +315,11 @@ def refuse_other_study(study: Study, before: dict[str, Any]) -> None:
     else:
         difference = "it is not a comparison of this version of ganctl"
     raise BadInput(f"{study.path}: holds another comparison ({difference}); choose another name=")
+
+
+def _threaded(definition: dict[str, Any], threads: int | None) -> dict[str, Any]:
+    """An arm's definition with the number of threads that its study has, where the command did not say how many."""
+    return {**definition, "threads": definition.get("threads") or threads}
 
 
 def _differences(before: Any, after: Any, path: tuple[str, ...]) -> Any:

@@ -63,8 +63,8 @@ class ImageSet:
         value_range: what 0 and 255 become in a batch: (-1, 1) beside a tanh, (0, 1) beside a sigmoid.
         left_out: files and folders that were not read, and why.
         files: of a folder: how many "pictures" were read, how many were "unreadable", how many "others" of each ending;
-            where there are any, how many pictures are "transparent", "narrow" or the "first_of_several" in their file, and the
-            names of its "classes".
+            where there are any, how many pictures are "transparent", "narrow" or the "first_of_several" in their file,
+            and the names of its "classes".
     """
 
     def __init__(self, pixels: Tensor, labels: Tensor | None = None) -> None:

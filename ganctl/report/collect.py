@@ -10,7 +10,7 @@ import numpy as np
 
 from ganctl.errors import BadInput
 from ganctl.files import read_json
-from ganctl.run import RunFolder, is_number
+from ganctl.run import RunFolder, broke_down, is_number
 from ganctl.schema import METRIC_NAMES
 
 MEASURED = (
@@ -52,6 +52,11 @@ class CellRecord:
     def status(self) -> str:
         return str(self.info.get("status", "not begun"))
 
+    @property
+    def ending(self) -> str:
+        """How it ended, in the report's words: its status, or that it broke off."""
+        return "broke off" if broke_off(self) else self.status
+
     def last_epoch(self) -> np.ndarray:
         """Which rows lie within one epoch of the end: bool [rows]."""
         return self.epoch > self.epoch[-1] - 1 if len(self.epoch) else np.zeros(0, bool)
@@ -69,7 +74,7 @@ class CellRecord:
         return int(rows[-1])
 
     def outcome(self) -> float:
-        """What the cell came to; NaN where it failed, or has no outcome yet."""
+        """What the cell came to; NaN where its numbers broke down, or it has no outcome yet."""
         row = self.judged()
         return (
             float("nan")
@@ -92,8 +97,13 @@ class CellRecord:
 
 
 def ended(cell: CellRecord) -> bool:
-    """Whether the cell counts: it is complete and has its outcome, or it failed."""
-    return cell.status == "failed" or (cell.status == "completed" and cell.judged() is not None)
+    """Whether the cell counts: it is complete and has its outcome, or its numbers broke down."""
+    return broke_down(cell.info) or (cell.status == "completed" and cell.judged() is not None)
+
+
+def broke_off(cell: CellRecord) -> bool:
+    """Whether the cell failed through no fault of its numbers, which says nothing of its arm: it has no outcome."""
+    return cell.status == "failed" and not broke_down(cell.info)
 
 
 def collect(path: Path) -> tuple[dict[str, Any], list[CellRecord]]:
@@ -109,13 +119,14 @@ def collect(path: Path) -> tuple[dict[str, Any], list[CellRecord]]:
 
 
 def read_cell(arm: str, seed: int, folder: RunFolder, rules: dict[str, Any]) -> CellRecord:
-    """The cell in a run folder, which may be empty; one whose rows are damaged counts as failed."""
+    """The cell in a run folder, which may be empty; one whose rows are damaged broke off."""
     info = _sound(folder.info())
     try:
         rows = folder.scalars()
         _check_rows(folder, rows)
     except (BadInput, OSError) as error:
-        rows, info = [], {**info, "status": "failed", "error": str(error)}
+        why = f"{error}; or remove {folder.path}, and the same command trains the cell anew"
+        rows, info = [], {**info, "not_finite": broke_down(info), "status": "failed", "error": why}
     evaluation = _evaluation(folder, int(rows[-1]["step"])) if rows else None
     if evaluation:
         if info.get("protocol") not in (None, evaluation["protocol"]):  # measured otherwise while it trained
@@ -183,6 +194,7 @@ KINDS: dict[str, Callable[[Any], bool]] = {
     "verdict": lambda value: value is None or _text(value),
     "findings": lambda value: isinstance(value, list) and all(map(_finding, value)),
     "error": lambda value: value is None or _text(value),
+    "not_finite": lambda value: type(value) is bool,
     "seconds": lambda value: is_number(value) and 0 <= value < LONGEST,
     "images_seen": _count,
     "device": _text,

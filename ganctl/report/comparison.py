@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from ganctl.files import write_atomically
 from ganctl.report import curves, dots, first_screen, grids
-from ganctl.report.collect import CellRecord, collect
+from ganctl.report.collect import CellRecord, broke_off, collect
 from ganctl.report.drawing import Arms
 from ganctl.report.judgement import comparable, judge
 from ganctl.report.measured import reach, unify
@@ -111,6 +111,7 @@ def write_report(path: Path) -> dict[str, Any]:
             error=cell.info.get("error"), seconds=cell.info.get("seconds"), images_seen=cell.info.get("images_seen"),
             steps=int(cell.step[-1]) if len(cell.step) else 0, outcome=None if outcome != outcome else outcome,
             judged_at=None if row is None else int(cell.step[row]), final=cell.final(), facts=facts(cell),
+            broke_off=broke_off(cell),
         )  # fmt: skip
     comparison["final"] = (
         "mean over the logged steps within one epoch of the end; of measurements, where the cell is judged"

@@ -1,17 +1,16 @@
 """Which arm is better, by how much, how sure that is and what it cost: as numbers, and in words."""
 
 import itertools
-import math
 from collections import Counter
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
-from ganctl.diagnosis import LASTING
-from ganctl.formats import clock, number
+from ganctl.formats import clock, listed, number
 from ganctl.report import statistics
-from ganctl.report.collect import CellRecord, ended
+from ganctl.report.collect import CellRecord, broke_off, ended
+from ganctl.report.endings import failure_words, unhealthy, waiting
 from ganctl.report.statistics import Difference
 from ganctl.schema import METRIC_NAMES, OUTCOMES
 from ganctl.shares import wilson
@@ -34,8 +33,9 @@ def judge(comparison: dict[str, Any], cells: list[CellRecord]) -> None:
     baseline = next(iter(arms))
     for arm, values in comparison["arms"].items():
         values["summary"] = _summary(arms[arm])
+    broken = [cell for cell in cells if broke_off(cell)]
     found: dict[str, Difference] = {}
-    if comparable(comparison, cells):
+    if comparable(comparison, cells) and not broken:  # a verdict without them could be of which cells were lost
         outcomes = {arm: {cell.seed: cell.outcome() for cell in members} for arm, members in arms.items()}
         found = statistics.compare(outcomes, baseline, OUTCOMES[comparison["rules"]["outcome"]])
     comparison["baseline"] = baseline
@@ -45,11 +45,12 @@ def judge(comparison: dict[str, Any], cells: list[CellRecord]) -> None:
     if found and seen not in looks:
         looks.append(seen)
     comparison["verdict"] = {
-        "headline": headline(baseline, found),
+        "headline": waiting(cells, broken[0]) if broken else headline(baseline, found),
+        "broke_off": len(broken),
         "sentences": [
             *_outcome_words(comparison, arms, baseline, found),
             *_certainty_words(comparison, baseline, found),
-            *_failure_words(comparison, cells),
+            *failure_words(comparison, cells, broken),
             *_protocol_words(comparison),
             _cost_words(comparison, cells, baseline),
         ],
@@ -80,11 +81,6 @@ def _summary(cells: list[CellRecord]) -> dict[str, Any]:
         "kinds": dict(Counter(kind or "failed" for kind in kinds)),
         "seconds": float(np.median(seconds)) if seconds else None,
     }
-
-
-def unhealthy(cell: CellRecord) -> bool:
-    """Whether the run failed or its diagnosis found something."""
-    return cell.status == "failed" or cell.info.get("verdict") not in (None, "healthy")
 
 
 def _pairs(arms: Arms, baseline: str, found: dict[str, Difference]) -> list[dict[str, Any]]:
@@ -129,14 +125,12 @@ def headline(baseline: str, found: dict[str, Difference]) -> str:
     }
     if len(told["cannot tell"]) == len(found):
         return f"Cannot tell {with_seeds} whether any arm is better or worse than {baseline}."
-    parts = [f"{word.capitalize()} than {baseline}: {_list(told[word])}." for word in ("better", "worse") if told[word]]
+    parts = [
+        f"{word.capitalize()} than {baseline}: {listed(told[word])}." for word in ("better", "worse") if told[word]
+    ]
     if told["cannot tell"]:
-        parts.append(f"Cannot tell {with_seeds}: {_list(told['cannot tell'])}.")
+        parts.append(f"Cannot tell {with_seeds}: {listed(told['cannot tell'])}.")
     return " ".join(parts)
-
-
-def _list(words: list[str], most: int = 6, joint: str = ", ") -> str:
-    return joint.join(words) if len(words) <= most else f"{joint.join(words[:most])}{joint}and {len(words) - most} more"
 
 
 def _outcome_words(comparison: dict[str, Any], arms: Arms, baseline: str, found: dict[str, Difference]) -> list[str]:
@@ -148,7 +142,7 @@ def _outcome_words(comparison: dict[str, Any], arms: Arms, baseline: str, found:
         return []
     means = [_mean_words(arm, spreads[arm], len(arms[arm])) for arm in arms]
     words = (
-        f"The {LABELS[rules['outcome']]}, {'lower' if lower else 'higher'} being better: {_list(means, joint='; ')}."
+        f"The {LABELS[rules['outcome']]}, {'lower' if lower else 'higher'} being better: {listed(means, joint='; ')}."
     )
     floors = [cell.info.get("floor", {}).get(rules["outcome"]) for cells in arms.values() for cell in cells]
     name = rules["outcome"].removeprefix("metric/")
@@ -158,7 +152,7 @@ def _outcome_words(comparison: dict[str, Any], arms: Arms, baseline: str, found:
         words += f" Real samples: {number(floor)}."
     differences = [_difference_words(arm, difference, lower) for arm, difference in found.items() if difference.seeds]
     return (
-        [words, f"Against {baseline} at the same seed: {_list(differences, joint='; ')}."] if differences else [words]
+        [words, f"Against {baseline} at the same seed: {listed(differences, joint='; ')}."] if differences else [words]
     )
 
 
@@ -175,7 +169,7 @@ def _protocol_words(comparison: dict[str, Any]) -> list[str]:
         first = next(iter(found["steps"]))
         label = LABELS[found["tag"]]
         bound = f"{label} {number(found['threshold'])}"
-        words.append(f"As good as {first} ended ({bound}), in the median: {_list(told, joint='; ')}.")
+        words.append(f"As good as {first} ended ({bound}), in the median: {listed(told, joint='; ')}.")
     return words
 
 
@@ -212,7 +206,7 @@ def _certainty_words(comparison: dict[str, Any], baseline: str, found: dict[str,
     words = []
     equal = [arm for arm, difference in found.items() if difference.equal]
     if equal:
-        words.append(f"{_list(equal)} and {baseline} came to the same outcome at every seed.")
+        words.append(f"{listed(equal)} and {baseline} came to the same outcome at every seed.")
     told = [difference for difference in found.values() if difference.verdict != "cannot tell"]
     if told:
         largest = max(difference.p_holm for difference in told)
@@ -225,14 +219,14 @@ def _certainty_words(comparison: dict[str, Any], baseline: str, found: dict[str,
         seeds = _seeds([difference.seeds for difference in few.values()])
         words.append(
             f"{seeds} cannot tell anything from chance, "
-            f"whatever came out{f' ({_list([*few])})' if len(few) < tests else ''}: it takes at least "
+            f"whatever came out{f' ({listed([*few])})' if len(few) < tests else ''}: it takes at least "
             f"{statistics.fewest_seeds(tests)} for {tests} comparison{'' if tests == 1 else 's'}."
         )
     needed = [f"{arm} roughly {d.seeds_needed:,}" for arm, d in found.items() if d.seeds_needed and d.enough]
     if needed:
         words.append(
             f"Seeds that would tell in {statistics.POWER:.0%} of studies, if the differences are what they look like: "
-            f"{_list(needed)}."
+            f"{listed(needed)}."
         )
     looks = len(comparison["looks"])
     if looks > 1:
@@ -240,31 +234,6 @@ def _certainty_words(comparison: dict[str, Any], baseline: str, found: dict[str,
             f"This study was judged {looks} times as it grew; who looks until something shows errs more often than "
             f"{statistics.LEVEL:.0%} (docs/statistics.md)."
         )
-    return words
-
-
-def _failure_words(comparison: dict[str, Any], cells: list[CellRecord]) -> list[str]:
-    """What went wrong, and what nobody examined."""
-    summaries = {arm: values["summary"] for arm, values in comparison["arms"].items()}
-    words = []
-    ill = [
-        f"{arm} {summary['unhealthy']} of {summary['examined']} "
-        f"({', '.join(f'{kind} {count}' for kind, count in summary['kinds'].items())})"
-        for arm, summary in summaries.items()
-        if summary["unhealthy"]
-    ]
-    if ill:
-        words.append(f"Went wrong: {_list(ill, joint='; ')}.")
-    seeds, examined = (sum(summary[key] for summary in summaries.values()) for key in ("seeds", "examined"))
-    if examined and not ill:
-        words.append("No seed failed, and no diagnosis found anything.")
-    if seeds > examined:
-        words.append(
-            f"{seeds - examined} of {seeds} runs were too short for a diagnosis, which takes more than {LASTING} steps."
-        )
-    missing = sum(not ended(cell) for cell in cells)
-    if missing:
-        words.append(f"{missing} cell{' has' if missing == 1 else 's have'} no outcome yet; the same command goes on.")
     return words
 
 
@@ -290,11 +259,3 @@ def _ratios(ratios: dict[str, float], unit: str) -> str:
     low, high = min(ratios.values()), max(ratios.values())
     shown = f"{low:.2f}" if f"{low:.2f}" == f"{high:.2f}" else f"{low:.2f} to {high:.2f}"
     return f"{shown} times {unit}"
-
-
-def rate(summary: dict[str, Any]) -> str:
-    """The share that went wrong of those that were examined, with its Wilson interval."""
-    if not summary["examined"]:
-        return "not diagnosed"
-    low, high = summary["unhealthy_interval"]
-    return f"{summary['unhealthy']} of {summary['examined']} [{low:.0%}, {math.ceil(100 * high) / 100:.0%}]"

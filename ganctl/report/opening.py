@@ -41,6 +41,7 @@ def _what(comparison: dict[str, Any], one_scale: bool) -> str:
     if not any(summary["seeds"] for summary in summaries.values()):
         return "No run has an outcome yet."
     label, better = LABELS[outcome], "lower" if OUTCOMES[outcome] else "higher"
+    waits = comparison["verdict"]["broke_off"] > 0
     pairs = [pair for pair in comparison["pairs"] if pair["first"] == baseline and pair.get("seeds")]
     if len(summaries) == 2:
         means = " and ".join(f"{_mean(summary)} for {arm}" for arm, summary in summaries.items())
@@ -50,9 +51,11 @@ def _what(comparison: dict[str, Any], one_scale: bool) -> str:
         wins = [f"{pair['second']} at {_share(pair['wins'], pair['seeds'])}" for pair in pairs]
         told = f"; better than {baseline}: {_named(wins)}" if wins else ""
     words = f"On average the {label} came to {means} ({better} is better){told}"
-    if not one_scale:
+    if waits:
+        words = f"The {label} came to {means} on average of the cells that have an outcome, which is no verdict"
+    elif not one_scale:
         words += "; each has its own data, so these do not compare"
-    return f"{words}; {_health(summaries)}."
+    return f"{words}; {_health(summaries, waits)}."
 
 
 def _winner(pair: dict[str, Any]) -> str:
@@ -80,20 +83,20 @@ def _mean(summary: dict[str, Any]) -> str:
     return f"{number(spread['mean'])}{part}"
 
 
-def _health(summaries: dict[str, dict[str, Any]]) -> str:
-    """How many runs of each arm went wrong, and what the diagnosis called it."""
+def _health(summaries: dict[str, dict[str, Any]], waits: bool) -> str:
+    """How many runs of each arm went wrong, and what the diagnosis called it; `waits`: others broke off."""
     examined = sum(summary["examined"] for summary in summaries.values())
     wrong = {arm: summary for arm, summary in summaries.items() if summary["unhealthy"]}
     if not examined:
         return "the runs were too short for a diagnosis"
     if not wrong:
-        return "no run failed, and no diagnosis found anything"
+        return "no diagnosis found anything" if waits else "no run failed, and no diagnosis found anything"
     parts = [
         f"{summary['unhealthy']} of {summary['examined']} runs of {arm} "
         f"({', '.join(f'{_plain(kind)} {count}' for kind, count in summary['kinds'].items())})"
         for arm, summary in wrong.items()
     ]
-    if _all_wrong(summaries):
+    if _all_wrong(summaries) and not waits:
         return f"every run went wrong, so this compares failures: {_named(parts)}"
     healthy = [arm for arm, summary in summaries.items() if summary["examined"] and not summary["unhealthy"]]
     return f"went wrong: {_named(parts)}{f', none of {_named(healthy)}' if healthy else ''}"
@@ -160,6 +163,8 @@ def _digits(value: float) -> str:
 
 def _bearing(comparison: dict[str, Any], weak: str, strong: str, numbers: Saturation) -> str:
     """Whether the lost gradient goes with the outcome. That it causes it, no probe can show."""
+    if comparison["verdict"]["broke_off"]:
+        return "cells broke off, so what that did to the outcome is open"
     if _all_wrong({arm: values["summary"] for arm, values in comparison["arms"].items()}):
         return "every run went wrong, so the outcome ranks failures and cannot say what that gradient did"
     lost = "more than half of it was lost" + (

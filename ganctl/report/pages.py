@@ -10,9 +10,10 @@ from markupsafe import Markup, escape
 
 from ganctl.choices import describe, groups
 from ganctl.formats import clock, number
-from ganctl.report.collect import CellRecord, ended
+from ganctl.report.collect import CellRecord, broke_off, ended
+from ganctl.report.endings import rate, unhealthy
 from ganctl.report.fairness import fairness, settings
-from ganctl.report.judgement import LABELS, rate, unhealthy
+from ganctl.report.judgement import LABELS
 from ganctl.report.scores import protocol_line
 from ganctl.report.stories import reason, story
 from ganctl.schema import METRIC_NAMES, OUTCOMES
@@ -131,9 +132,15 @@ def _view(comparison: dict[str, Any], cells: list[CellRecord], drawn: list[Drawi
             part: [figure for figure in drawn if figure.part == part]
             for part in ("first", "outcome", "results", "curves", "evidence")
         },
-        "wrong": [cell for cell in cells if not ended(cell) or unhealthy(cell)],
+        "wrong": [(cell, found) for cell in cells if not ended(cell) or unhealthy(cell) for found in _found(cell)],
         "undiagnosed": sum(ended(cell) and not cell.info.get("verdict") for cell in cells),
     }
+
+
+def _found(cell: CellRecord) -> list[dict[str, Any]]:
+    """What went wrong with a cell: what its diagnosis found, or else how it ended and why."""
+    findings = [] if broke_off(cell) else cell.info.get("findings", [])
+    return findings or [{"verdict": cell.ending, "since": 0, "because": cell.info.get("error") or "not finished"}]
 
 
 def _measured(comparison: dict[str, Any]) -> dict[str, Any]:

@@ -30,7 +30,7 @@ def print_table(comparison: dict[str, Any]) -> None:
     for arm, values in comparison["arms"].items():
         for seed, cell in values["seeds"].items():
             ill = cell["verdict"] if cell["verdict"] != "healthy" else None
-            status = ill if cell["status"] == "completed" else cell["status"]
+            status = "broke off" if cell["broke_off"] else ill if cell["status"] == "completed" else cell["status"]
             name = f"{arm} ({status})" if status else arm
             table.add_row(name, seed, *(number(cell["final"].get(tag), tag) for tag in shown))
         published = comparison["published"].get(arm)

@@ -1,8 +1,10 @@
 """What a person sees of the cells while they run."""
 
+import io
 import re
 
 import pytest
+from rich.console import Console
 
 from ganctl.commands import study
 from ganctl.commands.progress import CellsDisplay
@@ -38,6 +40,43 @@ def test_it_counts_cells_done_and_running_and_the_time_left(display, capsys):
     assert "1/4 cells done, 1 running" in lines(capsys)[-1]
 
 
+def test_cells_at_their_last_step_are_finishing_and_no_time_is_left_to_tell(display, capsys):
+    shown, cells, clock = display
+    for cell in cells:
+        shown.show(cell, 50, "")
+    clock[0] += 20
+    shown.show(cells[0], 100, "D loss 1.0")
+    assert "0/4 cells done, 3 running, 1 finishing, 0:00:15 left" in lines(capsys)[-1]
+    for cell in cells[1:]:
+        shown.show(cell, 100, "D loss 1.0")
+    told = lines(capsys)
+    assert told[-1].startswith("100%  0/4 cells done, 4 finishing  |  ") and "0:00:00" not in " ".join(told)
+
+
+def test_the_steps_that_a_failed_cell_did_not_do_are_not_waited_for(display, capsys):
+    shown, cells, clock = display
+    shown.show(cells[0], 50, "")
+    clock[0] += 10
+    shown.done(cells[0])
+    for cell in cells[1:]:
+        shown.show(cell, 100, "")
+    assert lines(capsys)[-1].startswith("100%  1/4 cells done, 3 finishing  |  ")
+
+
+def test_a_bar_that_is_full_says_what_is_still_done(display, monkeypatch):
+    shown, cells, _ = display
+    screen = Console(file=io.StringIO(), force_terminal=True, width=100)
+    monkeypatch.setattr("ganctl.commands.progress.Console", lambda **_: screen)
+    bars = CellsDisplay(cells, dict.fromkeys(shown.steps, 100))
+    for cell in cells:
+        bars.show(cell, 100, "")
+    assert bars.bar.tasks[bars.whole].fields["shown"] == "0/4 cells done, 4 finishing"
+    for cell in cells:
+        bars.done(cell)
+    assert bars.bar.tasks[bars.whole].fields["shown"] == "4/4 cells done"
+    bars.close()
+
+
 def test_how_a_cell_ended_says_what_was_found_and_why_it_failed(display, capsys):
     shown, cells, _ = display
     folder = RunFolder.create(cells[0].folder.path, "seed: 0\n")
@@ -59,4 +98,4 @@ def test_a_resumed_cell_counts_from_its_checkpoint(display, capsys):
     again.show(cells[2], 70, "")
     clock[0] += 5
     again.show(cells[2], 100, "")
-    assert re.match(r" 25%  0/4 cells done, 1 running, 0:00:50 left", lines(capsys)[-1])
+    assert re.match(r" 25%  0/4 cells done, 1 finishing, 0:00:50 left", lines(capsys)[-1])

@@ -1,5 +1,6 @@
 """`ganctl train`: what it leaves in the folder, and that an interrupted run goes on as if nothing had been."""
 
+import errno
 import json
 import random
 import shutil
@@ -11,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -22,7 +24,7 @@ from ganctl.commands.train import resume_run, train
 from ganctl.errors import BadInput, RunFailed
 from ganctl.losses import LOSSES, PENALTIES
 from ganctl.models import MODELS
-from ganctl.run import RunFolder
+from ganctl.run import RunFolder, broke_down
 from tests.conftest import FULL_DATA, TINY, TINY_BUDGET, TINY_NETWORKS, assert_same_weights, ganctl, scalars
 
 TAGS = {
@@ -322,6 +324,29 @@ def test_a_run_whose_numbers_go_bad_says_where_and_why(folder):
     (info_file,) = Path("outputs").glob("*/*-bad/run.json")
     info = json.loads(info_file.read_text())
     assert info["status"] == "failed" and "step" in info["error"]
+    assert broke_down(info)  # which is what this run comes to, however often it is tried
+
+
+ENDINGS = {
+    "memory": MemoryError(),
+    "a GPU's memory": torch.OutOfMemoryError("CUDA out of memory"),
+    "a disk": OSError(errno.ENOSPC, "No space left on device", "a"),
+    "a loss": ValueError("its shapes do not fit"),
+    "a loss that exits": SystemExit(3),
+}
+
+
+@pytest.mark.parametrize("error", ENDINGS.values(), ids=ENDINGS)
+def test_what_the_machine_or_somebodys_code_did_is_nothing_that_a_run_came_to(folder, monkeypatch, error):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr("ganctl.commands.train.play", fail)
+    with pytest.raises(RunFailed):
+        train([*TINY, "steps=2", "name=broken"])
+    (info_file,) = Path("outputs").glob("*/*-broken/run.json")
+    info = json.loads(info_file.read_text())
+    assert info["status"] == "failed" and info["error"] and not broke_down(info)
 
 
 def test_plugins_add_a_loss(folder, monkeypatch):

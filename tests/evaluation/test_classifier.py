@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from ganctl import cache
-from ganctl.data import ImageSet
+from ganctl.config import load
+from ganctl.data import DATASETS, ImageSet
 from ganctl.evaluation.classifier import RECIPE, accuracy, classifier_of, train_classifier
 from ganctl.streams import Streams
 from tests.conftest import FULL_DATA
@@ -38,6 +39,17 @@ def test_it_is_the_same_every_time_and_leaves_every_stream_of_torch_where_it_was
     assert torch.rand(1) == drawn
     torch.rand(7)
     assert cache.digest(train_classifier(small, 2).state_dict()) == cache.digest(first)
+
+
+def test_it_is_the_same_whatever_number_of_threads_its_process_has(monkeypatch):
+    monkeypatch.setitem(RECIPE, "steps", 5)
+    digits = DATASETS["mnist5k"](load(["data=mnist5k"]).data)
+    found = set()
+    for count in (1, 2, 3):
+        torch.set_num_threads(count)
+        found.add(cache.digest(train_classifier(digits, 10).state_dict()))
+        assert torch.get_num_threads() == count
+    assert len(found) == 1
 
 
 def test_it_is_trained_once_for_images_labels_and_recipe(small, capsys, monkeypatch):

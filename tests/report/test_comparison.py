@@ -35,9 +35,8 @@ def comparison(tmp_path):
     arms = {"minimax": {}, ARM: {}}
     for arm, seed, steps, status in (("minimax", 0, 30, "completed"), (ARM, 0, 12, "failed")):
         folder = RunFolder.create(tmp_path / "cells" / str(len(arms[arm])) / str(steps), "seed: 0\n", device="cpu")
-        folder.update(
-            status=status, error="step 12: loss/generator is nan" if status == "failed" else None, images_seen=5
-        )
+        error = "step 12: loss/generator is nan" if status == "failed" else None
+        folder.update(status=status, error=error, not_finite=error is not None, images_seen=5)
         rows = [row(step) for step in range(1, steps)]
         folder.scalars_file.write_text("".join(json.dumps(row) + "\n" for row in rows))
         Image.fromarray(np.full((40, 40, 3), seed, np.uint8)).save(folder.samples / "step-00000010.png")
@@ -56,6 +55,20 @@ def comparison(tmp_path):
     }
     (tmp_path / "comparison.json").write_text(json.dumps(values))
     return tmp_path
+
+
+def test_a_cell_that_broke_off_is_shown_as_that_with_its_reason(comparison):
+    findings = [{"verdict": "mode_collapse", "since": 7, "because": "so"}]
+    killed = {"error": "its process ended with code -9", "not_finite": False, "findings": findings}
+    RunFolder(comparison / "cells" / "0" / "12").update(**killed)
+    found = write_report(comparison)
+    entry = found["arms"][ARM]["seeds"]["0"]
+    assert (entry["status"], entry["broke_off"], entry["outcome"]) == ("failed", True, None)
+    for name in ("report.html", "report.md"):
+        page = (comparison / name).read_text()
+        assert "No verdict yet: 0 of 3 cells have an outcome" in page
+        wrong = page.partition("What went wrong")[2]
+        assert "broke off" in wrong and "its process ended with code -9" in wrong and "mode_collapse" not in wrong
 
 
 def test_every_outcome_is_recorded(comparison):

@@ -116,6 +116,55 @@ def test_failed_seeds_stay_in():
     assert judged(unfinished)["arms"]["two"]["summary"]["seeds"] == 0
 
 
+KILLED = "its process ended with code -9; a/log.txt may say more"
+
+
+def lost(arm, seed, **info):
+    """A cell that the system killed before it was measured."""
+    made = cell(arm, seed, None, "failed", verdict=None)
+    made.info.update({"not_finite": False, "error": KILLED, "findings": [], **info})
+    return made
+
+
+def test_a_cell_that_broke_off_is_no_outcome_and_the_verdict_waits():
+    cells = [*pair(0.1, 0.3)[:-1], lost("two", 5)]
+    comparison = judged(cells)
+    said = comparison["verdict"]["headline"]
+    assert said == (
+        "No verdict yet: 11 of 12 cells have an outcome; the same command tries the other again "
+        "(two seed 5 broke off: its process ended with code -9)."
+    )
+    assert f"What broke off says nothing of its arm: two seed 5 broke off: {KILLED}." in words(comparison)
+    assert "No diagnosis found anything." in words(comparison) and "failed" not in words(comparison)
+    assert all("verdict" not in row for row in comparison["pairs"]) and comparison["looks"] == []
+    summary = comparison["arms"]["two"]["summary"]
+    assert (summary["seeds"], summary["examined"], summary["unhealthy"], summary["kinds"]) == (5, 5, 0, {})
+    # Whatever it was diagnosed with before it was killed.
+    ill = judged([*pair(0.1, 0.3)[:-1], lost("two", 5, verdict="mode_collapse")])
+    assert ill["arms"]["two"]["summary"]["unhealthy"] == 0 and "Went wrong" not in words(ill)
+    # Once it has an outcome, the study is judged as if nothing had happened.
+    judge(comparison, pair(0.1, 0.3))
+    assert comparison["verdict"]["headline"] == "one is better than two." and len(comparison["looks"]) == 1
+
+
+def test_several_that_broke_off_are_counted_and_told_with_their_reasons():
+    full = {"error": "a/run.json: No space left on device"}
+    comparison = judged([*pair(0.1, 0.3)[1:-1], lost("one", 0, **full), lost("two", 5)])
+    assert comparison["verdict"]["headline"].startswith("No verdict yet: 10 of 12 cells have an outcome; the same")
+    assert "tries the others again (one seed 0 broke off: a/run.json: No space" in comparison["verdict"]["headline"]
+    assert "device; two seed 5 broke off: its process" in words(comparison)
+    alone = judged([lost("one", 0), lost("two", 0)])
+    assert alone["verdict"]["headline"].startswith("No verdict yet: 0 of 2 cells have an outcome; the same command")
+
+
+@pytest.mark.parametrize("info", [{"not_finite": True}, {}])  # as it is written now, and as it was
+def test_numbers_that_broke_down_are_an_outcome(info):
+    failed = cell("two", 5, None, "failed", verdict="diverged")
+    failed.info.update(info)
+    assert judged([*pair(0.1, 0.3)[:-1], failed])["verdict"]["headline"] == "one is better than two."
+    assert judged([*pair(0.1, 0.3)[:-1], failed])["arms"]["two"]["summary"]["unhealthy"] == 1
+
+
 def test_arms_with_other_data_are_not_judged():
     comparison = judged(pair(0.1, 0.3), two={"data": {"name": "grid25"}})
     assert "different data" in comparison["verdict"]["headline"]

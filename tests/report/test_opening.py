@@ -138,6 +138,16 @@ def test_failed_seeds_are_told_beside_the_mean():
     assert "none (every seed failed) for minimax" in study(cells)["story"][0]
 
 
+def test_where_cells_broke_off_nothing_is_said_of_who_is_better():
+    cells = forms(0.4, 0.1, 0.3)
+    cells[0] = cell("minimax", 0, None, 0.3, status="failed", verdict=None)
+    verdict = study(cells)
+    what, why = verdict["story"]
+    assert "on average of the cells that have an outcome, which is no verdict; no diagnosis found anything" in what
+    assert "better" not in what and "worse" not in what and verdict["would_tell"] is None
+    assert "cells broke off, so what that did to the outcome is open" in why and "predicts" not in why
+
+
 def test_losses_without_probabilities_show_what_happened_and_not_why():
     cells = [cell(arm, seed, 0.1 + seed, log_odds=False) for arm in ("hinge", "wasserstein") for seed in range(6)]
     verdict = study(cells)
@@ -268,7 +278,7 @@ def test_where_no_number_of_seeds_is_known_to_tell_it_says_so():
     noise = np.tile([1.0, -1.0], 4)
     tiny = [cell("one", s, 5.0) for s in range(8)] + [cell("two", s, 5.001 + noise[s]) for s in range(8)]
     assert "take more than 1,000" in study(tiny)["would_tell"]
-    failed = [*tiny[:8], cell("two", 0, None, status="failed"), *tiny[9:]]
+    failed = [*tiny[:8], cell("two", 0, None, status="failed", verdict="diverged"), *tiny[9:]]
     assert "seeds failed, and the estimate covers finite differences only" in study(failed)["would_tell"]
     assert "`" not in study(failed)["would_tell"]
 

@@ -1,0 +1,62 @@
+"""How the cells of a comparison ended, in words: what went wrong with an arm, and what says nothing of it."""
+
+import math
+from typing import Any
+
+from ganctl.diagnosis import LASTING
+from ganctl.formats import listed
+from ganctl.report.collect import CellRecord, ended
+
+
+def unhealthy(cell: CellRecord) -> bool:
+    """Whether the run failed or its diagnosis found something."""
+    return cell.status == "failed" or cell.info.get("verdict") not in (None, "healthy")
+
+
+def waiting(cells: list[CellRecord], first: CellRecord) -> str:
+    """That there is no verdict before every cell has an outcome, and why the first one that broke off has none."""
+    counted = sum(map(ended, cells))
+    others = "the other" if len(cells) - counted == 1 else "the others"
+    return (
+        f"No verdict yet: {counted} of {len(cells)} cells {'has' if counted == 1 else 'have'} an outcome; the same "
+        f"command tries {others} again ({_reason(first).partition(';')[0]})."
+    )
+
+
+def _reason(cell: CellRecord) -> str:
+    return f"{cell.arm} seed {cell.seed} broke off: {cell.info.get('error') or 'run.json does not say why'}"
+
+
+def failure_words(comparison: dict[str, Any], cells: list[CellRecord], broken: list[CellRecord]) -> list[str]:
+    """What went wrong, what nobody examined, and what broke off, which counts for nothing."""
+    summaries = {arm: values["summary"] for arm, values in comparison["arms"].items()}
+    words = []
+    ill = [
+        f"{arm} {summary['unhealthy']} of {summary['examined']} "
+        f"({', '.join(f'{kind} {count}' for kind, count in summary['kinds'].items())})"
+        for arm, summary in summaries.items()
+        if summary["unhealthy"]
+    ]
+    if ill:
+        words.append(f"Went wrong: {listed(ill, joint='; ')}.")
+    seeds, examined = (sum(summary[key] for summary in summaries.values()) for key in ("seeds", "examined"))
+    if examined and not ill:
+        words.append(f"{'No' if broken else 'No seed failed, and no'} diagnosis found anything.")
+    if seeds > examined:
+        words.append(
+            f"{seeds - examined} of {seeds} runs were too short for a diagnosis, which takes more than {LASTING} steps."
+        )
+    if broken:
+        words.append(f"What broke off says nothing of its arm: {listed([*map(_reason, broken)], joint='; ')}.")
+    missing = sum(not ended(cell) for cell in cells)
+    if missing and not broken:  # of which the headline speaks
+        words.append(f"{missing} cell{' has' if missing == 1 else 's have'} no outcome yet; the same command goes on.")
+    return words
+
+
+def rate(summary: dict[str, Any]) -> str:
+    """The share that went wrong of those that were examined, with its Wilson interval."""
+    if not summary["examined"]:
+        return "not diagnosed"
+    low, high = summary["unhealthy_interval"]
+    return f"{summary['unhealthy']} of {summary['examined']} [{low:.0%}, {math.ceil(100 * high) / 100:.0%}]"
