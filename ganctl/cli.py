@@ -69,19 +69,25 @@ def train(
     given = overrides or []
     if verify is not None and (resume is not None or show_config):
         raise BadInput(f"--verify {verify}: trains that run again and nothing else; leave out the other options")
-    if show_config:
-        from ganctl.config import dump, load, read
-        from ganctl.run import find
+    from ganctl.commands.continuing import continued, verified
+    from ganctl.config import dump, load, read
+    from ganctl.overrides import listed, parse, refuse_twice
+    from ganctl.run import find
 
-        _print(dump(read(find(resume).config) if resume is not None else load(given)), end="")
-        return
-    from ganctl.config import load
-
-    load(given)  # a refused override costs no import of torch
+    # A refused override costs no import of torch.
     if verify is not None:
+        verified(find(verify), given)
         from ganctl.commands.verify import verify as check
 
         _print(check(verify, given))
+        return
+    if resume is None:
+        refuse_twice(parse(listed(given)))
+        config = load(given)
+    else:
+        config = continued(find(resume), given) if given or not show_config else read(find(resume).config)
+    if show_config:
+        _print(dump(config), end="")
         return
     from ganctl.commands.train import resume_run
     from ganctl.commands.train import train as run

@@ -10,6 +10,7 @@ import torch
 
 from ganctl.build import build
 from ganctl.commands.cells import train_cells
+from ganctl.commands.continuing import fingerprints
 from ganctl.commands.cost import cost
 from ganctl.commands.evaluation import CellEvaluators
 from ganctl.commands.progress import CellsDisplay
@@ -20,7 +21,7 @@ from ganctl.errors import BadInput, Interrupted, RunFailed
 from ganctl.experiment import Experiment
 from ganctl.files import locked, read_json, refuse_links, write_atomically
 from ganctl.report.collect import read_cell
-from ganctl.run import available_cores, command_line, now, unwritable, versions
+from ganctl.run import available_cores, command_line, now, shown, try_to_write, unwritable, versions
 
 
 def compare_losses(study: Study) -> Path:
@@ -36,6 +37,10 @@ def compare_losses(study: Study) -> Path:
     before = _before(study)
     if before is not None:
         refuse_other_study(study, before)
+    try:
+        try_to_write(study.path)
+    except OSError as error:
+        raise unwritable(study.path, error) from None
     # One build an arm, so that what cannot be is refused before anything runs.
     evaluators = CellEvaluators()
     prepared = _prepared(study, evaluators)
@@ -76,7 +81,7 @@ def _run(study: Study, evaluators: CellEvaluators, steps: dict[str, int], costs:
     if not any(cell.folder.info().get("status") == "completed" for cell in study.cells):
         raise RunFailed(f"no cell was completed; {study.path}/cells/ says why")
     say(f"report: {study.path / 'report.html'}")
-    say(f"curves: tensorboard --logdir {study.path / 'cells'}")
+    say(f"curves: tensorboard --logdir {shown(study.path / 'cells')}")
     return study.path
 
 
@@ -100,6 +105,7 @@ def _prepared(study: Study, evaluators: CellEvaluators) -> tuple[dict[str, int],
     for cell in study.cells[: len(study.arms)]:
         experiment = build(cell.config)
         _check_outcome(study, experiment)
+        _check_data(study, cell.arm, experiment)
         evaluators.prepare(cell.config, experiment)
         steps[cell.arm] = experiment.total_steps
         on_cpu = experiment.training.streams.device.type == "cpu"
@@ -168,6 +174,18 @@ def _is_tuning(values: Any) -> bool:
         and type(values["seconds"]) in (int, float)
         and all(value is None or type(value) in (int, float) for value in outcomes)
     )
+
+
+def _check_data(study: Study, arm: str, experiment: Experiment) -> None:
+    """Raises BadInput where a cell of the arm has begun on other data than there are now."""
+    now = fingerprints(experiment.dataset)
+    for folder in (cell.folder for cell in study.cells if cell.arm == arm):
+        before = folder.info()
+        if any(before.get(key) not in (None, value) for key, value in now.items()):
+            raise BadInput(
+                f"{study.path}: {folder.path.relative_to(study.path)} was trained on other data than there are now; "
+                "put them back, or choose another name="
+            )
 
 
 def _check_outcome(study: Study, experiment: Experiment) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from ganctl.diagnosis import LASTING
 from ganctl.formats import clock, number
 from ganctl.report import statistics
-from ganctl.report.collect import CellRecord, ended
+from ganctl.report.collect import CellRecord, ended, one_data_set
 from ganctl.report.statistics import Difference
 from ganctl.schema import METRIC_NAMES, OUTCOMES
 
@@ -57,9 +57,8 @@ def judge(comparison: dict[str, Any], cells: list[CellRecord]) -> None:
 
 def comparable(comparison: dict[str, Any], cells: list[CellRecord]) -> bool:
     """Whether one outcome means the same in every arm: they have the same data."""
-    known = {cell.info["data_fingerprint"] for cell in cells if cell.info.get("data_fingerprint")}
-    if known:
-        return len(known) == 1
+    if any(cell.info.get("data_fingerprint") for cell in cells):
+        return one_data_set(cells)
     sections = comparison["definition"].values()
     return all(one.get("data") == other.get("data") for one, other in itertools.pairwise(sections))
 
