@@ -157,11 +157,14 @@ def sample(
 
     A grid of images, points over their density, or an animation.
     """
+    from ganctl.commands.flags import in_flags
     from ganctl.commands.sample import Asked
     from ganctl.commands.sample import sample as draw
 
     asked = Asked(label, labels, sweep, interpolate, reconstruct, progress)
-    _print(draw(run, num, seed, columns, out, npz, ema, plugin or [], asked))
+    with in_flags():
+        path = draw(run, num, seed, columns, out, npz, ema, plugin or [], asked)
+    _print(path)
 
 
 @app.command()
@@ -226,6 +229,12 @@ def evaluate(
         list[str] | None,
         typer.Option(metavar="CONDITION", help="Exit with 1 where it holds, as in fid>20; repeatable."),
     ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Folder for metrics.json and nearest.png; the run's, or a new one, if left out."
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON on stdout.")] = False,
     plugin: Annotated[list[str] | None, typer.Option(help="Python module that a part comes from; repeatable.")] = None,
 ) -> None:
@@ -238,13 +247,15 @@ def evaluate(
     import json
 
     from ganctl.commands.evaluate import Wanted, condition, evaluate_images, evaluate_run, fail_where
+    from ganctl.commands.flags import in_flags
 
     names = [name for name in metrics.replace(" ", "").split(",") if name]
     conditions = [condition(text, names) for text in fail_if or []]
     needed = [each.metric for each in conditions]
-    wanted = Wanted(names, features, weights, num, split, data, root, against, seed, plugin or [], needed)
-    file, entry = evaluate_run(run, wanted, ema) if images is None else evaluate_images(images, wanted)
-    _print(json.dumps({"file": str(file), **entry}, indent=2) if as_json else file)
+    wanted = Wanted(names, features, weights, num, split, data, root, against, seed, plugin or [], needed, out, as_json)
+    with in_flags(images=images, against=against):
+        file, entry = evaluate_run(run, wanted, ema) if images is None else evaluate_images(images, wanted)
+    _print(json.dumps({"file": None if file is None else str(file), **entry}, indent=2) if as_json else file)
     fail_where(conditions, entry)
 
 
