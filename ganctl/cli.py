@@ -82,19 +82,25 @@ def train(
     given = overrides or []
     if verify is not None and (resume is not None or show_config):
         raise BadInput(f"--verify {verify}: trains that run again and nothing else; leave out the other options")
-    if show_config:
-        from ganctl.config import dump, load, read
-        from ganctl.run import find
+    from ganctl.commands.continuing import continued, verified
+    from ganctl.config import dump, load, read
+    from ganctl.overrides import listed, parse, refuse_twice
+    from ganctl.run import find
 
-        _print(dump(read(find(resume).config) if resume is not None else load(given)), end="")
-        return
-    from ganctl.config import load
-
-    load(given)  # a refused override costs no import of torch
+    # A refused override costs no import of torch.
     if verify is not None:
+        verified(find(verify), given)
         from ganctl.commands.verify import verify as check
 
         _print(check(verify, given))
+        return
+    if resume is None:
+        refuse_twice(parse(listed(given)))
+        config = load(given)
+    else:
+        config = continued(find(resume), given) if given or not show_config else read(find(resume).config)
+    if show_config:
+        _print(dump(config), end="")
         return
     from ganctl.commands.train import resume_run
     from ganctl.commands.train import train as run
@@ -166,11 +172,14 @@ def sample(
 
     A grid of images, points over their density, or an animation.
     """
+    from ganctl.commands.flags import in_flags
     from ganctl.commands.sample import Asked
     from ganctl.commands.sample import sample as draw
 
     asked = Asked(label, labels, sweep, interpolate, reconstruct, progress)
-    _print(draw(run, num, seed, columns, out, npz, ema, plugin or [], asked))
+    with in_flags():
+        path = draw(run, num, seed, columns, out, npz, ema, plugin or [], asked)
+    _print(path)
 
 
 @app.command()
@@ -240,6 +249,12 @@ def evaluate(
         list[str] | None,
         typer.Option(metavar="CONDITION", help="Exit with 1 where it holds, as in fid>20; repeatable."),
     ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Folder for metrics.json and nearest.png; the run's, or a new one, if left out."
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON on stdout.")] = False,
     plugin: Annotated[list[str] | None, typer.Option(help="Python module that a part comes from; repeatable.")] = None,
 ) -> None:
@@ -252,15 +267,17 @@ def evaluate(
     import json
 
     from ganctl.commands.evaluate import Wanted, condition, evaluate_images, evaluate_run, fail_where
+    from ganctl.commands.flags import in_flags
 
     names = [name for name in metrics.replace(" ", "").split(",") if name]
     conditions = [condition(text, names) for text in fail_if or []]
     needed = [each.metric for each in conditions]
     wanted = Wanted(
-        names, features, weights, num, split, data, root, against, seed, plugin or [], needed, image_size=image_size
+        names, features, weights, num, split, data, root, against, seed, plugin or [], needed, image_size, out, as_json
     )
-    file, entry = evaluate_run(run, wanted, ema) if images is None else evaluate_images(images, wanted)
-    _print(json.dumps({"file": str(file), **entry}, indent=2) if as_json else file)
+    with in_flags(images=images, against=against):
+        file, entry = evaluate_run(run, wanted, ema) if images is None else evaluate_images(images, wanted)
+    _print(json.dumps({"file": None if file is None else str(file), **entry}, indent=2) if as_json else file)
     fail_where(conditions, entry)
 
 

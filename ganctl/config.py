@@ -17,7 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from ganctl.choices import choices, conf_dir, groups, near
 from ganctl.errors import BadInput
-from ganctl.overrides import listed, parse
+from ganctl.overrides import listed, parse, read_words
 from ganctl.schema import SCHEMAS, Config
 from ganctl.settings import typed
 
@@ -33,6 +33,36 @@ def load(overrides: Sequence[str]) -> Config:
     """
     overrides = listed(overrides)
     parsed = parse(overrides)
+    named = _named(parsed)
+    node = _compose(parsed, overrides)
+    _settle_budget(node, named)
+    config = typed(node)
+    if not config.output_dir:  # as an unset variable of the shell makes it
+        raise BadInput("output_dir=: is empty; give output_dir=DIR, or leave it out for outputs/")
+    return config
+
+
+def changed(config: Config, overrides: Sequence[str]) -> Config:
+    """`config` with the settings that `overrides` give; no choice of a group can be among them.
+
+    Raises:
+        BadInput: as for `load`.
+    """
+    parsed = read_words(listed(overrides))
+    named = _named(parsed)
+    node = OmegaConf.create(config.to_dict())
+    for override in parsed:
+        OmegaConf.update(node, override.key_or_group, override.value())
+    _settle_budget(node, named)
+    return typed(node)
+
+
+def _named(parsed: Sequence[Override]) -> set[str]:
+    """The keys that are given a value.
+
+    Raises:
+        BadInput: one has several values, or both budgets are named.
+    """
     for override in parsed:
         if override.is_sweep_override():
             raise BadInput(
@@ -42,14 +72,14 @@ def load(overrides: Sequence[str]) -> Config:
     named = {override.key_or_group for override in parsed if _one(override) != "null"}
     if {"epochs", "steps"} <= named:
         raise BadInput("epochs and steps are both named: a budget is one of them; leave the other out")
-    node = _compose(parsed, overrides)
+    return named
+
+
+def _settle_budget(node: DictConfig, named: set[str]) -> None:
+    """Naming one budget replaces the other."""
     for budget, other in (("steps", "epochs"), ("epochs", "steps")):
         if budget in named:
             node[other] = None
-    config = typed(node)
-    if not config.output_dir:  # would be the current folder
-        raise BadInput("output_dir=: is empty; give output_dir=DIR, or leave it out for outputs/")
-    return config
 
 
 def _compose(parsed: Sequence[Override], overrides: Sequence[str]) -> DictConfig:

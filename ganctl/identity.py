@@ -23,6 +23,30 @@ def identity(config: Config) -> dict[str, Any]:
     return found | {"plugins": {name: fingerprint(name) for name in config.plugins}}
 
 
+def deciding(values: dict[str, Any], checkpoint: str) -> dict[str, Any]:
+    """Of a configuration's values, as `Config.to_dict` has them, those that can change what a cell comes to.
+
+    Args:
+        checkpoint: where a cell is judged: last, or best, which is one of those that were measured.
+    """
+    ignored = {"probe_every", "checkpoint_every"}
+    if checkpoint == "last":
+        ignored |= {"log_every", "sample_every"}
+    if values["ema_decay"] is None:
+        ignored.add("ema_start")
+    if values["optim"].get("schedule") == "constant":
+        ignored.add("optim.end_factor")
+    if values["game"].get("continuous") == 0:
+        ignored.add("game.continuous_weight")
+    if values["game"].get("categories") == 0:
+        ignored.add("game.information_weight")
+    return {
+        key: {name: each for name, each in value.items() if f"{key}.{name}" not in ignored} if key in SCHEMAS else value
+        for key, value in values.items()
+        if key not in ignored
+    }
+
+
 def fingerprint(module: str) -> str | None:
     """Twelve digits that change with the source of a module; None where there is none."""
     if str(Path.cwd()) not in sys.path:

@@ -93,6 +93,11 @@ def expanded(path: str, key: str) -> Path:
         raise BadInput(f"{key}={path}: there is no such home folder; write the whole path") from None
 
 
+def shown(path: Path) -> str:
+    """The path as a person would type it into a shell."""
+    return shlex.quote(str(path))
+
+
 def command_line() -> str:
     """The command as a person would type it."""
     return shlex.join(["ganctl", *sys.argv[1:]])
@@ -112,10 +117,12 @@ class RunFolder:
 
     Args:
         path: the folder; `create` makes it.
+        begun: whether it was there before this command, for which another folder is no way out then.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, begun: bool = False) -> None:
         self.path = path
+        self.begun = begun
         self.config = path / "config.yaml"
         self.info_file = path / "run.json"
         self.scalars_file = path / "scalars.jsonl"
@@ -155,7 +162,7 @@ class RunFolder:
         if self.info().get("status") == "running":
             with contextlib.suppress(OSError):
                 self.update(status="failed", error=one_line(error))
-        return unwritable(self.path, error)
+        return unwritable(self.path, error, self.begun)
 
     def info(self) -> dict[str, Any]:
         """What run.json says; empty where it cannot be read."""
@@ -257,14 +264,37 @@ def is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e39
 
 
-def unwritable(path: Path, error: OSError) -> BadInput:
-    """The error for an output folder that cannot be written; it names what is in the way where something is."""
+def unwritable(path: Path, error: OSError, begun: bool = False) -> BadInput:
+    """The error for an output folder that cannot be written; it names what is in the way where something is.
+
+    Args:
+        begun: whether it is of a run that was there before, which stays where it is.
+    """
     in_the_way = isinstance(error, (IsADirectoryError, NotADirectoryError, FileExistsError))
     place = (error.filename2 or error.filename or path) if in_the_way else path
-    return BadInput(
-        f"output_dir: {place} cannot be written ({error.strerror or error}); mend that, or give output_dir=DIR, a "
-        "folder you may write to"
-    )
+    told = f"{place} cannot be written ({error.strerror or error}); mend that"
+    if begun:
+        return BadInput(f"{told}, then give the same command again")
+    return BadInput(f"output_dir: {told}, or give output_dir=DIR, a folder you may write to")
+
+
+def try_to_write(folder: Path) -> None:
+    """Makes sure before the work that its result can be written; leaves nothing.
+
+    Args:
+        folder: which need not be there yet.
+
+    Raises:
+        OSError: nothing can be written there.
+    """
+    nearest = next(each for each in (folder, *folder.parents) if os.path.lexists(each))
+    probe = nearest / f".ganctl-{os.getpid()}.probe"
+    try:
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        error.filename = str(nearest)
+        raise
 
 
 def new_path(output_dir: Path, name: str) -> Path:
@@ -292,7 +322,7 @@ def find(path: Path) -> RunFolder:
     Raises:
         BadInput: it holds no run, or a link to something outside of it.
     """
-    folder = RunFolder(path)
+    folder = RunFolder(path, begun=True)
     if not path.is_dir():
         raise BadInput(f"{path}: is not a folder; name a run folder, such as outputs/<date>/<time>-<name>")
     if not folder.config.is_file():

@@ -59,7 +59,9 @@ def _check_whole(config: Config) -> None:
                 f"metrics={name}: no such metric; choose from {', '.join(METRIC_NAMES)}{near(name, METRIC_NAMES)}"
             )
     if config.name is not None and not re.fullmatch(r"[\w][\w.,=+ -]{0,99}", config.name):
-        raise BadInput(f"name={config.name}: is the name of one folder; use up to 100 letters, digits, dots and dashes")
+        raise BadInput(
+            f"name={config.name}: is the name of one folder; use up to 100 letters, digits, spaces and . , = + - _"
+        )
 
 
 def _options(group: str, section: DictConfig, schema: type) -> dict[str, Any]:

@@ -69,6 +69,8 @@ MISTAKES = {
     "points": (["train", "data=ring8", "penalty=consistency"], "shifts images"),
     "key": (["train", "los=hinge"], "did you mean loss?"),
     "negative": (["train", "epochs=-1"], "must be at least 1"),
+    "two recipes": (["train", "experiment=wgan", "experiment=dcgan"], "experiment=wgan and experiment=dcgan: say two"),
+    "two losses": (["train", "loss=minimax", "loss=hinge"], "loss=minimax and loss=hinge: say two things of loss"),
     "both": (["train", "epochs=1", "steps=1"], "leave the other out"),
     "batch": (["train", "batch_size=0"], "must be at least 1"),
     "word": (["train", "epochs=many"], "epochs=many: must be a whole number or null"),

@@ -145,7 +145,7 @@ def test_another_optimizer_keeps_its_own_rate_where_the_data_have_one():
         (["lr=1"], "lr=1: no such key; keys are .* (did you mean optim.lr?)"),
         (["optim.name=rmsprop"], "optim.name=rmsprop: write optim= and one of adam, rmsprop, which brings"),
         (["steps=1000000000000"], "steps=1000000000000: must be less than 1000000000000"),
-        (["name=[1]"], "name=[1]: must be a word or null"),
+        (["name=[1]"], "name=[1]: is the name of one folder; use up to 100 letters, digits, spaces and"),
         (["tune=3"], "tune=3: must be a list of words, as in [one,two]"),
         (["metrics=[[a]]"], "metrics=[['a']]: must be a list of words"),
         (["compare.seeds=3"], "compare.seeds=3: must be a list of numbers, as in [1,2]"),
@@ -195,6 +195,18 @@ def test_another_optimizer_keeps_its_own_rate_where_the_data_have_one():
         (["seed=0,1"], "seed=0,1: a run takes one value of seed; `ganctl compare-losses` takes several"),
         (["seed"], "seed: cannot be read; write key=value"),
         (["~model"], "~model: a key cannot be deleted"),
+        (["seed = 3"], "seed = 3: cannot be read; write key=value without spaces"),
+        (
+            ["model.activation=a&b"],
+            "model.activation=a&b: cannot be read at &; .* quote it: \"model.activation='a&b'",
+        ),
+        (["model.activation=é"], "model.activation=é: cannot be read at é; .* quote it: \"model.activation='é'\""),
+        (["device=~x"], "device=~x: cannot be read at ~; .* quote it: \"device='~x'\""),
+        (["compare.arms=[a=b,c]"], "cannot be read at =; quote the word that it belongs to, as in 'compare.arms=["),
+        (["metrics=[fid"], "metrics=[fid: cannot be read; a bracket or a quote in it has no partner"),
+        (["device=it's"], "device=it's: cannot be read; a bracket or a quote in it has no partner"),
+        (["data=folder", "data.root=???"], "says that a value is missing; write the value"),
+        (["data=folder", "data.root=${x}"], "refers to another setting"),
         (["hydra.run.dir=x"], "hydra's own settings"),
         (["loss.name=typo"], "loss.name=typo: write loss= and one of"),
         (
@@ -215,6 +227,62 @@ def test_a_mistake_is_one_line_that_helps(overrides, line):
     for part in line.split(" .* "):
         assert part in message[position:]
         position = message.index(part, position)
+
+
+ODD = [
+    "~/pics", "my pics", "Bücher/é", "a=b", "x [1] (2) {3}", "it's", 'say "x"', "a, b", "$HOME", "C:\\x\\", "a\\'b",
+    "-x", "~", "a;b&c|d#e!", "007", "1e3", "true", "'", '"', "''x", "日本", "x ", "a\nb", "what???", "@x", "%s", "<b>",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("value", ODD)
+def test_a_path_and_a_free_word_are_taken_as_they_are(value):
+    config = load(["data=folder", f"data.root={value}", f"output_dir={value}", f"compare.source={value}"])
+    assert config.data.root == config.output_dir == config.compare.source == value
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.text(alphabet="ab'\"\\ =,[](){}$~é", min_size=1, max_size=8))
+def test_any_path_that_is_not_quoted_is_taken_as_it_is(value):
+    quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
+    if not quoted and "${" not in value:
+        assert load(["data=folder", f"data.root={value}"]).data.root == value
+
+
+@pytest.mark.parametrize("quote", ["'", '"'])
+def test_a_path_in_quotes_means_what_it_meant(quote):
+    assert load(["data=folder", f"data.root={quote}my pics{quote}"]).data.root == "my pics"
+    assert load([f"name={quote}null{quote}"]).name == "null"
+
+
+def test_null_is_no_path_and_no_name():
+    assert load(["data=mnist", "data.root=null"]).data.root is None
+    assert load(["name=null"]).name is load(["compare.source=NULL"]).compare.source is None
+
+
+@pytest.mark.parametrize("name", ["Lauf 3", "a, b", "x=1", "é", "007"])
+def test_a_name_is_taken_as_it_is(name):
+    assert load([f"name={name}"]).name == name
+
+
+@pytest.mark.parametrize(
+    "name", ["a/b", "../x", "..", ".", "/x", "~", "~/x", "a\\b", "-x", " x", "", "x" * 101, "a\nb", "\0"]
+)
+def test_a_name_is_one_folder_and_no_way_out(name):
+    with pytest.raises(BadInput, match="name="):
+        load([f"name={name}"])
+
+
+@pytest.mark.parametrize("value", ["\0", "a\udcffb"])
+def test_a_path_that_no_file_can_hold_is_refused_in_one_line(value):
+    for key in ("data.root", "output_dir", "name"):
+        with pytest.raises(BadInput, match=f"{key}=.*: has bytes that are no text in UTF-8"):
+            load(["data=folder", f"{key}={value}"])
+
+
+def test_an_empty_output_folder_is_refused():
+    with pytest.raises(BadInput, match="output_dir=: is empty; give output_dir=DIR"):
+        load(["output_dir="])
 
 
 @settings(deadline=None, max_examples=60)

@@ -9,6 +9,7 @@ import torch
 from ganctl.build import build
 from ganctl.commands import comparison_file
 from ganctl.commands.cells import train_cells
+from ganctl.commands.continuing import fingerprints
 from ganctl.commands.cost import cost
 from ganctl.commands.evaluation import CellEvaluators
 from ganctl.commands.progress import CellsDisplay
@@ -19,7 +20,7 @@ from ganctl.errors import BadInput, Interrupted, RunFailed
 from ganctl.experiment import Experiment
 from ganctl.files import locked, refuse_links
 from ganctl.report.collect import read_cell
-from ganctl.run import available_cores, command_line, unwritable
+from ganctl.run import available_cores, command_line, shown, try_to_write, unwritable
 
 
 def compare_losses(study: Study) -> Path:
@@ -37,6 +38,10 @@ def compare_losses(study: Study) -> Path:
         refuse_other_study(study, before)
     # The number of threads changes the last digits of every sum, so it is the study's, whatever `jobs` and the machine.
     study = study.with_threads((before or {}).get("threads", 1))
+    try:
+        try_to_write(study.path)
+    except OSError as error:
+        raise unwritable(study.path, error) from None
     # One build an arm, so that what cannot be is refused before anything runs.
     evaluators = CellEvaluators()
     prepared = _prepared(study, evaluators)
@@ -74,7 +79,7 @@ def _run(study: Study, evaluators: CellEvaluators, steps: dict[str, int], costs:
     except KeyboardInterrupt:
         raise _stopped() from None
     say(f"report: {study.path / 'report.html'}")
-    say(f"curves: tensorboard --logdir {study.path / 'cells'}")
+    say(f"curves: tensorboard --logdir {shown(study.path / 'cells')}")
     _check_endings(study, comparison)
     return study.path
 
@@ -119,12 +124,25 @@ def _prepared(study: Study, evaluators: CellEvaluators) -> tuple[dict[str, int],
     for cell in study.cells[: len(study.arms)]:
         experiment = build(cell.config)
         _check_outcome(study, experiment)
+        _check_data(study, cell.arm, experiment)
         evaluators.prepare(cell.config, experiment)
         steps[cell.arm] = experiment.total_steps
         on_cpu = experiment.training.streams.device.type == "cpu"
         costs[cell.arm] = cost(cell.config, experiment)
     torch.cuda.empty_cache()  # a GPU's memory is for the cells from now on; without one nothing happens
     return steps, costs, on_cpu
+
+
+def _check_data(study: Study, arm: str, experiment: Experiment) -> None:
+    """Raises BadInput where a cell of the arm has begun on other data than there are now."""
+    now = fingerprints(experiment.dataset)
+    for folder in (cell.folder for cell in study.cells if cell.arm == arm):
+        before = folder.info()
+        if any(before.get(key) not in (None, value) for key, value in now.items()):
+            raise BadInput(
+                f"{study.path}: {folder.path.relative_to(study.path)} was trained on other data than there are now; "
+                "put them back, or choose another name="
+            )
 
 
 def _check_outcome(study: Study, experiment: Experiment) -> None:

@@ -16,7 +16,7 @@ from ganctl.commands.screen import say
 from ganctl.config import load, read
 from ganctl.data import DATASETS, TEST_SPLITS, Dataset, Density, ImageSet
 from ganctl.data.folders import folder, headers
-from ganctl.errors import BadInput, RunFailed
+from ganctl.errors import BadInput, RunFailed, one_line
 from ganctl.evaluation import Evaluation, Evaluator, ImageEvaluator, PointEvaluator
 from ganctl.evaluation.extraction import shuffled
 from ganctl.files import locked, read_json, write_atomically
@@ -24,7 +24,7 @@ from ganctl.games import Made
 from ganctl.machine import prepare_machine
 from ganctl.pictures import nearest_neighbours, to_png
 from ganctl.report.scores import print_scores
-from ganctl.run import find, new_path, now
+from ganctl.run import find, new_path, now, try_to_write
 from ganctl.schema import METRIC_NAMES, option
 
 COMPARISONS = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
@@ -47,6 +47,8 @@ class Wanted:
         plugins: modules of the user.
         needed: metrics that must be among the measured ones.
         image_size: of the sides that two folders are read at; None: the smaller of theirs.
+        out: folder for metrics.json and nearest.png; None: the run's, or a new one below outputs/.
+        printed: whether the result is printed whole, so that it is not lost where nothing can be written.
     """
 
     metrics: Sequence[str] = ()
@@ -61,16 +63,18 @@ class Wanted:
     plugins: Sequence[str] = ()
     needed: Sequence[str] = ()
     image_size: int | None = None
+    out: Path | None = None
+    printed: bool = False
 
 
-def evaluate_run(run: Path | None, wanted: Wanted, ema: bool | None) -> tuple[Path, dict[str, Any]]:
-    """Measures what a run's generator makes, and adds it to the run's metrics.json.
+def evaluate_run(run: Path | None, wanted: Wanted, ema: bool | None) -> tuple[Path | None, dict[str, Any]]:
+    """Measures what a run's generator makes, and adds it to the run's metrics.json, or to that of another folder.
 
     Args:
         run: a run folder or one of its checkpoints; None: the latest run.
         ema: use the averaged weights; None: where there are any.
 
-    Returns: the file and what was added to it.
+    Returns: the file, None where none can be written, and what was found.
     """
     _refuse_size(wanted)
     experiment, checkpoint = reopen(run, Path("outputs"), [*wanted.plugins], "auto", ema)
@@ -81,19 +85,17 @@ def evaluate_run(run: Path | None, wanted: Wanted, ema: bool | None) -> tuple[Pa
     seen = home.info().get("data_fingerprint")
     evaluator = evaluator_for(data, shape, wanted, device, trained_on=seen, offers=offers)
     _refuse_missing(wanted, evaluator)
-    _refuse_unwritable(home.metrics_file)
+    file = writable(wanted.out or home.path, wanted)
     say(f"evaluating {checkpoint}, {experiment.weights} weights, seed {wanted.seed}")
     found = evaluator.evaluate(experiment.draw_measured, experiment.weights, own=experiment.own_figures)
     entry = {"step": experiment.training.step, "checkpoint": checkpoint.name, "created": now(), **found.to_dict()}
-    keep(home.metrics_file, entry)
-    show(found, entry, home.path, f"{home.path}, step {experiment.training.step:,}")
-    return home.metrics_file, entry
+    return finish(found, entry, file, f"{home.path}, step {experiment.training.step:,}", wanted), entry
 
 
-def evaluate_images(images: Path, wanted: Wanted) -> tuple[Path, dict[str, Any]]:
+def evaluate_images(images: Path, wanted: Wanted) -> tuple[Path | None, dict[str, Any]]:
     """Measures a folder of images against a data set or another folder, and writes a folder of its own.
 
-    Returns: the file metrics.json and what is in it.
+    Returns: the file metrics.json, None where none can be written, and what was found.
 
     Raises:
         BadInput: nothing is named to measure against.
@@ -103,6 +105,7 @@ def evaluate_images(images: Path, wanted: Wanted) -> tuple[Path, dict[str, Any]]
     _refuse_both(wanted)
     if wanted.against is None and wanted.data is None:
         raise BadInput(f"--images {images}: against what? give --data mnist --root DIR, or --against DIR")
+    file = writable(wanted.out or Path("outputs"), wanted)
     train: Dataset
     if wanted.against is not None:
         (given, train), test = both(images, wanted.against, wanted.image_size), None
@@ -130,10 +133,9 @@ def evaluate_images(images: Path, wanted: Wanted) -> tuple[Path, dict[str, Any]]
     found = evaluator.evaluate(draw, "none")
     found.warnings[:0] = shared(images, given, wanted.against, (train, test))
     entry = {"images": str(images.resolve()), "images_sha256": given.fingerprint, "created": now(), **found.to_dict()}
-    target = new_path(Path("outputs"), f"evaluate-{images.resolve().name or 'images'}")
-    keep(target / "metrics.json", entry)
-    show(found, entry, target, f"{images}, {num:,} images")
-    return target / "metrics.json", entry
+    if file is not None and wanted.out is None:
+        file = new_path(Path("outputs"), f"evaluate-{images.resolve().name or 'images'}") / "metrics.json"
+    return finish(found, entry, file, f"{images}, {num:,} images", wanted), entry
 
 
 def evaluator_for(
@@ -175,8 +177,10 @@ def evaluator_for(
             f"makes {list(shape)}; name data of the same shape with --data"
         )
     if isinstance(found, Density):
-        if wanted.features != "auto" or wanted.split != "test":
-            raise BadInput("a density is measured exactly; leave out --features and --split")
+        if wanted.features != "auto":
+            raise BadInput(f"features={wanted.features}: a density is measured exactly, by no network; leave it out")
+        if wanted.split != "test":
+            raise BadInput(f"split={wanted.split}: a density is measured exactly and has no split; leave it out")
         return PointEvaluator(found, wanted.metrics, wanted.num, wanted.seed)
     if not isinstance(found, ImageSet):
         raise BadInput(f"data={option(options, 'name')}: is neither images nor a density; only these are measured")
@@ -219,7 +223,7 @@ def data_of(wanted: Wanted, options: Any, train: Dataset | None = None) -> tuple
         options = load([f"data={wanted.data}", *plugins]).data
     if wanted.root is not None:
         if not hasattr(options, "root"):
-            raise BadInput(f"--root {wanted.root}: data={option(options, 'name')} has no root; leave it out")
+            raise BadInput(f"--root {wanted.root}: {option(options, 'name')} has no folder of data; leave it out")
         options = replace(options, root=wanted.root)
     name = option(options, "name")
     if name not in DATASETS:
@@ -261,19 +265,36 @@ def _refuse_missing(wanted: Wanted, evaluator: Evaluator) -> None:
             raise BadInput(f"--fail-if: {name} is not measured here; choose from {', '.join(evaluator.metrics)}")
 
 
-def _refuse_unwritable(file: Path) -> None:
-    """Raises BadInput where the file could not be written after the measurement; one that is damaged is set aside."""
+def writable(place: Path, wanted: Wanted) -> Path | None:
+    """The metrics.json in the folder; one that is damaged is set aside.
+
+    Returns: None where it cannot be written and the result is printed anyway, which is said.
+
+    Raises:
+        BadInput: it could not be written after the measurement.
+    """
+    file = place / "metrics.json"
     try:
         if file.exists() and not evaluations_in(file):
             file.replace(file.with_name(f"{file.name}.damaged"))
             say(f"{file}: could not be read, so it is now {file.name}.damaged")
-        probe = file.with_name(f".{file.name}.probe")
-        probe.touch()
-        probe.unlink()
+        try_to_write(place)
         if file.is_dir():
             raise IsADirectoryError(21, "is a folder")
     except OSError as error:
-        raise BadInput(f"{file}: cannot be written ({error.strerror}); make its folder writable") from None
+        if wanted.printed and wanted.out is None:
+            say(f"note: {file} cannot be written ({error.strerror}), so the result is printed alone")
+            return None
+        raise _unwritable(file, error, wanted) from None
+    return file
+
+
+def _unwritable(file: Path, error: OSError, wanted: Wanted) -> BadInput:
+    other = "" if wanted.out is None else "other "
+    printed = " or --json to have the result printed" if wanted.out is None else ""
+    return BadInput(
+        f"{file}: cannot be written ({error.strerror}); give --out DIR, an{other} folder you may write to,{printed}"
+    )
 
 
 def evaluations_in(file: Path) -> list[dict[str, Any]]:
@@ -289,18 +310,34 @@ def _identity(entry: dict[str, Any]) -> Any:
     return entry.get("checkpoint"), entry.get("fingerprint"), sorted(entry.get("metrics", {}))
 
 
-def show(found: Evaluation, entry: dict[str, Any], place: Path, title: str) -> None:
-    """The table, the warnings and the picture of nearest neighbours."""
-    if found.pictures:
-        picture = nearest_neighbours(
-            {name: [strip.numpy() for strip in strips] for name, strips in found.pictures.items()}
-        )
-        write_atomically(place / "nearest.png", to_png(picture))
+def finish(found: Evaluation, entry: dict[str, Any], file: Path | None, title: str, wanted: Wanted) -> Path | None:
+    """Shows the table and the warnings, then writes the file and the picture of nearest neighbours beside it.
+
+    Returns: the file; None where it could not be written and the result is printed anyway.
+
+    Raises:
+        RunFailed: it could not be written; the table has been shown.
+    """
     print_scores(entry, title)
     for warning in found.warnings:
         say(f"warning: {warning}")
-    if found.pictures:
-        say(f"nearest neighbours: {place / 'nearest.png'}")
+    if file is None:
+        return None
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        keep(file, entry)
+        if found.pictures:
+            picture = nearest_neighbours(
+                {name: [strip.numpy() for strip in strips] for name, strips in found.pictures.items()}
+            )
+            write_atomically(file.with_name("nearest.png"), to_png(picture))
+            say(f"nearest neighbours: {file.with_name('nearest.png')}")
+    except OSError as error:
+        if not wanted.printed:
+            raise RunFailed(f"{one_line(error)}; the table above is the result") from None
+        say(f"note: {one_line(error)}; the result is printed alone")
+        return None
+    return file
 
 
 @dataclass(frozen=True)

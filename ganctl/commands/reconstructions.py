@@ -9,7 +9,7 @@ from ganctl.config import read
 from ganctl.data import ImageSet
 from ganctl.errors import BadInput
 from ganctl.experiment import Experiment
-from ganctl.run import RunFolder
+from ganctl.run import RunFolder, shown
 from ganctl.schema import option
 from ganctl.streams import Streams
 
@@ -44,7 +44,11 @@ def reconstructions(
     if not hasattr(experiment.training.game, "reconstruct"):
         raise BadInput("--reconstruct: this run has no auto-encoder; name a run of game=aae or aae_semisupervised")
     options = read(home.config).data
-    train, test = data_of(Wanted(plugins=plugins), options)
+    try:
+        train, test = data_of(Wanted(plugins=plugins), options)
+    except BadInput as error:
+        moved = f"`ganctl train --resume {shown(home.path)} data.root=DIR` says where they are now"
+        raise BadInput(f"--reconstruct: needs the run's data ({str(error).split('; ')[0]}); {moved}") from None
     data = test or train
     if not isinstance(data, ImageSet):
         raise BadInput(f"--reconstruct: shows images, and data={option(options, 'name')} are points; leave it out")

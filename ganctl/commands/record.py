@@ -10,7 +10,7 @@ from ganctl.data import Density
 from ganctl.diagnosis import Diagnosis
 from ganctl.errors import Interrupted, NotFinite, RunFailed, one_line
 from ganctl.experiment import Experiment
-from ganctl.run import RunFolder, now
+from ganctl.run import RunFolder, now, shown
 from ganctl.schema import Config
 
 # What run.json says of a run that begins or goes on, whatever it said before.
@@ -78,7 +78,7 @@ class Record:
             self._failed(error)
             raise RunFailed(
                 f"{one_line(error)} (step {self.training.step:,}); mend that, then go on from the last checkpoint "
-                f"with: ganctl train --resume {path}"
+                f"with: ganctl train --resume {shown(path)}"
             ) from None
         except (Exception, SystemExit) as error:  # a plugin's loss may raise anything
             self._failed(error)

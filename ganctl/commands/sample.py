@@ -20,7 +20,7 @@ from ganctl.errors import BadInput
 from ganctl.experiment import Experiment
 from ganctl.files import write_atomically
 from ganctl.pictures import GRID_COUNT, paired, to_pixels, to_png
-from ganctl.run import find
+from ganctl.run import find, try_to_write
 from ganctl.streams import Streams
 
 MOST = 100_000  # samples that are chosen, not just any: they are made at once
@@ -57,10 +57,13 @@ def sample(
     asked = asked or Asked()
     refuse_both(asked, {"--num": num, "--seed": seed, "--columns": columns, "--ema or --no-ema": ema}, npz)
     refuse_ending(asked, out, npz)
+    if out is not None:
+        _refuse_unwritable(out, out)
     if asked.progress:
-        return _write(*progress(run, out))
+        return _write(*progress(run, out), out)
     experiment, checkpoint = reopen(run, Path("outputs"), plugins, "auto", ema)
     home = find(checkpoint.resolve().parent.parent)
+    _refuse_unwritable(out or home.path / "sample.png", out)
     seed = experiment.training.streams.seed if seed is None else seed
     animated = out is not None and out.suffix[1:] in ANIMATED
     if asked.reconstruct:
@@ -77,7 +80,7 @@ def sample(
     shown = shown[:100] + ("" if columns is None else f"-columns-{columns}")
     weights = "" if experiment.training.average else "-no-ema" if ema is False else ""
     name = f"sample-step-{experiment.training.step:08d}-seed-{seed}-num-{count}{shown}{weights}"
-    path = _write(out or home.path / f"{name}.{'npz' if npz else 'png'}", content)
+    path = _write(out or home.path / f"{name}.{'npz' if npz else 'png'}", content, out)
     for line in filter(None, [f"sampled {checkpoint}, {experiment.weights} weights, seed {seed}", note]):
         say(line)  # only now, for until here it may have been refused
     return path
@@ -227,13 +230,27 @@ def _arrays(arrays: dict[str, np.ndarray]) -> bytes:
     return buffer.getvalue()
 
 
-def _write(path: Path, content: bytes) -> Path:
+def _refuse_unwritable(path: Path, out: Path | None) -> None:
+    """Raises BadInput where the file could not be written after the work."""
+    try:
+        try_to_write(path.parent)
+        if path.is_dir():
+            raise IsADirectoryError(21, "is a folder")
+    except OSError as error:
+        raise _unwritable(path, error, out) from None
+
+
+def _write(path: Path, content: bytes, out: Path | None) -> Path:
     """Writes the file, and its folder if that is not there."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, content)
     except OSError as error:
-        raise BadInput(
-            f"--out {path}: cannot be written ({error.strerror}); name a file in a folder you may write to"
-        ) from None
+        raise _unwritable(path, error, out) from None
     return path
+
+
+def _unwritable(path: Path, error: OSError, out: Path | None) -> BadInput:
+    where = path.parent if out is None else f"--out {out}"
+    way = "give --out FILE, a file" if out is None else "name a file"
+    return BadInput(f"{where}: cannot be written ({error.strerror}); {way} in a folder you may write to")

@@ -13,9 +13,9 @@ from typing import Any
 from ganctl.choices import groups
 from ganctl.config import dump, load
 from ganctl.errors import BadInput
-from ganctl.identity import fingerprint
-from ganctl.overrides import listed, parse, values_of
-from ganctl.run import RunFolder, broke_down
+from ganctl.identity import deciding, fingerprint
+from ganctl.overrides import listed, parse, refuse_twice, values_of
+from ganctl.run import RunFolder, broke_down, expanded
 from ganctl.schema import OUTCOMES, SCHEMAS, Config, Density
 
 # The study of a command that names no arms: the J(G) ablation. It is made for images.
@@ -110,11 +110,13 @@ def plan(overrides: Sequence[str]) -> Study:
     Raises:
         BadInput: an override that is not allowed, or fewer than two arms.
     """
-    overrides = listed(overrides)
+    overrides = listed(overrides, sweeps=True)
+    parsed = parse(overrides)
+    refuse_twice(parsed)
     swept: dict[str, list[str]] = {}
     shared: list[str] = []
     seeds: list[int] | None = None
-    for text, override in zip(overrides, parse(overrides), strict=True):
+    for text, override in zip(overrides, parsed, strict=True):
         key = override.key_or_group
         if key == "seed":
             seeds = _seeds(text, override)
@@ -147,11 +149,15 @@ def plan(overrides: Sequence[str]) -> Study:
     for words in combinations:
         if any(word.startswith("seed=") for word in words):
             raise BadInput(f"compare.arms: {' '.join(words)}: a seed repeats every arm; give seed=0,1 beside the arms")
-    _refuse_equal_arms(definition)
+    _refuse_equal_arms(definition, base.compare.checkpoint)
     rules: dict[str, Any] = {"outcome": base.compare.outcome, "checkpoint": base.compare.checkpoint}
     if base.tune:
         rules |= {"tune": base.tune, "tune_seeds": base.compare.tune_seeds}
-    path = Path(base.output_dir) / "comparisons" / (base.name or _study_name(arms, base, [definition, rules]))
+    path = (
+        expanded(base.output_dir, "output_dir")
+        / "comparisons"
+        / (base.name or _study_name(arms, base, [definition, rules]))
+    )
     seeds = base.compare.seeds if seeds is None else seeds
     if not seeds:
         raise BadInput("compare.seeds=[]: a comparison needs a seed; give seed=0,1")
@@ -180,7 +186,7 @@ def _trials(
             "the comparison itself runs"
         )
     axes = []
-    for text, override in zip(base.tune, parse(base.tune), strict=True):
+    for text, override in zip(base.tune, parse(listed(base.tune, sweeps=True)), strict=True):
         key = override.key_or_group
         if key == "seed" or not override.is_sweep_override():
             raise BadInput(f"tune: {text}: is no axis of a grid; list values, as in optim.lr=0.0002,0.001")
@@ -216,8 +222,9 @@ def _seeds(text: str, override: Any) -> list[int]:
     return seeds
 
 
-def _refuse_equal_arms(definition: dict[str, dict[str, Any]]) -> None:
-    for (first, one), (second, other) in itertools.combinations(definition.items(), 2):
+def _refuse_equal_arms(definition: dict[str, dict[str, Any]], checkpoint: str) -> None:
+    decisive = {arm: deciding(values, checkpoint) for arm, values in definition.items()}
+    for (first, one), (second, other) in itertools.combinations(decisive.items(), 2):
         if one == other:
             raise BadInput(
                 f"{first} and {second}: differ in nothing that decides a result, so there is nothing to compare; sweep "
@@ -298,14 +305,15 @@ def _cell(path: Path, arm: str, seed: int, config: Config, folder: Path | None =
 def refuse_other_study(study: Study, before: dict[str, Any]) -> None:
     """Raises BadInput where the comparison.json in the study's folder, `before`, is of another study.
 
-    The same study may have more seeds and more arms than before; an arm that both have must be the same.
+    The same study may have more seeds and more arms than before; an arm that both have must be the same. Its data may
+    lie elsewhere: whether they are the same, the cells say.
     """
     known = before.get("definition")
     common = [arm for arm in study.definition if isinstance(known, dict) and arm in known]
     if common and isinstance(known, dict):
         rules, threads = before.get("rules", study.rules), before.get("threads")
-        there = {**{arm: _threaded(known[arm], threads) for arm in common}, "the comparison": rules}
-        here = {**{arm: _threaded(study.definition[arm], threads) for arm in common}, "the comparison": study.rules}
+        there = {**{arm: _comparable(known[arm], threads) for arm in common}, "the comparison": rules}
+        here = {**{arm: _comparable(study.definition[arm], threads) for arm in common}, "the comparison": study.rules}
         found = next(_differences(there, here, ()), None)
         if found is None:
             return
@@ -317,9 +325,12 @@ def refuse_other_study(study: Study, before: dict[str, Any]) -> None:
     raise BadInput(f"{study.path}: holds another comparison ({difference}); choose another name=")
 
 
-def _threaded(definition: dict[str, Any], threads: int | None) -> dict[str, Any]:
-    """An arm's definition with the number of threads that its study has, where the command did not say how many."""
-    return {**definition, "threads": definition.get("threads") or threads}
+def _comparable(definition: dict[str, Any], threads: int | None) -> dict[str, Any]:
+    """An arm's definition without where its data lie, and with its study's threads where the command does not say."""
+    data = definition.get("data")
+    if isinstance(data, dict):
+        data = {key: value for key, value in data.items() if key != "root"}
+    return {**definition, "data": data, "threads": definition.get("threads") or threads}
 
 
 def _differences(before: Any, after: Any, path: tuple[str, ...]) -> Any:

@@ -10,6 +10,7 @@ from types import FrameType
 import torch
 
 from ganctl.build import build, resume
+from ganctl.commands.continuing import check_measuring, continued, fingerprints, placed
 from ganctl.commands.evaluate import Wanted, evaluator_for
 from ganctl.commands.folders import counted
 from ganctl.commands.record import Record
@@ -27,15 +28,8 @@ from ganctl.identity import identity
 from ganctl.loop import Hook
 from ganctl.loop import train as play
 from ganctl.measures import Evaluations, Evidence, Modes, Quality
-from ganctl.overrides import parse
-from ganctl.run import RunFolder, expanded, find, machine, new_path, unwritable
+from ganctl.run import RunFolder, expanded, find, machine, new_path, shown, try_to_write, unwritable
 from ganctl.schema import Config, option
-
-# What may differ between a run and its continuation: how long, where and how it is shown, not what is learned.
-RESUMABLE = {
-    "epochs", "steps", "device", "threads", "plugins", "keep_checkpoints", "checkpoint_every",
-    "metrics", "evaluate_every", "evaluate_num", "features",
-}  # fmt: skip
 
 LEAVING = 120.0  # seconds that a cell whose comparison is gone may take to stop
 
@@ -45,11 +39,16 @@ Show = Callable[[int, str], None]
 def train(overrides: Sequence[str]) -> Path:
     """Trains what `overrides` describe in a new folder and gives that folder."""
     config = load(overrides)
+    output_dir = expanded(config.output_dir, "output_dir")
+    try:
+        try_to_write(output_dir)
+    except OSError as error:
+        raise unwritable(output_dir, error) from None
     experiment = build(config)
-    _check_measuring(config)
+    check_measuring(config)
     evaluator = evaluator_of(config, experiment) if config.evaluate_every else None
     parts = (option(getattr(config, group), "name") for group in ("game", "loss", "data"))
-    path = new_path(Path(config.output_dir), config.name or "-".join(name for name in parts if name != "gan"))
+    path = new_path(output_dir, config.name or "-".join(name for name in parts if name != "gan"))
     folder = create(path, config, experiment)
     if files := getattr(experiment.dataset, "files", {}):
         say(f"data: {counted(files)}")
@@ -60,9 +59,9 @@ def train(overrides: Sequence[str]) -> Path:
 def resume_run(path: Path, overrides: Sequence[str]) -> Path:
     """Goes on with the run in the folder `path`, to its budget or to the one in `overrides`."""
     folder = find(path)
-    config = _continued(folder, overrides)
+    config = continued(folder, overrides)
     # A folder whose lock this user may not open can be another's, whose run goes on: its run.json stays as it is.
-    with _owned(folder, partial(unwritable, folder.path)):
+    with _owned(folder, partial(unwritable, folder.path, begun=True)):
         return _resume(folder, config)
 
 
@@ -84,36 +83,6 @@ def _owned(folder: RunFolder, refused: Callable[[OSError], BadInput]) -> Iterato
         yield
 
 
-def _continued(folder: RunFolder, overrides: Sequence[str]) -> Config:
-    """The configuration that a run goes on with.
-
-    Raises:
-        BadInput: the folder's cannot be read, or what `overrides` say cannot change.
-    """
-    path = folder.path
-    changed = {override.key_or_group for override in parse(overrides)}
-    if changed - RESUMABLE:
-        raise BadInput(
-            f"{sorted(changed - RESUMABLE)[0]}: cannot change in a run that has begun; "
-            f"--resume takes {', '.join(sorted(RESUMABLE))}"
-        )
-    config = read(folder.config)
-    given = load(overrides)
-    check_plugins(path, config, given.plugins)
-    config = replace(config, **{key: getattr(given, key) for key in changed - {"epochs", "steps"}})
-    if changed & {"epochs", "steps"}:
-        scheduled = option(config.optim, "schedule", "constant")
-        if scheduled != "constant" and (given.epochs, given.steps) != (config.epochs, config.steps):
-            raise BadInput(
-                f"{sorted(changed & {'epochs', 'steps'})[0]}: the learning rate of this run ends with its budget "
-                f"(optim.schedule={scheduled}), so it cannot be extended; train a new run"
-            )
-        config = replace(config, epochs=given.epochs, steps=given.steps)
-    if changed & {"metrics", "evaluate_every", "evaluate_num", "features"}:
-        _check_measuring(config)
-    return config
-
-
 def _resume(folder: RunFolder, config: Config) -> Path:
     path, experiment = folder.path, build(config)
     resume(experiment, folder)
@@ -123,10 +92,11 @@ def _resume(folder: RunFolder, config: Config) -> Path:
     if done > total:
         raise BadInput(f"{path}: has done {done:,} steps, more than the {total:,} asked for; name a larger budget")
     if done == total and folder.info().get("status") == "completed":
+        _move_data(folder, config)
         goes_on = option(config.optim, "schedule", "constant") == "constant"
         say(
             f"{path} is complete at step {total:,}"
-            + (f"; --resume {path} steps={2 * total} would go on" if goes_on else "")
+            + (f"; --resume {shown(path)} steps={2 * total} would go on" if goes_on else "")
         )
         return path
     try:
@@ -138,31 +108,20 @@ def _resume(folder: RunFolder, config: Config) -> Path:
     return run_shown(config, experiment, folder, evaluator)
 
 
-def check_plugins(path: Path, config: Config, named: list[str]) -> None:
-    """Raises BadInput where a run needs modules that the command does not name: what a folder names is not imported."""
-    missing = [name for name in config.plugins if name not in named]
-    if missing:
-        raise BadInput(
-            f"{path}: needs {', '.join(missing)}, imported only when asked; add 'plugins=[{','.join(missing)}]'"
-        )
-
-
-def _check_measuring(config: Config) -> None:
-    """Raises BadInput where a run shall be measured and it does not say by what, or how often."""
-    if config.metrics and config.evaluate_every is None:
-        raise BadInput(
-            f"metrics={','.join(config.metrics)}: how often? add evaluate_every=200, or measure the finished run with "
-            "`ganctl evaluate`"
-        )
-    if config.evaluate_every is not None and not config.metrics:
-        raise BadInput(f"evaluate_every={config.evaluate_every}: of what? name metrics too, as in metrics=fid,recall")
+def _move_data(folder: RunFolder, config: Config) -> None:
+    """Writes down where the data of a run are now, where that changed: `evaluate` reads them."""
+    before = read(folder.config)
+    if getattr(before.data, "root", None) != getattr(config.data, "root", None):
+        try:
+            write_atomically(folder.config, dump(replace(before, data=config.data)))
+        except OSError as error:
+            raise folder.refused(error) from None
 
 
 def create(path: Path, config: Config, experiment: Experiment) -> RunFolder:
     """The folder of a run that is about to begin; its configuration says where and with how many threads it runs."""
-    config = replace(config, device=str(experiment.training.streams.device), threads=torch.get_num_threads())
-    if getattr(config.data, "root", None):
-        config = replace(config, data=replace(config.data, root=str(expanded(config.data.root, "data.root").resolve())))
+    device = str(experiment.training.streams.device)
+    config = replace(placed(config), device=device, threads=torch.get_num_threads())
     # A plugin's data set may have neither.
     left_out, files = (getattr(experiment.dataset, name, {}) for name in ("left_out", "files"))
     return RunFolder.create(
@@ -173,7 +132,7 @@ def create(path: Path, config: Config, experiment: Experiment) -> RunFolder:
         threads=torch.get_num_threads(),
         machine={**machine(), "vectors": torch.backends.cpu.get_cpu_capability()},
         plugins=identity(config)["plugins"],
-        data_fingerprint=experiment.dataset.fingerprint,
+        **fingerprints(experiment.dataset),
         sample_shape=list(experiment.dataset.shape),
         classes=experiment.dataset.classes,
         log_odds=experiment.log_odds,
@@ -187,10 +146,13 @@ def create(path: Path, config: Config, experiment: Experiment) -> RunFolder:
 
 
 def check_same_data(folder: RunFolder, experiment: Experiment) -> None:
-    """Raises BadInput where the run was trained on other data than there is now."""
-    before = folder.info().get("data_fingerprint")
-    if before not in (None, experiment.dataset.fingerprint):
-        raise BadInput(f"{folder.path}: the data set has changed since this run began; put it back, or train a new run")
+    """Raises BadInput where the run was trained on other data than there is now; older runs say nothing of labels."""
+    before, now = folder.info(), fingerprints(experiment.dataset)
+    changed = [key for key in now if before.get(key) not in (None, now[key])]
+    if changed:
+        what = "data set has" if "data_fingerprint" in changed else "labels of the data set have"
+        way = "give data.root=DIR where it is" if getattr(experiment.dataset, "files", None) else "put it back"
+        raise BadInput(f"{folder.path}: the {what} changed since this run began; {way}, or train a new run")
 
 
 def run_shown(config: Config, experiment: Experiment, folder: RunFolder, evaluator: Evaluator | None) -> Path:
@@ -200,16 +162,16 @@ def run_shown(config: Config, experiment: Experiment, folder: RunFolder, evaluat
         with closing(display):
             run(config, experiment, folder, evaluator, display.show)
     except Interrupted:
-        say(f"stopped at step {experiment.training.step:,}; go on with: ganctl train --resume {folder.path}")
+        say(f"stopped at step {experiment.training.step:,}; go on with: ganctl train --resume {shown(folder.path)}")
         raise
     except KeyboardInterrupt:
-        steps = [int(path.name.removeprefix("step-")) for path in folder.checkpoints()]
-        say(f"stopped at once; from step {max(steps, default=0):,} on go on with: ganctl train --resume {folder.path}")
+        step = max((int(path.name.removeprefix("step-")) for path in folder.checkpoints()), default=0)
+        say(f"stopped at once; from step {step:,} on go on with: ganctl train --resume {shown(folder.path)}")
         raise
     for found in folder.info().get("findings", []):
         say(f"{found['verdict']} since step {found['since']:,}: {found['because']}")
     say(f"samples: {folder.grids()[-1]}")
-    say(f"curves:  tensorboard --logdir {folder.tensorboard}")
+    say(f"curves:  tensorboard --logdir {shown(folder.tensorboard)}")
     return folder.path
 
 
@@ -221,7 +183,13 @@ def evaluator_of(config: Config, experiment: Experiment) -> Evaluator:
     """
     wanted = Wanted(config.metrics, config.features, num=config.evaluate_num)
     dataset, device = experiment.dataset, experiment.training.streams.device
-    return evaluator_for(config.data, dataset.shape, wanted, device, dataset, offers=experiment.training.game.offers)
+    try:
+        return evaluator_for(
+            config.data, dataset.shape, wanted, device, dataset, offers=experiment.training.game.offers
+        )
+    except BadInput as error:  # only `evaluate` has the flag
+        finished = "measure the finished run with `ganctl evaluate RUN --weights FILE`"
+        raise BadInput(str(error).replace("give --weights FILE", finished)) from None
 
 
 def run(config: Config, experiment: Experiment, folder: RunFolder, evaluator: Evaluator | None, show: Show) -> None:
@@ -323,6 +291,7 @@ def _train_cell(config: Config, folder: RunFolder, show: Show) -> None:
     if begun:
         resume(experiment, folder)
         check_same_data(folder, experiment)
+        _move_data(folder, placed(config))
     else:
         folder = create(folder.path, config, experiment)
     evaluator = evaluator_of(config, experiment) if config.evaluate_every else None

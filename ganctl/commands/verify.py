@@ -10,15 +10,14 @@ from torch import Tensor
 
 from ganctl import checkpoint
 from ganctl.build import build
+from ganctl.commands.continuing import verified
 from ganctl.commands.screen import say
-from ganctl.commands.train import check_plugins, check_same_data, device_name, evaluator_of, measures_of
-from ganctl.config import load, read
+from ganctl.commands.train import check_same_data, device_name, evaluator_of, measures_of
 from ganctl.errors import BadInput, RunFailed
 from ganctl.experiment import Experiment
 from ganctl.hooks import ProgressDisplay, summary
 from ganctl.loop import Training
 from ganctl.loop import train as play
-from ganctl.overrides import parse
 from ganctl.run import RunFolder, find, machine, versions
 
 
@@ -80,18 +79,14 @@ def verify(path: Path, overrides: Sequence[str]) -> Path:
     """Trains the run in the folder `path` again, writing nothing, and gives the folder where all is equal.
 
     Args:
-        overrides: the plugins that it needs, and nothing else.
+        overrides: the plugins that it needs and where its data are now, and nothing else.
 
     Raises:
         BadInput: there is no such run, nothing to compare with, or other data than it was trained on.
         RunFailed: a number or a weight differs; the message says which is the first.
     """
-    others = {override.key_or_group for override in parse(overrides)} - {"plugins"}
-    if others:
-        raise BadInput(f"{min(others)}: a run is verified as it is; --verify takes plugins= alone")
     folder = find(path)
-    config = read(folder.config)
-    check_plugins(path, config, load(overrides).plugins)
+    config = verified(folder, overrides)
     paths, rows = folder.checkpoints(), folder.scalars()
     if not paths or not rows:
         raise BadInput(f"{path}: has no checkpoint and no row yet, so there is nothing to compare with; train it first")

@@ -60,6 +60,7 @@ class ImageSet:
         labels: the class of each, int64 [N]; None where nobody knows.
 
     Attributes:
+        labels_fingerprint: SHA-256 of the labels, which `fingerprint` knows nothing of; None where there are none.
         value_range: what 0 and 255 become in a batch: (-1, 1) beside a tanh, (0, 1) beside a sigmoid.
         left_out: files and folders that were not read, and why.
         files: of a folder: how many "pictures" were read, how many were "unreadable", how many "others" of each ending;
@@ -79,6 +80,9 @@ class ImageSet:
         digest = hashlib.sha256(repr(tuple(pixels.shape)).encode())
         digest.update(pixels.contiguous().numpy().data)
         self.fingerprint = digest.hexdigest()
+        self.labels_fingerprint = (
+            labels if labels is None else hashlib.sha256(labels.contiguous().numpy().data).hexdigest()
+        )
         self.left_out: dict[str, str] = {}
         self.files: dict[str, Any] = {}
         self._epoch = -1

@@ -1,6 +1,6 @@
 """What the cells of a comparison wrote, read back as arrays."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -94,6 +94,14 @@ class CellRecord:
             elif np.isfinite(values[rows]).any():
                 found[tag] = float(values[rows & np.isfinite(values)].mean())
         return found
+
+
+def one_data_set(cells: Sequence[CellRecord]) -> bool:
+    """Whether no two cells say that they have other samples or other labels."""
+    said = [
+        {cell.info[key] for cell in cells if cell.info.get(key)} for key in ("data_fingerprint", "labels_fingerprint")
+    ]
+    return max(map(len, said)) <= 1
 
 
 def ended(cell: CellRecord) -> bool:
@@ -199,6 +207,7 @@ KINDS: dict[str, Callable[[Any], bool]] = {
     "images_seen": _count,
     "device": _text,
     "data_fingerprint": _text,
+    "labels_fingerprint": _text,
     "files": lambda value: (
         isinstance(value, dict)
         and all(map(_count, (value.get("pictures"), value.get("transparent", 0), value.get("first_of_several", 0))))

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ganctl.report.collect import ended
+from ganctl.report.collect import ended, one_data_set
 from ganctl.report.drawing import Arms, color, panels, wrapped
 from ganctl.report.statistics import interval
 from ganctl.schema import OUTCOMES
@@ -21,8 +21,8 @@ def outcome(arms: Arms) -> Figure:
     left.set(title=f"{rules['outcome']} ({better} is better), a dot a seed")
     left.set_yticks(range(len(arms)), [*arms], fontsize=8)
     baseline, *others = arms
-    data = {cell.info.get("data_fingerprint") for cells in arms.values() for cell in cells} - {None}
-    for row, arm in enumerate(others if len(data) <= 1 else [], 1):
+    paired = one_data_set([cell for cells in arms.values() for cell in cells])
+    for row, arm in enumerate(others if paired else [], 1):
         both = values[arm].keys() & values[baseline].keys()
         _paired(right, row, [values[arm][seed] - values[baseline][seed] for seed in both], color(arms, arm))
     right.axvline(0, color="0.5", linewidth=0.8, linestyle=":")

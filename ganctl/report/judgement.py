@@ -9,7 +9,7 @@ import numpy as np
 
 from ganctl.formats import clock, listed, number
 from ganctl.report import statistics
-from ganctl.report.collect import CellRecord, broke_off, ended
+from ganctl.report.collect import CellRecord, broke_off, ended, one_data_set
 from ganctl.report.endings import failure_words, unhealthy, waiting
 from ganctl.report.statistics import Difference
 from ganctl.schema import METRIC_NAMES, OUTCOMES
@@ -59,9 +59,8 @@ def judge(comparison: dict[str, Any], cells: list[CellRecord]) -> None:
 
 def comparable(comparison: dict[str, Any], cells: list[CellRecord]) -> bool:
     """Whether one outcome means the same in every arm: they have the same data."""
-    known = {cell.info["data_fingerprint"] for cell in cells if cell.info.get("data_fingerprint")}
-    if known:
-        return len(known) == 1
+    if any(cell.info.get("data_fingerprint") for cell in cells):
+        return one_data_set(cells)
     sections = comparison["definition"].values()
     return all(one.get("data") == other.get("data") for one, other in itertools.pairwise(sections))
 

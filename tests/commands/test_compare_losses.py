@@ -379,3 +379,11 @@ def test_a_loss_that_exits_costs_only_its_own_cells(tmp_path):
         "minimax": "completed", "exits": "failed",
     }  # fmt: skip
     assert arms["exits"]["cost"]["flops_per_step"] is None
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_the_work(call, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setattr("ganctl.commands.compare_losses._prepared", lambda *_: pytest.fail("prepared"))
+    done = call("compare-losses", *WORDS, "output_dir=file", cwd=tmp_path)
+    assert done.returncode == 2 and "file cannot be written (Not a directory)" in done.stderr
+    assert len(done.stderr.splitlines()) == 1 and [*tmp_path.iterdir()] == [tmp_path / "file"]

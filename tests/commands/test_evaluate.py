@@ -149,21 +149,25 @@ def test_json_is_one_document_on_stdout_even_where_a_condition_fails(call, runs)
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--metrics", "fid,fidd"], "metrics=fidd: no such metric of images; choose from fid"),
-        (["--features", "vgg"], "features=vgg: no such network; choose from"),
-        (["--split", "val"], "split=val: choose from test, train"),
+        (["--metrics", "fid,fidd"], "^ganctl: --metrics fidd: no such metric of images; choose from fid"),
+        (["--features", "vgg"], "^ganctl: --features vgg: no such network; choose from"),
+        (["--split", "val"], "^ganctl: --split val: choose from test, train"),
         (["--fail-if", "fid"], "--fail-if fid: cannot be read"),
         (["--fail-if", "fdi>3"], "--fail-if fdi>3: fdi is not measured"),
         (["--metrics", "kid", "--fail-if", "fid>3"], "--fail-if fid>3: fid is not measured; choose from kid"),
         (["--num", "3"], "--num"),
-        (["--data", "nothing"], "data=nothing: no such data"),
+        (["--data", "nothing"], "^ganctl: --data nothing: no such data"),
         (["--data", "ring8"], "has samples of shape \\[2\\] and the run makes \\[1, 28, 28\\]"),
-        (["--root", "x"], "data=mnist5k has no root"),
+        (["--root", "x"], "--root x: mnist5k has no folder of data; leave it out"),
+        (
+            ["--data", "mnist", "--root", "x"],
+            "^ganctl: --root x: holds no MNIST/raw; give --root DIR",
+        ),
         (["--against", "nowhere"], "--against nowhere: is not a folder"),
         (["--images", "nowhere"], "leave out RUN"),
         (["--fail-if", "modes>3"], "--fail-if: modes is not measured here; choose from fid"),
         (["--against", "x", "--data", "mnist5k"], "choose one"),
-        (["--root", "it's"], "data=mnist5k has no root"),
+        (["--root", "it's"], "--root it's: mnist5k has no folder of data"),
     ],
 )
 def test_what_cannot_be_is_refused_in_one_line(call, runs, words, message):
@@ -182,6 +186,107 @@ def test_images_against_nothing_are_refused(call, pictures, tmp_path):
     assert done.returncode == 2 and "--images" in done.stderr and len(done.stderr.splitlines()) == 1
     done = call("evaluate", "--images", pictures[0], "--against", pictures[1], "--num", "99", cwd=tmp_path)
     assert done.returncode == 2 and "has 60 images" in done.stderr
+
+
+def no_setting_in(line):
+    """Whether none of `train`'s settings is named in it."""
+    return not re.search(r"\b(data\.root|output_dir|data|features|metrics|split|num)=", line)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--images", "given", "--data", "mnist", "--root", "nowhere"],
+        ["--images", "given", "--data", "folder"],
+        ["--images", "empty", "--against", "real"],
+        ["--images", "given", "--against", "empty"],
+        ["--images", "given", "--data", "typo"],
+        ["--images", "given", "--against", "real", "--features", "classifier"],
+        ["--images", "given", "--against", "real", "--features", "pixels", "--metrics", "modes"],
+        ["outputs/day/points", "--features", "pixels"],
+        ["outputs/day/points", "--split", "train"],
+        ["outputs/day/points", "--metrics", "fid"],
+    ],
+)
+def test_no_error_names_a_setting_that_this_command_does_not_take(call, runs, pictures, tmp_path, words):
+    (tmp_path / "empty").mkdir()
+    done = call("evaluate", *words, cwd=tmp_path)
+    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1 and no_setting_in(done.stderr), done.stderr
+
+
+def test_pictures_that_are_gone_are_asked_for_by_the_flag(call, pictures, tmp_path):
+    words = [*TINY, "steps=2", "data=folder", "data.root=given", "data.image_size=28", "data.channels=1"]
+    run = call("train", *words, "batch_size=8", cwd=tmp_path).stdout.strip()
+    pictures[0].rename(tmp_path / "moved")
+    done = call("evaluate", run, *FAST, "--num", "20", cwd=tmp_path)
+    assert done.returncode == 2 and "is not a folder; give --root DIR" in done.stderr and no_setting_in(done.stderr)
+    done = call("evaluate", run, *FAST, "--num", "20", "--root", "moved", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture
+def locked_out(monkeypatch):
+    """A current folder that nothing can be written into, and whose pictures nobody measures in vain."""
+
+    def refuse(path, *_, **__):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("pathlib.Path.touch", refuse)
+    return lambda: monkeypatch.setattr(
+        "ganctl.evaluation.ImageEvaluator.evaluate", lambda *_, **__: pytest.fail("measured")
+    )
+
+
+IMAGES = ["evaluate", "--images", "given", "--against", "real", *FAST, "--num", "30"]
+
+
+def test_a_result_that_cannot_be_kept_is_refused_before_measuring(call, pictures, tmp_path, locked_out):
+    locked_out()
+    done = call(*IMAGES, cwd=tmp_path)
+    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1
+    assert "outputs/metrics.json: cannot be written (Permission denied); give --out DIR" in done.stderr
+    assert "--json to have the result printed" in done.stderr and no_setting_in(done.stderr)
+    assert not (tmp_path / "outputs").exists()
+    done = call(*IMAGES, "--out", "elsewhere", "--json", cwd=tmp_path)
+    assert done.returncode == 2 and "elsewhere/metrics.json: cannot be written" in done.stderr
+
+
+def test_json_needs_no_folder(call, pictures, tmp_path, locked_out):
+    done = call(*IMAGES, "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["file"] is None and found["metrics"]["kid"]["value"] == pytest.approx(0, abs=0.2)
+    assert (
+        "note: outputs/metrics.json cannot be written (Permission denied), so the result is printed alone"
+        in done.stderr
+    )
+    assert not (tmp_path / "outputs").exists()
+
+
+def test_a_run_in_a_folder_of_somebody_elses_is_measured_all_the_same(call, runs, locked_out):
+    done = call("evaluate", runs["points"], "--num", "50", "--json")
+    assert done.returncode == 0 and json.loads(done.stdout)["file"] is None
+    assert not (runs["points"] / "metrics.json").exists()
+
+
+def test_a_result_goes_where_it_is_asked_for(call, pictures, runs, tmp_path):
+    done = call(*IMAGES, "--out", "found/here", cwd=tmp_path)
+    assert done.returncode == 0 and done.stdout.strip() == "found/here/metrics.json"
+    assert (tmp_path / "found/here/nearest.png").is_file()
+    assert not [*(tmp_path / "outputs").glob("*/*-evaluate-*")]
+    done = call("evaluate", runs["points"], "--num", "50", "--out", "found/here", cwd=tmp_path)
+    assert done.stdout.strip() == "found/here/metrics.json" and not (runs["points"] / "metrics.json").exists()
+    assert len(json.loads((tmp_path / "found/here/metrics.json").read_text())["evaluations"]) == 2
+
+
+def test_a_disk_that_fills_up_meanwhile_takes_no_result_away(call, pictures, tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device", "outputs")
+
+    monkeypatch.setattr("ganctl.commands.evaluate.keep", full)
+    done = call(*IMAGES, cwd=tmp_path)
+    assert done.returncode == 1 and "kid" in done.stderr and "the table above is the result" in done.stderr
+    assert json.loads(call(*IMAGES, "--json", cwd=tmp_path).stdout)["file"] is None
 
 
 def test_a_folder_in_the_place_of_the_metrics_is_set_aside(call, runs):

@@ -91,6 +91,21 @@ def test_what_cannot_be_sampled_is_refused(folder):
         draw(run, out=folder / "file" / "a.png")
 
 
+def test_a_file_that_cannot_be_written_is_refused_before_the_work(folder, monkeypatch):
+    run = train([*TINY, "steps=2"])
+    (folder / "a.png").mkdir()
+    monkeypatch.setattr("ganctl.commands.sample._draw", lambda *_: pytest.fail("drawn"))
+    with pytest.raises(BadInput, match="--out .*a.png: cannot be written"):
+        draw(run, out=folder / "a.png")
+
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("pathlib.Path.touch", refuse)
+    with pytest.raises(BadInput, match=r"nonsaturating-mnist5k: cannot be written \(Permission denied\); give --out"):
+        draw(run)
+
+
 def test_a_checkpoint_of_other_networks_is_refused(folder):
     import shutil
 

@@ -7,7 +7,9 @@ import sys
 import pytest
 
 from ganctl.commands import study
+from ganctl.commands.train import train
 from ganctl.errors import BadInput
+from tests.conftest import TINY, assert_same_weights
 
 
 def cells(*overrides):
@@ -90,6 +92,66 @@ def test_a_key_without_default_may_be_swept():
     assert cells("data=folder", "data.root=a,b", "seed=0") == [("data.root=a", 0), ("data.root=b", 0)]
 
 
+def test_a_path_in_a_sweep_is_taken_as_it_is_up_to_the_comma():
+    def roots(word):
+        return [cell.config.data.root for cell in study.plan(["data=folder", word, "seed=0"]).cells]
+
+    assert roots("data.root=~/my pics,Bücher [2]=x") == ["~/my pics", "Bücher [2]=x"]
+    assert roots("data.root='a,b',c") == ["a,b", "c"]
+    assert roots('data.root="a b",Tom\'s') == ["a b", "Tom's"]
+
+
+def test_a_path_in_an_arm_is_taken_as_it_is():
+    made = study.plan(
+        ["data=folder", "data.root=x", """compare.arms=["data.root='my (old) pics'",'data.root="a=b, c"']""", "seed=0"]
+    )
+    assert [cell.config.data.root for cell in made.cells] == ["my (old) pics", "a=b, c"]
+
+
+def test_the_folder_of_a_comparison_may_begin_with_a_home(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/somebody")
+    made = study.plan(["output_dir=~/my runs", "name=a, b"])
+    assert str(made.path) == "/home/somebody/my runs/comparisons/a, b"
+
+
+# What looks at a run, and what nothing looks at: two values of it make the same weights.
+WITHOUT_EFFECT = {
+    "log_every=2,3": [], "sample_every=2,3": [], "probe_every=2,3": [], "checkpoint_every=2,3": [],
+    "ema_start=0,3": ["ema_decay=null"], "optim.end_factor=0,0.5": ["optim.schedule=constant"],
+    "game.continuous_weight=0.1,2": ["game=infogan", "game.continuous=0"],
+    "game.information_weight=0.1,2": ["game=infogan", "game.categories=0"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("sweep", WITHOUT_EFFECT)
+def test_a_sweep_that_changes_no_weight_is_refused(folder, sweep):
+    words, key = WITHOUT_EFFECT[sweep], sweep.split("=")[0]
+    for arms in ([sweep], [sweep, "loss=minimax,nonsaturating"]):
+        with pytest.raises(BadInput, match="differ in nothing that decides a result") as caught:
+            study.plan([*words, *arms])
+        assert str(caught.value).count(f"{key}=") == 2
+    values = sweep.split("=")[1].split(",")
+    runs = [train([*TINY, "steps=6", *words, f"{key}={value}", f"name={place}"]) for place, value in enumerate(values)]
+    assert_same_weights(*runs)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["ema_start=0,3"],
+        ["optim.end_factor=0,0.5", "optim.schedule=linear"],
+        ["game.continuous_weight=0.1,2", "game=infogan"],
+        ["game.information_weight=0.1,2", "game=infogan"],
+        ["sample_every=2,3", "compare.checkpoint=best"],
+        ["log_every=2,3", "compare.checkpoint=best"],
+        ["threads=1,2"],
+        ["precision=fp32,bf16"],
+    ],
+)
+def test_a_sweep_that_may_change_what_is_judged_is_taken(words):
+    assert len(study.plan(words).arms) == 2
+
+
 def test_seeds_and_settings_alone_keep_the_default_arms():
     assert cells("seed=7", "steps=3") == [("minimax", 7), ("nonsaturating", 7)]
 
@@ -123,7 +185,10 @@ def test_the_folder_changes_with_the_study_and_not_with_its_seeds():
         (["loss=minimax"], "loss=minimax: is one arm"),
         (["loss=minimax,typo"], "loss=typo: no such loss"),
         (["loss=minimax,minimax"], "two arms have one name"),
-        (["name=a,b"], "differ in nothing that decides a result"),
+        (["jobs=1,2"], "differ in nothing that decides a result"),
+        (["loss=minimax,hinge", "loss=nonsaturating"], "loss=minimax,hinge and loss=nonsaturating: say two things"),
+        (["optim.lr=0.1,0.2", "optim.lr=0.3,0.4"], "optim.lr=0.1,0.2 and optim.lr=0.3,0.4: say two things"),
+        (["experiment=jg", "experiment=seed_ablation"], "experiment=jg and experiment=seed_ablation: say two things"),
         (["seed=1,1"], "seed=1,1: names a seed twice"),
         (
             ["compare.arms=[hinge,minimax]"],

@@ -67,6 +67,18 @@ def study(
     return comparison["verdict"]
 
 
+def test_arms_that_were_trained_with_other_labels_do_not_compare():
+    cells = [cell("minimax", 0, 0.1), cell("hinge", 0, 0.2), cell("hinge", 1, 0.2)]
+    comparison = {"definition": {}}
+    for each, labels in zip(
+        cells, ("a", None, "a"), strict=True
+    ):  # a cell from before they were written down says nothing
+        each.info["labels_fingerprint"] = labels
+    assert comparable(comparison, cells)
+    cells[1].info["labels_fingerprint"] = "b"
+    assert not comparable(comparison, cells)
+
+
 def forms(minimax, other, ratio, count=6, **options):
     """Minimax and non-saturating arms; the minimax runs have this ratio, the others 0.7."""
     weak = [cell("minimax", seed, minimax + 0.001 * seed, ratio, **options) for seed in range(count)]
