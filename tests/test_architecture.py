@@ -25,7 +25,7 @@ RANKS = [
     {"run"},
     {"config", "diagnosis", "streams", "identity"},
     {"overrides", "settings"},
-    {"schema", "files", "choices"},
+    {"schema", "files", "choices", "terminal"},
     {"errors", "formats", "__init__"},
 ]
 

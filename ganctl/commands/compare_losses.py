@@ -21,6 +21,7 @@ from ganctl.experiment import Experiment
 from ganctl.files import locked, read_json, refuse_links, write_atomically
 from ganctl.report.collect import read_cell
 from ganctl.run import available_cores, command_line, now, unwritable, versions
+from ganctl.terminal.live import Activity
 
 
 def compare_losses(study: Study) -> Path:
@@ -97,13 +98,15 @@ def _report(study: Study) -> None:
 def _prepared(study: Study, evaluators: CellEvaluators) -> tuple[dict[str, int], dict[str, Any], bool]:
     """Steps and cost of each arm's cells, and whether they run on a CPU."""
     steps, costs, on_cpu = {}, {}, True
-    for cell in study.cells[: len(study.arms)]:
-        experiment = build(cell.config)
-        _check_outcome(study, experiment)
-        evaluators.prepare(cell.config, experiment)
-        steps[cell.arm] = experiment.total_steps
-        on_cpu = experiment.training.streams.device.type == "cpu"
-        costs[cell.arm] = cost(cell.config, experiment)
+    with Activity() as activity:
+        for place, cell in enumerate(study.cells[: len(study.arms)], 1):
+            activity.tell(f"arm {place} of {len(study.arms)}, {cell.arm}")
+            experiment = build(cell.config)
+            _check_outcome(study, experiment)
+            evaluators.prepare(cell.config, experiment, activity.tell)
+            steps[cell.arm] = experiment.total_steps
+            on_cpu = experiment.training.streams.device.type == "cpu"
+            costs[cell.arm] = cost(cell.config, experiment)
     torch.cuda.empty_cache()  # a GPU's memory is for the cells from now on; without one nothing happens
     return steps, costs, on_cpu
 

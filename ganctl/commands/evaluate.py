@@ -16,7 +16,7 @@ from ganctl.config import load, read
 from ganctl.data import DATASETS, TEST_SPLITS, Dataset, Density, ImageSet
 from ganctl.data.folders import first_shape, folder
 from ganctl.errors import BadInput, RunFailed
-from ganctl.evaluation import Evaluation, Evaluator, ImageEvaluator, PointEvaluator
+from ganctl.evaluation import Evaluation, Evaluator, ImageEvaluator, PointEvaluator, Told, silent
 from ganctl.evaluation.extraction import shuffled
 from ganctl.files import locked, read_json, write_atomically
 from ganctl.games import Made
@@ -25,6 +25,7 @@ from ganctl.pictures import nearest_neighbours, to_png
 from ganctl.report.scores import print_scores
 from ganctl.run import find, new_path, now
 from ganctl.schema import METRIC_NAMES, Folder, option
+from ganctl.terminal.live import Activity
 
 COMPARISONS = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
 
@@ -60,34 +61,42 @@ class Wanted:
     needed: Sequence[str] = ()
 
 
-def evaluate_run(run: Path | None, wanted: Wanted, ema: bool | None) -> tuple[Path, dict[str, Any]]:
+def evaluate_run(run: Path | None, wanted: Wanted, ema: bool | None, activity: Activity) -> tuple[Path, dict[str, Any]]:
     """Measures what a run's generator makes, and adds it to the run's metrics.json.
 
     Args:
         run: a run folder or one of its checkpoints; None: the latest run.
         ema: use the averaged weights; None: where there are any.
+        activity: says what is being done until there is something to show, and ends then.
 
     Returns: the file and what was added to it.
     """
+    activity.tell("opening the run")
     experiment, checkpoint = reopen(run, Path("outputs"), [*wanted.plugins], "auto", ema)
     home = find(checkpoint.resolve().parent.parent)
     shape = home.sample_shape or experiment.dataset.shape
     data, device = read(home.config).data, experiment.training.streams.device
     offers = experiment.training.game.offers
     seen = home.info().get("data_fingerprint")
-    evaluator = evaluator_for(data, shape, wanted, device, trained_on=seen, offers=offers)
+    evaluator = evaluator_for(data, shape, wanted, device, trained_on=seen, offers=offers, told=activity.tell)
     _refuse_missing(wanted, evaluator)
     _refuse_unwritable(home.metrics_file)
     say(f"evaluating {checkpoint}, {experiment.weights} weights, seed {wanted.seed}")
     found = evaluator.evaluate(experiment.draw_measured, experiment.weights, own=experiment.own_figures)
     entry = {"step": experiment.training.step, "checkpoint": checkpoint.name, "created": now(), **found.to_dict()}
     keep(home.metrics_file, entry)
+    activity.close()
     show(found, entry, home.path, f"{home.path}, step {experiment.training.step:,}")
     return home.metrics_file, entry
 
 
-def evaluate_images(images: Path, wanted: Wanted) -> tuple[Path, dict[str, Any]]:
+def evaluate_images(images: Path, wanted: Wanted, activity: Activity) -> tuple[Path, dict[str, Any]]:
     """Measures a folder of images against a data set or another folder, and writes a folder of its own.
+
+    Args:
+        images: the folder.
+        wanted: what is asked for.
+        activity: says what is being done until there is something to show, and ends then.
 
     Returns: the file metrics.json and what is in it.
 
@@ -99,6 +108,7 @@ def evaluate_images(images: Path, wanted: Wanted) -> tuple[Path, dict[str, Any]]
     _refuse_both(wanted)
     if wanted.against is None and wanted.data is None:
         raise BadInput(f"--images {images}: against what? give --data mnist --root DIR, or --against DIR")
+    activity.tell(f"reading {wanted.against or wanted.data}")
     train: Dataset
     if wanted.against is not None:
         train, test = _pictures("--against", wanted.against, _shape_of(wanted.against)), None
@@ -106,6 +116,7 @@ def evaluate_images(images: Path, wanted: Wanted) -> tuple[Path, dict[str, Any]]
         train, test = data_of(wanted, None)
     if not isinstance(train, ImageSet):
         raise BadInput(f"--data {wanted.data}: is a density, and --images are none; choose a data set of images")
+    activity.tell(f"reading {images}")
     given = _pictures("--images", images, train.shape)
     first = first_shape(images)
     if first is not None and first[1:] != train.shape[1:]:
@@ -115,7 +126,7 @@ def evaluate_images(images: Path, wanted: Wanted) -> tuple[Path, dict[str, Any]]
     num = len(given.pixels) if wanted.num is None else wanted.num
     if num > len(given.pixels):
         raise BadInput(f"--num {num}: {images} has {len(given.pixels)} images; use at most that many")
-    evaluator = _image_evaluator(train, test, replace(wanted, num=num), device)
+    evaluator = _image_evaluator(train, test, replace(wanted, num=num), device, told=activity.tell)
     _refuse_missing(wanted, evaluator)
     rows, place = shuffled(given, "given"), 0
 
@@ -129,6 +140,7 @@ def evaluate_images(images: Path, wanted: Wanted) -> tuple[Path, dict[str, Any]]
     entry = {"images": str(images.resolve()), "images_sha256": given.fingerprint, "created": now(), **found.to_dict()}
     target = new_path(Path("outputs"), f"evaluate-{images.resolve().name or 'images'}")
     keep(target / "metrics.json", entry)
+    activity.close()
     show(found, entry, target, f"{images}, {num:,} images")
     return target / "metrics.json", entry
 
@@ -141,6 +153,7 @@ def evaluator_for(
     train: Dataset | None = None,
     trained_on: str | None = None,
     offers: Collection[str] = (),
+    told: Told = silent,
 ) -> Evaluator:
     """What measures the generators of a run against its own data, or against what is asked for.
 
@@ -152,6 +165,7 @@ def evaluator_for(
         train: the run's data, where they are in memory already.
         trained_on: fingerprint of what the generator was trained on; None: the data that are named.
         offers: metrics that the run's game has besides.
+        told: called with what is being done, now and while it measures.
 
     Raises:
         BadInput: there are no such data, or they are of another shape.
@@ -161,7 +175,8 @@ def evaluator_for(
         if len(shape) != 3:
             raise BadInput(f"--against {wanted.against}: the run makes points, which no folder has; leave it out")
         pictures = _pictures("--against", wanted.against, shape)
-        return _image_evaluator(pictures, None, wanted, device, trained_on in (None, pictures.fingerprint), offers)
+        seen = trained_on in (None, pictures.fingerprint)
+        return _image_evaluator(pictures, None, wanted, device, seen, offers, told)
     found, test = data_of(wanted, options, train)
     if shape != found.shape:
         raise BadInput(
@@ -171,10 +186,10 @@ def evaluator_for(
     if isinstance(found, Density):
         if wanted.features != "auto" or wanted.split != "test":
             raise BadInput("a density is measured exactly; leave out --features and --split")
-        return PointEvaluator(found, wanted.metrics, wanted.num, wanted.seed)
+        return PointEvaluator(found, wanted.metrics, wanted.num, wanted.seed, told)
     if not isinstance(found, ImageSet):
         raise BadInput(f"data={option(options, 'name')}: is neither images nor a density; only these are measured")
-    return _image_evaluator(found, test, wanted, device, trained_on in (None, found.fingerprint), offers)
+    return _image_evaluator(found, test, wanted, device, trained_on in (None, found.fingerprint), offers, told)
 
 
 def _image_evaluator(
@@ -184,12 +199,13 @@ def _image_evaluator(
     device: torch.device,
     seen: bool = True,
     offers: Collection[str] = (),
+    told: Told = silent,
 ) -> ImageEvaluator:
     if train.pixels.device.type != "cpu":  # a run's data are where it trains
         train = ImageSet(train.pixels.cpu(), None if train.labels is None else train.labels.cpu())
     return ImageEvaluator(
         train, test, wanted.metrics, wanted.features, wanted.split, wanted.num, wanted.weights, wanted.seed, device,
-        seen, offers,
+        seen, offers, told,
     )  # fmt: skip
 
 
