@@ -1,9 +1,10 @@
 """What can be shown where output goes: a terminal that draws again, a dumb one, or a file or pipe."""
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
+if TYPE_CHECKING:
+    from rich.console import Console
 
 UNBOUNDED = 100_000  # characters of a line in a file or pipe
 
@@ -46,10 +47,12 @@ def _is_terminal(stream: Any) -> bool:
         return False
 
 
-def console(stream: Any) -> Console:
+def console(stream: Any) -> "Console":
     """What writes there: with escape codes only where lines can be drawn again (colours unless NO_COLOR is set),
     within the width, and of text that is meant as it stands.
     """
+    from rich.console import Console  # which takes longer to import than a list of choices to print
+
     able, columns = lively(stream), width(stream)
     return Console(
         file=stream, width=columns or UNBOUNDED, height=height(stream) or 25, force_terminal=able,
