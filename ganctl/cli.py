@@ -3,7 +3,6 @@
 import contextlib
 import errno
 import os
-import shutil
 import signal
 import sys
 import warnings
@@ -268,6 +267,7 @@ def evaluate(
 
     from ganctl.commands.evaluate import Wanted, condition, evaluate_images, evaluate_run, fail_where
     from ganctl.commands.flags import in_flags
+    from ganctl.terminal.live import Activity
 
     names = [name for name in metrics.replace(" ", "").split(",") if name]
     conditions = [condition(text, names) for text in fail_if or []]
@@ -275,8 +275,11 @@ def evaluate(
     wanted = Wanted(
         names, features, weights, num, split, data, root, against, seed, plugin or [], needed, image_size, out, as_json
     )
-    with in_flags(images=images, against=against):
-        file, entry = evaluate_run(run, wanted, ema) if images is None else evaluate_images(images, wanted)
+    with Activity() as activity, in_flags(images=images, against=against):
+        if images is None:
+            file, entry = evaluate_run(run, wanted, ema, activity)
+        else:
+            file, entry = evaluate_images(images, wanted, activity)
     _print(json.dumps({"file": None if file is None else str(file), **entry}, indent=2) if as_json else file)
     fail_where(conditions, entry)
 
@@ -292,8 +295,9 @@ def list_(
     Losses, penalties, models, games, data sets and experiments.
     """
     from ganctl.commands.choices import list_choices
+    from ganctl.terminal.abilities import width
 
-    _print(list_choices(group, width=shutil.get_terminal_size().columns))
+    _print(list_choices(group, width(sys.stdout)))
 
 
 @app.command()

@@ -1,21 +1,16 @@
-"""What happens between steps: scalars, grids, checkpoints, progress. A hook looks at training and never changes it."""
+"""What happens between steps: scalars, grids, checkpoints, reports. A hook looks at training and never changes it."""
 
 import json
 import os
-import sys
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
-
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ganctl import checkpoint
 from ganctl.diagnosis import Diagnosis
 from ganctl.events import EventFile
 from ganctl.experiment import Experiment
 from ganctl.files import write_atomically
-from ganctl.formats import clock
 from ganctl.identity import identity
 from ganctl.loop import Training
 from ganctl.pictures import to_png
@@ -213,7 +208,7 @@ class Checkpoints:
 
 
 class Reports:
-    """Sends (step, what to show) to whoever shows the progress, at each logged step."""
+    """Sends (step, what to show) to whoever shows the progress, at each logged step; the first words matter most."""
 
     def __init__(self, send: Callable[[int, str], None], watch: Watch) -> None:
         self.send = send
@@ -221,56 +216,7 @@ class Reports:
 
     def after_step(self, training: Training, scalars: dict[str, float] | None) -> None:
         if scalars is not None:
-            self.send(training.step, "  ".join(filter(None, [summary(scalars), self.watch.shown])))
-
-
-class ProgressDisplay:
-    """How far a run is: a live bar on a terminal, plain lines elsewhere; on stderr.
-
-    Args:
-        total: steps of the whole run.
-        start: the step at which it begins or resumes.
-    """
-
-    def __init__(self, total: int, start: int) -> None:
-        self.total = total
-        self.began, self.start = time.perf_counter(), start
-        self.next_line = start
-        console = Console(stderr=True)
-        self.bar: Progress | None = None
-        if console.is_terminal:
-            self.bar = Progress(
-                TextColumn("step"),
-                MofNCompleteColumn(),
-                BarColumn(bar_width=24),
-                TextColumn("{task.fields[shown]}"),
-                TimeRemainingColumn(),
-                TextColumn("left"),
-                console=console,
-            )
-            self.task = self.bar.add_task("", total=total, completed=start, shown="")
-            self.bar.start()
-
-    def show(self, step: int, line: str) -> None:
-        """Shows what a logged step has to say."""
-        if self.bar:
-            self.bar.update(self.task, completed=step, shown=line)
-        elif step >= self.next_line or step == self.total:
-            self.next_line = step + max(1, self.total // 10)
-            print(
-                f"step {step:,}/{self.total:,}  {line}  {self._left(step)} left",
-                file=sys.stderr,
-                flush=True,
-            )
-
-    def _left(self, step: int) -> str:
-        seconds = (time.perf_counter() - self.began) / max(1, step - self.start) * (self.total - step)
-        return clock(seconds)
-
-    def close(self) -> None:
-        """Takes the bar off the screen."""
-        if self.bar:
-            self.bar.stop()
+            self.send(training.step, "  ".join(filter(None, [self.watch.shown, summary(scalars)])))
 
 
 def summary(scalars: dict[str, Any]) -> str:

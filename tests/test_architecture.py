@@ -26,7 +26,7 @@ RANKS = [
     {"run"},
     {"config", "diagnosis", "streams", "identity"},
     {"overrides", "settings"},
-    {"schema", "files", "choices"},
+    {"schema", "files", "choices", "terminal"},
     {"errors", "formats", "shares", "__init__"},
 ]
 

@@ -17,7 +17,7 @@ from ganctl.commands.study import Cell
 from ganctl.commands.workers import start_server
 from ganctl.schema import Config
 
-Show = Callable[[Cell, int, str], None]
+Show = Callable[[Cell, int | None, str], None]
 
 
 @dataclass
@@ -36,7 +36,8 @@ def train_cells(cells: list[Cell], jobs: int, show: Show, done: Callable[[Cell],
     Args:
         cells: in the order in which they are begun.
         jobs: how many at once.
-        show: called with the cell, its step and a line that says how it is, on every logged step.
+        show: called with the cell, its step and a line that says how it is, on every logged step, and without a step
+            while it is measured.
         done: called when a cell has ended, however it did.
 
     Returns: whether all were begun and ended; False where the user stopped it (every cell has its checkpoint).
@@ -161,7 +162,7 @@ def _logged(config: Config, path: Path, connection: Connection) -> int:
     os.dup2(log, 2)
     from ganctl.commands.train import run_cell
 
-    def send(step: int, line: str) -> None:
+    def send(step: int | None, line: str) -> None:
         try:
             connection.send((step, line))
         except BrokenPipeError:  # the comparison is gone; stop as it would have asked

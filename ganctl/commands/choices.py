@@ -7,14 +7,15 @@ import yaml
 
 from ganctl.choices import choices, conf_dir, describe, groups
 from ganctl.errors import BadInput
+from ganctl.terminal.abilities import UNBOUNDED
 
 
-def list_choices(group: str | None, width: int) -> str:
+def list_choices(group: str | None, width: int | None) -> str:
     """A line for each choice of `group`, or of every group: its name, what its YAML file says it is, its options.
 
     Args:
         group: loss, penalty, model, ...; None: all of them.
-        width: of a line, in characters.
+        width: of a line, in characters; None: any.
 
     Raises:
         BadInput: there is no such group.
@@ -27,7 +28,7 @@ def list_choices(group: str | None, width: int) -> str:
         lines = [
             textwrap.fill(
                 f"{describe(name, choice)} {_options(name, choice)}".rstrip(),
-                width,
+                width or UNBOUNDED,
                 initial_indent=f"  {choice:<{longest}}  ",
                 subsequent_indent=" " * (longest + 4),
             )

@@ -21,6 +21,7 @@ from ganctl.experiment import Experiment
 from ganctl.files import locked, refuse_links
 from ganctl.report.collect import read_cell
 from ganctl.run import available_cores, command_line, shown, try_to_write, unwritable
+from ganctl.terminal.live import Activity
 
 
 def compare_losses(study: Study) -> Path:
@@ -121,14 +122,16 @@ def _report(study: Study) -> dict[str, Any]:
 def _prepared(study: Study, evaluators: CellEvaluators) -> tuple[dict[str, int], dict[str, Any], bool]:
     """Steps and cost of each arm's cells, and whether they run on a CPU."""
     steps, costs, on_cpu = {}, {}, True
-    for cell in study.cells[: len(study.arms)]:
-        experiment = build(cell.config)
-        _check_outcome(study, experiment)
-        _check_data(study, cell.arm, experiment)
-        evaluators.prepare(cell.config, experiment)
-        steps[cell.arm] = experiment.total_steps
-        on_cpu = experiment.training.streams.device.type == "cpu"
-        costs[cell.arm] = cost(cell.config, experiment)
+    with Activity() as activity:
+        for place, cell in enumerate(study.cells[: len(study.arms)], 1):
+            activity.tell(f"arm {place} of {len(study.arms)}, {cell.arm}")
+            experiment = build(cell.config)
+            _check_outcome(study, experiment)
+            _check_data(study, cell.arm, experiment)
+            evaluators.prepare(cell.config, experiment, activity.tell)
+            steps[cell.arm] = experiment.total_steps
+            on_cpu = experiment.training.streams.device.type == "cpu"
+            costs[cell.arm] = cost(cell.config, experiment)
     torch.cuda.empty_cache()  # a GPU's memory is for the cells from now on; without one nothing happens
     return steps, costs, on_cpu
 

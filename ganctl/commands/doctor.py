@@ -2,14 +2,14 @@
 
 import math
 import platform
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 from torch import Tensor, nn
 
 from ganctl.build import build
@@ -19,6 +19,7 @@ from ganctl.losses import LOSSES, PENALTIES, AdversarialLoss
 from ganctl.machine import prepare_machine
 from ganctl.metrics import frechet_distance, inception_score, kernel_distance, precision_recall
 from ganctl.run import available_cores, versions
+from ganctl.terminal.abilities import console
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Check:
     seen: str
 
 
-WORDS = {True: "[green]ok[/]", False: "[bold red]FAILED[/]", None: "[yellow]note[/]"}
+WORDS = {True: ("ok", "green"), False: ("FAILED", "bold red"), None: ("note", "yellow")}
 
 
 def doctor() -> None:
@@ -46,11 +47,11 @@ def doctor() -> None:
     failed = []
     for section in (machine, identities, gradients, extremes, penalties, scores, compilation, repetition):
         for check in _tried(section):
-            table.add_row(escape(check.name), WORDS[check.passed], escape(check.seen))
+            table.add_row(Text(check.name), Text(*WORDS[check.passed]), Text(check.seen))
             if check.passed is False:
                 failed.append(check.name)
         table.add_section()
-    Console(soft_wrap=False).print(table)
+    console(sys.stdout).print(table)
     if failed:
         raise RunFailed(f"{len(failed)} checks: {'; '.join(failed)}")
 

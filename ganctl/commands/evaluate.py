@@ -17,7 +17,7 @@ from ganctl.config import load, read
 from ganctl.data import DATASETS, TEST_SPLITS, Dataset, Density, ImageSet
 from ganctl.data.folders import folder, headers
 from ganctl.errors import BadInput, RunFailed, one_line
-from ganctl.evaluation import Evaluation, Evaluator, ImageEvaluator, PointEvaluator
+from ganctl.evaluation import Evaluation, Evaluator, ImageEvaluator, PointEvaluator, Told, silent
 from ganctl.evaluation.extraction import shuffled
 from ganctl.files import locked, read_json, write_atomically
 from ganctl.games import Made
@@ -26,6 +26,7 @@ from ganctl.pictures import nearest_neighbours, to_png
 from ganctl.report.scores import print_scores
 from ganctl.run import find, new_path, now, try_to_write
 from ganctl.schema import METRIC_NAMES, option
+from ganctl.terminal.live import Activity
 
 COMPARISONS = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
 
@@ -67,33 +68,43 @@ class Wanted:
     printed: bool = False
 
 
-def evaluate_run(run: Path | None, wanted: Wanted, ema: bool | None) -> tuple[Path | None, dict[str, Any]]:
+def evaluate_run(
+    run: Path | None, wanted: Wanted, ema: bool | None, activity: Activity
+) -> tuple[Path | None, dict[str, Any]]:
     """Measures what a run's generator makes, and adds it to the run's metrics.json, or to that of another folder.
 
     Args:
         run: a run folder or one of its checkpoints; None: the latest run.
         ema: use the averaged weights; None: where there are any.
+        activity: says what is being done until there is something to show, and ends then.
 
     Returns: the file, None where none can be written, and what was found.
     """
     _refuse_size(wanted)
+    activity.tell("opening the run")
     experiment, checkpoint = reopen(run, Path("outputs"), [*wanted.plugins], "auto", ema)
     home = find(checkpoint.resolve().parent.parent)
     shape = home.sample_shape or experiment.dataset.shape
     data, device = read(home.config).data, experiment.training.streams.device
     offers = experiment.training.game.offers
     seen = home.info().get("data_fingerprint")
-    evaluator = evaluator_for(data, shape, wanted, device, trained_on=seen, offers=offers)
+    evaluator = evaluator_for(data, shape, wanted, device, trained_on=seen, offers=offers, told=activity.tell)
     _refuse_missing(wanted, evaluator)
     file = writable(wanted.out or home.path, wanted)
     say(f"evaluating {checkpoint}, {experiment.weights} weights, seed {wanted.seed}")
     found = evaluator.evaluate(experiment.draw_measured, experiment.weights, own=experiment.own_figures)
     entry = {"step": experiment.training.step, "checkpoint": checkpoint.name, "created": now(), **found.to_dict()}
+    activity.close()
     return finish(found, entry, file, f"{home.path}, step {experiment.training.step:,}", wanted), entry
 
 
-def evaluate_images(images: Path, wanted: Wanted) -> tuple[Path | None, dict[str, Any]]:
+def evaluate_images(images: Path, wanted: Wanted, activity: Activity) -> tuple[Path | None, dict[str, Any]]:
     """Measures a folder of images against a data set or another folder, and writes a folder of its own.
+
+    Args:
+        images: the folder.
+        wanted: what is asked for.
+        activity: says what is being done until there is something to show, and ends then.
 
     Returns: the file metrics.json, None where none can be written, and what was found.
 
@@ -106,6 +117,7 @@ def evaluate_images(images: Path, wanted: Wanted) -> tuple[Path | None, dict[str
     if wanted.against is None and wanted.data is None:
         raise BadInput(f"--images {images}: against what? give --data mnist --root DIR, or --against DIR")
     file = writable(wanted.out or Path("outputs"), wanted)
+    activity.tell(f"reading {images} and {wanted.against or wanted.data}")
     train: Dataset
     if wanted.against is not None:
         (given, train), test = both(images, wanted.against, wanted.image_size), None
@@ -120,7 +132,9 @@ def evaluate_images(images: Path, wanted: Wanted) -> tuple[Path | None, dict[str
     if num > len(given.pixels):
         raise BadInput(f"--num {num}: {images} has {len(given.pixels)} images; use at most that many")
     # Nobody knows what made the pictures of a folder; beside a data set it is taken to have been trained on that.
-    evaluator = _image_evaluator(train, test, replace(wanted, num=num), device, seen=wanted.against is None)
+    evaluator = _image_evaluator(
+        train, test, replace(wanted, num=num), device, seen=wanted.against is None, told=activity.tell
+    )
     _refuse_missing(wanted, evaluator)
     rows, place = shuffled(given, "given"), 0
 
@@ -133,6 +147,7 @@ def evaluate_images(images: Path, wanted: Wanted) -> tuple[Path | None, dict[str
     found = evaluator.evaluate(draw, "none")
     found.warnings[:0] = shared(images, given, wanted.against, (train, test))
     entry = {"images": str(images.resolve()), "images_sha256": given.fingerprint, "created": now(), **found.to_dict()}
+    activity.close()
     if file is not None and wanted.out is None:
         file = new_path(Path("outputs"), f"evaluate-{images.resolve().name or 'images'}") / "metrics.json"
     return finish(found, entry, file, f"{images}, {num:,} images", wanted), entry
@@ -146,6 +161,7 @@ def evaluator_for(
     train: Dataset | None = None,
     trained_on: str | None = None,
     offers: Collection[str] = (),
+    told: Told = silent,
 ) -> Evaluator:
     """What measures the generators of a run against its own data, or against what is asked for.
 
@@ -157,6 +173,7 @@ def evaluator_for(
         train: the run's data, where they are in memory already.
         trained_on: fingerprint of what the generator was trained on; None: the data that are named.
         offers: metrics that the run's game has besides.
+        told: called with what is being done, now and while it measures.
 
     Raises:
         BadInput: there are no such data, or they are of another shape.
@@ -168,8 +185,9 @@ def evaluator_for(
         real = pictures("--against", wanted.against, shape)
         own = _trained_on(options, trained_on)
         if own is None or own.fingerprint == real.fingerprint:
-            return _image_evaluator(real, None, wanted, device, trained_on in (None, real.fingerprint), offers)
-        return _image_evaluator(own, real, wanted, device, offers=offers)
+            seen = trained_on in (None, real.fingerprint)
+            return _image_evaluator(real, None, wanted, device, seen, offers, told)
+        return _image_evaluator(own, real, wanted, device, offers=offers, told=told)
     found, test = data_of(wanted, options, train)
     if shape != found.shape:
         raise BadInput(
@@ -181,10 +199,10 @@ def evaluator_for(
             raise BadInput(f"features={wanted.features}: a density is measured exactly, by no network; leave it out")
         if wanted.split != "test":
             raise BadInput(f"split={wanted.split}: a density is measured exactly and has no split; leave it out")
-        return PointEvaluator(found, wanted.metrics, wanted.num, wanted.seed)
+        return PointEvaluator(found, wanted.metrics, wanted.num, wanted.seed, told)
     if not isinstance(found, ImageSet):
         raise BadInput(f"data={option(options, 'name')}: is neither images nor a density; only these are measured")
-    return _image_evaluator(found, test, wanted, device, trained_on in (None, found.fingerprint), offers)
+    return _image_evaluator(found, test, wanted, device, trained_on in (None, found.fingerprint), offers, told)
 
 
 def _trained_on(options: Any, fingerprint: str | None) -> ImageSet | None:
@@ -205,12 +223,13 @@ def _image_evaluator(
     device: torch.device,
     seen: bool = True,
     offers: Collection[str] = (),
+    told: Told = silent,
 ) -> ImageEvaluator:
     if train.pixels.device.type != "cpu":  # a run's data are where it trains
         train = ImageSet(train.pixels.cpu(), None if train.labels is None else train.labels.cpu())
     return ImageEvaluator(
         train, test, wanted.metrics, wanted.features, wanted.split, wanted.num, wanted.weights, wanted.seed, device,
-        seen, offers,
+        seen, offers, told,
     )  # fmt: skip
 
 

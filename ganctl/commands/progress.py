@@ -1,20 +1,78 @@
-"""How far the cells of a comparison are: a bar each on a terminal, plain lines elsewhere; on stderr."""
+"""How far a run, or the cells of a comparison, are: live lines on a terminal, plain ones elsewhere; on stderr."""
 
-import sys
 import time
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.text import Text
 
 from ganctl.commands.screen import say
 from ganctl.commands.study import Cell
 from ganctl.formats import clock
 from ganctl.run import RunFolder
+from ganctl.terminal.fitting import GAP, progress_line, shortened
+from ganctl.terminal.live import Pace, live_lines
+
+
+class ProgressDisplay:
+    """How far a run is: step, total and time left, then a bar, and of the scalars what there is room for.
+
+    Args:
+        total: steps of the whole run.
+        start: the step at which it begins or resumes.
+    """
+
+    def __init__(self, total: int, start: int) -> None:
+        self.total = total
+        self.began, self.start = time.perf_counter(), start
+        self.next_line = start
+        self.seen = start, "", "-:--:--"
+        self.pace = Pace()
+        self.live = live_lines(self._lines)
+
+    def show(self, step: int | None, line: str) -> None:
+        """Shows what a logged step has to say, or, without a step, what is being done before the next one."""
+        self.seen = (self.seen[0], line, self.seen[2]) if step is None else (step, line, self._left(step))
+        if self.live is not None:
+            return
+        if step is None:
+            wanted = self.pace.due()
+        elif wanted := step >= self.next_line or step == self.total:
+            self.next_line = step + max(1, self.total // 10)
+        if wanted:
+            self.pace.print([*self._head().split(GAP), *line.split(GAP)])
+
+    def _head(self, digits: int = 0) -> str:
+        step, _, left = self.seen
+        return f"step {step:>{digits},}/{self.total:,}{GAP}{left} left"
+
+    def _lines(self, columns: int, rows: int) -> list[Text]:
+        del rows
+        step, line, _ = self.seen
+        return [progress_line(self._head(len(f"{self.total:,}")), step / max(1, self.total), line, columns)]
+
+    def _left(self, step: int) -> str:
+        seconds = (time.perf_counter() - self.began) / max(1, step - self.start) * (self.total - step)
+        return clock(seconds)
+
+    def close(self) -> None:
+        """Leaves the last line on the screen as it is."""
+        if self.live is not None:
+            self.live.stop()
+
+
+@dataclass(frozen=True)
+class _Running:
+    """What is shown of a cell."""
+
+    title: str
+    step: int
+    steps: int
+    line: str
 
 
 class CellsDisplay:
-    """Shows cells done, cells running and the time left.
+    """Shows cells done, cells running and the time left, and a line a running cell.
 
     Args:
         cells: those that are about to be trained.
@@ -28,41 +86,40 @@ class CellsDisplay:
         self.total = sum(steps[cell.arm] for cell in cells)
         self.ended = 0
         self.last = {cell.folder.path: steps[cell.arm] for cell in cells}
-        self.running: set[Path] = set()
+        self.running: dict[Path, _Running] = {}  # made anew at each change, as another thread reads it
         # The clock starts with the first step that is seen: what comes before it, imports and data, is paid once.
         self.began: float | None = None
         self.start = 0
         self.next_line = 0.0
-        self.tasks: dict[object, TaskID] = {}
-        self.bar: Progress | None = None
-        console = Console(stderr=True)
-        if console.is_terminal and cells:
-            self.bar = Progress(
-                TextColumn("{task.description}"), BarColumn(bar_width=20), TextColumn("{task.fields[shown]}"),
-                console=console,
-            )  # fmt: skip
-            self.whole = self.bar.add_task("all cells", total=self.total, shown="starting")
-            self.bar.start()
+        self.pace = Pace()
+        self.head, self.share = f"0/{self.count} cells done", 0.0
+        self.live = live_lines(self._lines) if cells else None
 
-    def show(self, cell: Cell, step: int, line: str) -> None:
-        """Shows what a logged step of a cell has to say."""
+    def show(self, cell: Cell, step: int | None, line: str) -> None:
+        """Shows what a logged step of a cell has to say, or, without a step, what is being done before the next one."""
+        if step is None:
+            self._show_meanwhile(cell, line)
+            return
         self.at[cell.folder.path] = step
-        self.running.add(cell.folder.path)
+        shown = _Running(cell.title, step, self.steps[cell.arm], line)
+        self.running = {**self.running, cell.folder.path: shown}
         together = sum(self.at.values())
         if self.began is None:
             self.began, self.start = time.perf_counter(), together
-        if self.bar:
-            if cell.folder.path not in self.tasks:
-                self.tasks[cell.folder.path] = self.bar.add_task(cell.title, total=self.steps[cell.arm], shown="")
-            self.bar.update(self.tasks[cell.folder.path], completed=step, shown=line)
-            self.bar.update(self.whole, completed=together, shown=self._summary(together))
-        elif together >= self.next_line:
+        self.head, self.share = self._summary(together), together / self.total
+        if self.live is None and together >= self.next_line:
             self.next_line = together + self.total / 20
-            print(
-                f"{together / self.total:4.0%}  {self._summary(together)}  |  {cell.title} step {step:,}  {line}",
-                file=sys.stderr,
-                flush=True,
-            )
+            self._print(cell, step, line)
+
+    def _show_meanwhile(self, cell: Cell, line: str) -> None:
+        before = self.running.get(cell.folder.path)
+        if before is not None:
+            self.running = {**self.running, cell.folder.path: replace(before, line=line)}
+        if self.live is None and before is not None and self.pace.due():
+            self._print(cell, before.step, line)
+
+    def _print(self, cell: Cell, step: int, line: str) -> None:
+        self.pace.print([f"{self.share:4.0%}", self.head, f"|  {cell.title} step {step:,}", *line.split(GAP)])
 
     def _summary(self, together: int) -> str:
         # After its last step a cell still measures and saves.
@@ -78,29 +135,48 @@ class CellsDisplay:
         left = (time.perf_counter() - self.began) / (together - self.start) * (self.total - together)
         return f"{cells}, {clock(left)} left"
 
+    def _lines(self, columns: int, rows: int) -> list[Text]:
+        """All cells together, and each running one, or as many as there are lines for."""
+        cells = [*self.running.values()]
+        room = max(1, rows - 2)  # for the cells, above the line where the cursor is
+        shown = cells if len(cells) <= room else cells[: room - 1]
+        lines = [progress_line(self.head, self.share, "", columns)]
+        steps = [f"step {cell.step:,}/{cell.steps:,}" for cell in shown]
+        widest = max(map(len, steps), default=0)
+        longest = max((len(cell.title) for cell in shown), default=0)
+        names = min(longest, max(12, columns - widest - 20))  # a bar has room beside the step
+        for cell, step in zip(shown, steps, strict=True):
+            head = f"{_short(cell.title, names):<{names}}{GAP}{step:>{widest}}"
+            lines.append(progress_line(head, cell.step / cell.steps, cell.line, columns))
+        if len(shown) < len(cells):
+            lines.append(Text(f"and {len(cells) - len(shown)} more"))
+        return lines
+
     def done(self, cell: Cell) -> None:
         """Says how a cell ended."""
         info = cell.folder.info()
         self.ended += 1
-        self.running.discard(cell.folder.path)
+        self.running = {path: other for path, other in self.running.items() if path != cell.folder.path}
         self.total -= self.last[cell.folder.path] - self.at[cell.folder.path]  # what one that failed leaves undone
+        together = sum(self.at.values())
+        self.head, self.share = self._summary(together), together / max(1, self.total)
         first = info.get("findings", [])[:1]
         found = "".join(f", {finding['verdict']} since step {finding['since']:,}" for finding in first)
         line = f"{cell.title}: {info.get('status') or 'not begun'} after {clock(info.get('seconds') or 0)}{found}"
         if info.get("status") == "failed":
             line += f" ({info.get('error')})"
-        if self.bar:
-            self.bar.console.print(line, markup=False, highlight=False)
-            self.bar.update(self.whole, total=self.total, shown=self._summary(sum(self.at.values())))
-            if cell.folder.path in self.tasks:
-                self.bar.remove_task(self.tasks.pop(cell.folder.path))
-        else:
-            say(line)
+        say(line)
 
     def close(self) -> None:
-        """Takes the bars off the screen."""
-        if self.bar:
-            self.bar.stop()
+        """Leaves the last lines on the screen as they are."""
+        if self.live is not None:
+            self.live.stop()
+
+
+def _short(title: str, room: int) -> str:
+    """A cell's name in at most `room` characters, the seed at its end whole."""
+    name, _, seed = title.rpartition(" ")
+    return f"{shortened(name, room - len(seed) - 1)} {seed}" if len(title) > room else title
 
 
 def _steps_done(folder: RunFolder) -> int:

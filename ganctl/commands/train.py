@@ -13,27 +13,29 @@ from ganctl.build import build, resume
 from ganctl.commands.continuing import check_measuring, continued, fingerprints, placed
 from ganctl.commands.evaluate import Wanted, evaluator_for
 from ganctl.commands.folders import counted
+from ganctl.commands.progress import ProgressDisplay
 from ganctl.commands.record import Record
 from ganctl.commands.screen import say
 from ganctl.commands.stopping import StopAsked, handled
 from ganctl.config import dump, load, read
 from ganctl.data import Density
 from ganctl.errors import BadInput, Interrupted, RunFailed, one_line
-from ganctl.evaluation import Evaluator
+from ganctl.evaluation import Evaluator, Told, silent
 from ganctl.events import EventFile
 from ganctl.experiment import Experiment
 from ganctl.files import locked, write_atomically
-from ganctl.hooks import Checkpoints, Grids, ProgressDisplay, Reports, ScalarLog, Watch
+from ganctl.hooks import Checkpoints, Grids, Reports, ScalarLog, Watch
 from ganctl.identity import identity
 from ganctl.loop import Hook
 from ganctl.loop import train as play
 from ganctl.measures import Evaluations, Evidence, Modes, Quality
 from ganctl.run import RunFolder, expanded, find, machine, new_path, shown, try_to_write, unwritable
 from ganctl.schema import Config, option
+from ganctl.terminal.live import Activity
 
 LEAVING = 120.0  # seconds that a cell whose comparison is gone may take to stop
 
-Show = Callable[[int, str], None]
+Show = Callable[[int | None, str], None]
 
 
 def train(overrides: Sequence[str]) -> Path:
@@ -46,7 +48,7 @@ def train(overrides: Sequence[str]) -> Path:
         raise unwritable(output_dir, error) from None
     experiment = build(config)
     check_measuring(config)
-    evaluator = evaluator_of(config, experiment) if config.evaluate_every else None
+    evaluator = watching_evaluator(config, experiment)
     parts = (option(getattr(config, group), "name") for group in ("game", "loss", "data"))
     path = new_path(output_dir, config.name or "-".join(name for name in parts if name != "gan"))
     folder = create(path, config, experiment)
@@ -87,7 +89,7 @@ def _resume(folder: RunFolder, config: Config) -> Path:
     path, experiment = folder.path, build(config)
     resume(experiment, folder)
     check_same_data(folder, experiment)
-    evaluator = evaluator_of(config, experiment) if config.evaluate_every else None
+    evaluator = watching_evaluator(config, experiment)
     done, total = experiment.training.step, experiment.total_steps
     if done > total:
         raise BadInput(f"{path}: has done {done:,} steps, more than the {total:,} asked for; name a larger budget")
@@ -175,18 +177,28 @@ def run_shown(config: Config, experiment: Experiment, folder: RunFolder, evaluat
     return folder.path
 
 
-def evaluator_of(config: Config, experiment: Experiment) -> Evaluator:
+def watching_evaluator(config: Config, experiment: Experiment) -> Evaluator | None:
+    """What measures the run while it trains, where that is asked for; what takes long about making it is said."""
+    if not config.evaluate_every:
+        return None
+    with Activity() as activity:
+        return evaluator_of(config, experiment, activity.tell)
+
+
+def evaluator_of(config: Config, experiment: Experiment, told: Told = silent) -> Evaluator:
     """What measures the run by the metrics of its configuration.
+
+    Args:
+        told: called with what is being done.
 
     Raises:
         BadInput: metrics or features that such samples do not have.
     """
     wanted = Wanted(config.metrics, config.features, num=config.evaluate_num)
     dataset, device = experiment.dataset, experiment.training.streams.device
+    offers = experiment.training.game.offers
     try:
-        return evaluator_for(
-            config.data, dataset.shape, wanted, device, dataset, offers=experiment.training.game.offers
-        )
+        return evaluator_for(config.data, dataset.shape, wanted, device, dataset, offers=offers, told=told)
     except BadInput as error:  # only `evaluate` has the flag
         finished = "measure the finished run with `ganctl evaluate RUN --weights FILE`"
         raise BadInput(str(error).replace("give --weights FILE", finished)) from None
@@ -206,6 +218,7 @@ def run(config: Config, experiment: Experiment, folder: RunFolder, evaluator: Ev
         folder.set_reserve()
         record = Record(config, experiment, folder)
         if evaluator is not None:
+            evaluator.told = partial(show, None)
             protocol, before = evaluator.protocol(experiment.weights), folder.info().get("protocol")
             if before not in (None, protocol):
                 folder.drop_scalars("metric/")  # numbers of two protocols make no curve
@@ -294,7 +307,7 @@ def _train_cell(config: Config, folder: RunFolder, show: Show) -> None:
         _move_data(folder, placed(config))
     else:
         folder = create(folder.path, config, experiment)
-    evaluator = evaluator_of(config, experiment) if config.evaluate_every else None
+    evaluator = watching_evaluator(config, experiment)
     run(config, experiment, folder, evaluator, show)
 
 

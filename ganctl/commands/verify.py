@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,12 @@ from torch import Tensor
 from ganctl import checkpoint
 from ganctl.build import build
 from ganctl.commands.continuing import verified
+from ganctl.commands.progress import ProgressDisplay
 from ganctl.commands.screen import say
-from ganctl.commands.train import check_same_data, device_name, evaluator_of, measures_of
+from ganctl.commands.train import check_same_data, device_name, measures_of, watching_evaluator
 from ganctl.errors import BadInput, RunFailed
 from ganctl.experiment import Experiment
-from ganctl.hooks import ProgressDisplay, summary
+from ganctl.hooks import summary
 from ganctl.loop import Training
 from ganctl.loop import train as play
 from ganctl.run import RunFolder, find, machine, versions
@@ -93,10 +95,12 @@ def verify(path: Path, overrides: Sequence[str]) -> Path:
     _, tensors, manifest = checkpoint.newest(paths, ("networks", "training"))
     experiment = build(config)
     check_same_data(folder, experiment)
-    evaluator = evaluator_of(config, experiment) if config.evaluate_every else None
+    evaluator = watching_evaluator(config, experiment)
     measures, _ = measures_of(config, experiment, evaluator)
     until = max(int(rows[-1]["step"]), manifest["counts"]["step"])
     with closing(ProgressDisplay(until, 0)) as display:
+        if evaluator is not None:
+            evaluator.told = partial(display.show, None)
         compared, weights = _Rows(rows, until, config.log_every, display), _Weights(manifest["counts"]["step"], tensors)
         try:
             play(experiment.training, until, config.log_every, [*measures, compared, weights], lambda: False)

@@ -5,6 +5,7 @@ from ganctl.evaluation.features import FEATURES, FeatureNetwork, Request
 from ganctl.evaluation.points import POINT_METRICS
 from ganctl.evaluation.protocol import fingerprint
 from ganctl.evaluation.scores import METRICS
+from ganctl.evaluation.telling import Told, silent
 
 __all__ = [
     "FEATURES",
@@ -17,5 +18,7 @@ __all__ = [
     "ImageEvaluator",
     "PointEvaluator",
     "Request",
+    "Told",
     "fingerprint",
+    "silent",
 ]

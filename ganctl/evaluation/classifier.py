@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from ganctl import cache
 from ganctl.data import Batches, ImageSet
+from ganctl.evaluation.telling import Told, counted, silent
 from ganctl.games.classification import Classification
 from ganctl.loop import Training, train
 from ganctl.machine import threads
@@ -24,7 +25,18 @@ WARM_UP = 0.1  # part of the steps in which the learning rate rises; it falls to
 CHUNK = 500
 
 
-def train_classifier(images: ImageSet, classes: int) -> Classifier:
+class _Steps:
+    """Says how far the training is."""
+
+    def __init__(self, told: Told) -> None:
+        self.told = told
+
+    def after_step(self, training: Training, scalars: dict[str, float] | None) -> None:
+        del scalars
+        self.told(counted("steps of the classifier's training", training.step, RECIPE["steps"]))
+
+
+def train_classifier(images: ImageSet, classes: int, told: Told = silent) -> Classifier:
     """A classifier of the labelled `images`, on the CPU and ready to be asked."""
     steps = RECIPE["steps"]
     # A set of its own: that of a run has the run's place in its epoch, and the range of the run's generator.
@@ -43,16 +55,17 @@ def train_classifier(images: ImageSet, classes: int) -> Classifier:
             streams,
             schedule=lambda step: min(step / (WARM_UP * steps), (steps + 1 - step) / (steps * (1 - WARM_UP)), 1.0),
         )
-        train(training, steps, steps, [], lambda: False)
+        train(training, steps, steps, [_Steps(told)], lambda: False)
     return network.eval()
 
 
-def classifier_of(images: ImageSet, test: ImageSet | None) -> tuple[Classifier, float | None]:
+def classifier_of(images: ImageSet, test: ImageSet | None, told: Told = silent) -> tuple[Classifier, float | None]:
     """The classifier of a data set, from the cache where it has been trained before.
 
     Args:
         images: with labels, to train it on.
         test: with labels, to tell how good it is; None: nobody knows.
+        told: called with how far its training is, where there is any.
 
     Returns: the classifier and the share of `test` that it names correctly.
     """
@@ -63,10 +76,10 @@ def classifier_of(images: ImageSet, test: ImageSet | None) -> tuple[Classifier, 
     def make() -> dict[str, Tensor]:
         print("training the classifier that images are measured with (once for a data set)", file=sys.stderr)
         began = time.perf_counter()
-        network = train_classifier(images, classes)
+        network = train_classifier(images, classes, told)
         right = torch.tensor(accuracy(network, test) if test is not None else float("nan"), dtype=torch.float64)
-        told = f", {float(right):.2%} of the test images named correctly" if test is not None else ""
-        print(f"trained it in {time.perf_counter() - began:.0f} s{told}", file=sys.stderr)
+        known = f", {float(right):.2%} of the test images named correctly" if test is not None else ""
+        print(f"trained it in {time.perf_counter() - began:.0f} s{known}", file=sys.stderr)
         return {**network.state_dict(), "accuracy": right}
 
     tensors = cache.stored(f"evaluation/classifier-{name}", make)

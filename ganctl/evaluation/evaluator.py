@@ -20,6 +20,7 @@ from ganctl.evaluation.protocol import fingerprint, measuring_versions
 from ganctl.evaluation.reference import reference_of, refuse_few
 from ganctl.evaluation.scores import METRICS, blind, unknown
 from ganctl.evaluation.sides import BALL, MANIFOLD, Estimate, Sides
+from ganctl.evaluation.telling import Told, counted, silent
 from ganctl.games import Made
 from ganctl.metrics import nearest
 from ganctl.streams import derive
@@ -100,9 +101,11 @@ class Evaluator(Protocol):
 
     Attributes:
         metrics: the names of what is measured.
+        told: called with what is being done while it measures.
     """
 
     metrics: list[str]
+    told: Told
 
     def protocol(self, weights: str) -> dict[str, Any]:
         """How a generator with those weights (averaged, last, none) is measured."""
@@ -126,6 +129,7 @@ class ImageEvaluator:
         device: where the network looks.
         seen: whether the generators were trained on `train`; without that, nothing is known of what they copy.
         offers: metrics that the generators' game has besides.
+        told: called with what is being done, now and while it measures.
 
     Raises:
         BadInput: a metric or a network that cannot be had of these images.
@@ -144,7 +148,9 @@ class ImageEvaluator:
         device: torch.device = CPU,
         seen: bool = True,
         offers: Collection[str] = (),
+        told: Told = silent,
     ) -> None:
+        self.told = told
         knows, labelled = test is not None and seen, test is not None and test.labels is not None
         # What cannot be is refused before a network is trained for it.
         refuse_few(train, test, split, num)
@@ -152,7 +158,7 @@ class ImageEvaluator:
             if name not in METRICS:
                 raise BadInput(f"metrics={name}: no such metric of images; choose from {', '.join(METRICS)}")
             _refuse(name, unknown(name, knows, labelled, offers))
-        self.network: FeatureNetwork = feature_network(features, Request(train, test, weights, device))
+        self.network: FeatureNetwork = feature_network(features, Request(train, test, weights, device, told))
         for name in metrics:
             _refuse(name, blind(name, self.network))
         self.metrics = [*metrics] or [
@@ -160,7 +166,7 @@ class ImageEvaluator:
             for name, metric in METRICS.items()
             if not (metric.trains or unknown(name, knows, labelled, offers) or blind(name, self.network))
         ]
-        self.reference = reference_of(train, test, self.network, split, num)
+        self.reference = reference_of(train, test, self.network, split, num, told)
         self.num, self.seed, self.seen = self.reference.num, seed, seen
         measured_on = test if self.reference.split == "test" else train
         assert measured_on is not None
@@ -201,14 +207,20 @@ class ImageEvaluator:
             own: what the game's own networks say of held-out images, where a metric is of that.
         """
         stream = torch.Generator().manual_seed(derive(self.seed, "evaluation", "samples"))
-        fake = extract(self._chunks(draw, stream), self.num, self.network)
+        fake = extract(self._chunks(draw, stream), self.num, self.network, told=self.told, what="generated images")
         sides = self._sides(fake, errors, self.seed)
         if own is not None and {*self.metrics} & {*OWN}:
+            self.told("what the game's own networks say")
             sides.own = self._own(own)
-        estimates = {name: METRICS[name].compute(sides) for name in self.metrics}
+        estimates = {}
+        for place, name in enumerate(self.metrics, 1):
+            self.told(counted(name, place, len(self.metrics)))
+            estimates[name] = METRICS[name].compute(sides)
         found = Evaluation(estimates, {}, self.protocol(weights), self._warnings())
         if errors:
-            found.floors, found.pictures = {**self.floors()}, self._pictures(fake)
+            found.floors = {**self.floors()}
+            self.told("nearest neighbours")
+            found.pictures = self._pictures(fake)
             if self.reference.split == "half":  # the classifier has learnt these very images: no floor but a ceiling
                 found.floors |= dict.fromkeys({*NAMED} & {*self.metrics}, math.nan)
             if "prior_distance" in self.metrics:
@@ -242,9 +254,11 @@ class ImageEvaluator:
             sides = self._sides(self.reference.other, errors=False, seed=0)
 
             def make() -> dict[str, Tensor]:
-                return {
-                    name: torch.tensor(METRICS[name].compute(sides).value, dtype=torch.float64) for name in measured
-                }
+                found = {}
+                for place, name in enumerate(measured, 1):
+                    self.told(counted(f"{name} of real images", place, len(measured)))
+                    found[name] = torch.tensor(METRICS[name].compute(sides).value, dtype=torch.float64)
+                return found
 
             measured = [name for name in self.metrics if name not in OWN]
             same = {key: value for key, value in self.protocol("none").items() if key != "seed"}
@@ -309,12 +323,16 @@ class PointEvaluator:
         metrics: names; empty: all.
         num: points to generate; None: 10,000.
         seed: of the noise that points are generated from.
+        told: called with what is being done while it measures.
 
     Raises:
         BadInput: a metric that points do not have.
     """
 
-    def __init__(self, density: Density, metrics: Sequence[str], num: int | None = None, seed: int = 0) -> None:
+    def __init__(
+        self, density: Density, metrics: Sequence[str], num: int | None = None, seed: int = 0, told: Told = silent
+    ) -> None:
+        self.told = told
         unknown = [name for name in metrics if name not in POINT_METRICS]
         if unknown:
             raise BadInput(f"metrics={unknown[0]}: no such metric of points; choose from {', '.join(POINT_METRICS)}")
@@ -347,7 +365,9 @@ class PointEvaluator:
         del own
         stream = torch.Generator().manual_seed(derive(self.seed, "evaluation", "samples"))
         sizes = [CHUNK] * (self.num // CHUNK) + [self.num % CHUNK]
+        self.told(f"drawing {self.num:,} points")
         points = torch.cat([draw(size, stream).samples for size in sizes if size])
+        self.told(f"measuring {self.num:,} points")
         found = point_estimates(points, self.real, self.density, errors)
         estimates = {name: found[name] for name in self.metrics}
         floors = {name: self.exact[name] for name in self.metrics}

@@ -11,6 +11,7 @@ from ganctl import cache
 from ganctl.data import ImageSet
 from ganctl.errors import RunFailed
 from ganctl.evaluation.features import FeatureNetwork
+from ganctl.evaluation.telling import Told, counted, silent
 from ganctl.games import Made
 from ganctl.metrics import Gaussian, Moments
 from ganctl.streams import derive
@@ -57,14 +58,26 @@ class Extracted:
         return self.rows[self.kinds[: len(self.rows)] == kind]
 
 
-def extract(chunks: Iterable[Made], total: int, network: FeatureNetwork, grouped: bool = True) -> Extracted:
+def extract(
+    chunks: Iterable[Made],
+    total: int,
+    network: FeatureNetwork,
+    grouped: bool = True,
+    told: Told = silent,
+    what: str = "images",
+) -> Extracted:
     """Looks at `total` images, which arrive in random order as chunks with samples uint8 [n, C, H, W].
+
+    Args:
+        grouped: whether groups of them are summed apart too.
+        told: called with how many of `what` have been looked at.
 
     Raises:
         RunFailed: the features are not finite.
     """
     sums = Moments(network.dimensions, total, grouped)
     rows, probabilities, kept, kinds = [], [], [], []
+    told(counted(what, 0, total))
     for pixels, chosen in chunks:
         features, classes = network.look(pixels)
         features = features.float().cpu()
@@ -79,6 +92,7 @@ def extract(chunks: Iterable[Made], total: int, network: FeatureNetwork, grouped
             probabilities.append(classes.float().cpu())
         if chosen is not None:
             kinds.append(chosen.cpu())
+        told(counted(what, sums.seen, total))
     return Extracted(
         sums.seen,
         sums,
@@ -95,12 +109,13 @@ def shuffled(images: ImageSet, name: str) -> Tensor:
     return torch.randperm(len(images.pixels), generator=stream)
 
 
-def extract_kept(images: ImageSet, rows: Tensor, network: FeatureNetwork) -> Extracted:
+def extract_kept(images: ImageSet, rows: Tensor, network: FeatureNetwork, told: Told = silent) -> Extracted:
     """The same of some rows of real images, from the cache where these pixels have been seen by this network before."""
     pixels = images.pixels.cpu()
 
     def make() -> dict[str, Tensor]:
-        seen = extract((Made(pixels[part]) for part in rows.split(CHUNK)), len(rows), network, grouped=False)
+        chunks = (Made(pixels[part]) for part in rows.split(CHUNK))
+        seen = extract(chunks, len(rows), network, grouped=False, told=told, what="real images")
         sums = seen.moments
         found = {"origin": sums.origin, "sums": sums.sums, "products": sums.products, "rows": seen.rows}
         return found if seen.probabilities is None else found | {"probabilities": seen.probabilities}

@@ -3,7 +3,6 @@
 import hashlib
 import importlib.util
 import math
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +17,7 @@ from ganctl.data import ImageSet
 from ganctl.errors import BadInput
 from ganctl.evaluation.classifier import asked, classifier_of
 from ganctl.evaluation.published import read_tensors
+from ganctl.evaluation.telling import Told, silent
 
 SMALLEST = 8  # pixels a side that the classifier takes
 MOST_PIXELS = 1024  # numbers of an image that are features as they are; larger images are averaged down
@@ -34,12 +34,14 @@ class Request:
         test: images that they are not; None where there are none.
         weights: file of the network's weights; None: its own download, or none needed.
         device: where it looks.
+        told: called with how far the training or the download of the network is.
     """
 
     train: ImageSet
     test: ImageSet | None = None
     weights: Path | None = None
     device: torch.device = torch.device("cpu")
+    told: Told = silent
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ def classifier(request: Request) -> FeatureNetwork:
         raise BadInput("features=classifier: these images have no classes to learn; use features=pixels or inception")
     if min(train.shape[1:]) < SMALLEST:
         raise BadInput(f"features=classifier: images of {train.shape[1]} pixels are too small; use features=pixels")
-    network, right = classifier_of(train, request.test)
+    network, right = classifier_of(train, request.test, request.told)
     digest = cache.digest(network.state_dict())
     network.to(request.device)
     return FeatureNetwork(
@@ -109,7 +111,8 @@ def inception(request: Request) -> FeatureNetwork:
         )
     name = published.URL_INCEPTION_V3.rsplit("/", 1)[-1]
     try:
-        file = weights or _downloaded(published.URL_INCEPTION_V3, _hub() / "checkpoints" / name)
+        request.told(f"reading {name if weights is None else weights}")
+        file = weights or _downloaded(published.URL_INCEPTION_V3, _hub() / "checkpoints" / name, request.told)
         found = _sha256(file)
         network = _without_weights(published)
         expected = network.state_dict()
@@ -143,7 +146,7 @@ def _hub() -> Path:
     return Path(folder)
 
 
-def _downloaded(url: str, file: Path) -> Path:
+def _downloaded(url: str, file: Path, told: Told) -> Path:
     """The file behind `url`, whose name ends in the first digits of its SHA-256, as torch.hub keeps it.
 
     Raises:
@@ -153,7 +156,8 @@ def _downloaded(url: str, file: Path) -> Path:
     digits = file.stem.rsplit("-", 1)[-1]
     if not file.is_file():
         file.parent.mkdir(parents=True, exist_ok=True)
-        torch.hub.download_url_to_file(url, str(file), digits, progress=sys.stderr.isatty())
+        told(f"downloading {file.name}")
+        torch.hub.download_url_to_file(url, str(file), digits, progress=False)
     if not _sha256(file).startswith(digits):
         raise ValueError(f"{file} is not the published file; remove it")
     return file

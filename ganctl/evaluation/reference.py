@@ -6,6 +6,7 @@ from ganctl.data import ImageSet
 from ganctl.errors import BadInput
 from ganctl.evaluation.extraction import KEPT, Extracted, extract_kept, shuffled
 from ganctl.evaluation.features import FeatureNetwork
+from ganctl.evaluation.telling import Told, silent
 
 
 @dataclass
@@ -38,7 +39,7 @@ class Reference:
 
 
 def reference_of(
-    train: ImageSet, test: ImageSet | None, network: FeatureNetwork, split: str, num: int | None
+    train: ImageSet, test: ImageSet | None, network: FeatureNetwork, split: str, num: int | None, told: Told = silent
 ) -> Reference:
     """The reference that a data set gives.
 
@@ -48,6 +49,7 @@ def reference_of(
         network: what looks at them.
         split: test or train.
         num: images to generate; None: as many as `real` has, up to 10,000.
+        told: called with how far the looking is.
 
     Raises:
         BadInput: too few images.
@@ -58,12 +60,12 @@ def reference_of(
         half = len(order) // 2
         count = min(half, KEPT) if num is None else num
         real, other = order[:half], order[half : half + min(count, half)]
-        seen = [extract_kept(train, rows, network) for rows in (real, other)]
+        seen = [extract_kept(train, rows, network, told) for rows in (real, other)]
         return Reference("half", seen[0], seen[1], count, None)
     ours, theirs = (test, train) if split == "test" else (train, test)
     count = min(len(ours.pixels), KEPT) if num is None else num
     real, other = shuffled(ours, "reference"), shuffled(theirs, "other")[:count]
-    seen = [extract_kept(images, rows, network) for images, rows in ((ours, real), (theirs, other))]
+    seen = [extract_kept(images, rows, network, told) for images, rows in ((ours, real), (theirs, other))]
     return Reference(split, seen[0], seen[1], count, "other" if split == "test" else "real")
 
 

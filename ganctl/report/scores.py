@@ -1,41 +1,39 @@
 """An evaluation on the terminal."""
 
+import sys
 from typing import Any
-
-from rich.console import Console
-from rich.table import Table
 
 from ganctl.formats import number
 from ganctl.schema import METRIC_NAMES
+from ganctl.terminal.abilities import console
+from ganctl.terminal.table import Row, print_fitted
 
 
 def print_scores(entry: dict[str, Any], title: str) -> None:
-    """Prints a row for each metric of an entry of metrics.json, and the protocol below, on stderr."""
-    console = Console(stderr=True)
-    table = Table(title=title, title_justify="left")
-    table.add_column("metric", no_wrap=True)
-    for heading in ("value", "95 % interval", "real samples"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("better", no_wrap=True)
+    """Prints a row for each metric of an entry of metrics.json, and the protocol below, on stderr.
+
+    Metric, value and interval are there on every screen.
+    """
+    screen, rows = console(sys.stderr), []
     for name, found in entry["metrics"].items():
         value, low, high, floor = (number(found[key], f"metric/{name}") for key in ("value", "low", "high", "floor"))
         direction = METRIC_NAMES[name][1] if name in METRIC_NAMES else ""
-        table.add_row(name, value, low if found["low"] is None else f"{low} to {high}", floor, direction)
-    console.print(table)
+        rows.append(Row((name, value, low if found["low"] is None else f"{low} to {high}", floor, direction)))
+    screen.print(title, style="italic", soft_wrap=True)
+    headings = ["metric", "value", "95 % interval", "real samples", "better"]
+    print_fitted(screen, headings, rows, 3, lambda cells: f"{cells[0]}: {cells[1]} ({cells[2]})", {"better"})
     if entry.get("classes"):
-        console.print(_of_classes(entry["classes"]))
-    console.print(protocol_line(entry), markup=False, highlight=False)
+        screen.print("by class asked for", style="italic")
+        headings, rows = _of_classes(entry["classes"])
+        print_fitted(screen, headings, rows, 2, lambda cells: f"{cells[0]}: {cells[1]}")
+    screen.print(protocol_line(entry))
 
 
-def _of_classes(found: dict[str, list[float | None]]) -> Table:
-    """A row a class."""
-    table = Table(title="by class asked for", title_justify="left")
-    table.add_column("class", justify="right")
-    for name in found:
-        table.add_column(name, justify="right", no_wrap=True)
-    for kind, values in enumerate(zip(*found.values(), strict=True)):
-        table.add_row(str(kind), *(number(value, f"metric/{name}") for name, value in zip(found, values, strict=True)))
-    return table
+def _of_classes(found: dict[str, list[float | None]]) -> tuple[list[str], list[Row]]:
+    """The headings, and a row a class."""
+    kinds = range(len(next(iter(found.values()))))
+    of = [[number(values[kind], f"metric/{name}") for name, values in found.items()] for kind in kinds]
+    return ["class", *found], [Row((str(kind), *of[kind])) for kind in kinds]
 
 
 def protocol_line(entry: dict[str, Any]) -> str:

@@ -1,46 +1,72 @@
 """A comparison's verdict and final values on the terminal."""
 
+import sys
+from dataclasses import replace
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
 from ganctl.formats import number
 from ganctl.report.pages import HEADLINE, columns
+from ganctl.terminal.abilities import console
+from ganctl.terminal.table import Row, print_fitted
 
-# The columns that fit a terminal of 80 characters, first of points, where modes count, and then of images;
-# report.html and comparison.csv have all of them.
+# The columns beside the deciding one, of points, where modes count, and of images; report.html and comparison.csv have
+# all of them. The first ones stay longest where there is little room.
 POINTS = ("quality/sliced_wasserstein", "modes/covered", "modes/high_quality", "modes/kl")
 IMAGES = ("quality/sliced_wasserstein", "loss/discriminator", "loss/generator", "score/real", "score/fake")
-NARROWEST = 12  # characters of an arm's name on a line
+NEEDED = 3  # arm, seed and what decides
 
 
 def print_table(comparison: dict[str, Any]) -> None:
     """Prints a row for each cell, one for each published result, and the verdict below, on stderr."""
-    console = Console(stderr=True)
-    table = Table(title=f"Final values: {comparison['final']}", title_justify="left")
-    table.add_column("arm", overflow="fold", min_width=NARROWEST)
-    table.add_column("seed", justify="right", min_width=4)
+    screen = console(sys.stderr)
+    screen.print(f"Final values: {comparison['final']}", style="italic")
+    shown = _shown(comparison)
+    headings = ["arm", "seed", *(HEADLINE[tag] for tag in shown)]
+    left_out = print_fitted(screen, headings, _rows(comparison, shown), NEEDED, _line)
+    if left_out:
+        screen.print(f"report.html also has: {', '.join(left_out)}")
+    _print_verdict(screen, comparison["verdict"])
+
+
+def _shown(comparison: dict[str, Any]) -> list[str]:
+    """The tags of the columns: what decides comes first, the least important last."""
     there = columns(comparison)
     usual = [tag for tag in (POINTS if "modes/covered" in there else IMAGES) if tag in there]
     metrics = [tag for tag in there if tag.startswith("metric/")][:3]
-    shown = [*metrics, *usual][: len(IMAGES) - bool(metrics)]  # whose names are longer
-    for tag in shown:
-        table.add_column(HEADLINE[tag], justify="right", min_width=8)
+    outcome = comparison["rules"]["outcome"]
+    tags = dict.fromkeys([outcome, *metrics, *usual])
+    return [*tags][: len(IMAGES) - bool(metrics)]  # whose names are longer
+
+
+def _rows(comparison: dict[str, Any], shown: list[str]) -> list[Row]:
+    rows = []
     for arm, values in comparison["arms"].items():
+        own = []
         for seed, cell in values["seeds"].items():
             ill = cell["verdict"] if cell["verdict"] != "healthy" else None
             status = "broke off" if cell["broke_off"] else ill if cell["status"] == "completed" else cell["status"]
             name = f"{arm} ({status})" if status else arm
-            table.add_row(name, seed, *(number(cell["final"].get(tag), tag) for tag in shown))
+            own.append(Row((name, seed, *(number(cell["final"].get(tag), tag) for tag in shown))))
         published = comparison["published"].get(arm)
         if published:
-            table.add_row(f"{arm} (published)", "", *(number(published.get(tag)) for tag in shown), style="italic")
-        table.add_section()
-    console.print(table)
-    console.print(comparison["verdict"]["headline"], style="bold", markup=False, highlight=False)
-    verdict = comparison["verdict"]
+            cells = (f"{arm} (published)", "", *(number(published.get(tag)) for tag in shown))
+            own.append(Row(cells, style="italic"))
+        rows += [*own[:-1], *(replace(row, last=True) for row in own[-1:])]
+    return rows
+
+
+def _line(cells: tuple[str, ...]) -> str:
+    """A row that has no room for columns: nonsaturating seed 0: 0.112."""
+    arm, seed, value = cells
+    known = f" seed {seed}" if seed.lstrip("-").isdecimal() else ""
+    return f"{arm}{known}: {value}"
+
+
+def _print_verdict(screen: Console, verdict: dict[str, Any]) -> None:
+    screen.print(verdict["headline"], style="bold")
     if verdict["would_tell"]:  # has a command, which a line break would spoil
-        console.print(verdict["would_tell"], markup=False, highlight=False, soft_wrap=True)
+        screen.print(verdict["would_tell"], soft_wrap=True)
     for sentence in verdict["sentences"]:
-        console.print(sentence, markup=False, highlight=False)
+        screen.print(sentence)

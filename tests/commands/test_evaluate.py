@@ -3,14 +3,19 @@
 import json
 import re
 import shutil
+import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+from ganctl.commands.progress import ProgressDisplay
 from ganctl.data import DATASETS
+from ganctl.evaluation import METRICS
 from ganctl.schema import Mnist5k
+from ganctl.terminal.live import Pace
 from tests.conftest import TINY, assert_same_weights, called, scalars
 
 FAST = ["--metrics", "kid,precision,recall", "--num", "60", "--features", "pixels"]
@@ -144,6 +149,28 @@ def test_json_is_one_document_on_stdout_even_where_a_condition_fails(call, runs)
     done = call("evaluate", runs["images"], *FAST, "--json", "--fail-if", "recall>=0")
     assert done.returncode == 1
     assert json.loads(done.stdout)["file"].endswith("metrics.json")
+
+
+def test_what_takes_long_is_said_meanwhile_and_json_stays_alone_on_stdout(call, runs, monkeypatch):
+    monkeypatch.setattr(Pace, "PAUSE", 0.0)
+    kid = METRICS["kid"]
+    slow = replace(kid, compute=lambda sides: (time.sleep(0.7), kid.compute(sides))[1])
+    monkeypatch.setitem(METRICS, "kid", slow)
+    done = call("evaluate", runs["images"], *FAST, "--json")
+    assert done.returncode == 0 and {*json.loads(done.stdout)["metrics"]} == {"kid", "precision", "recall"}
+    assert re.search(r"^0:00:\d\d  kid, 1 of 3$", done.stderr, re.MULTILINE)
+    assert "\x1b" not in done.stderr
+
+
+def test_a_run_that_is_measured_while_it_trains_says_so(call, folder, monkeypatch):
+    shown, show = [], ProgressDisplay.show
+    monkeypatch.setattr(ProgressDisplay, "show", lambda own, *words: (shown.append(words), show(own, *words)))
+    words = ["features=pixels", "evaluate_num=60", "metrics=kid,recall", "evaluate_every=2"]
+    done = call("train", *TINY, "steps=4", *words)
+    assert done.returncode == 0, done.stderr
+    told = [line for step, line in shown if step is None]
+    assert told == ["generated images, 0 of 60", "generated images, 60 of 60", "kid, 1 of 2", "recall, 2 of 2"] * 2
+    assert [step for step, _ in shown if step is not None] == [1, 2, 4]
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,13 @@
 """Comparisons by metrics: every cell by one protocol, or no table."""
 
 import json
+import re
 import shutil
 
 import pytest
 
 from ganctl.report.comparison import write_report
+from ganctl.terminal.live import Activity
 from tests.conftest import TINY, called
 
 WORDS = [*TINY, "steps=8", "loss=minimax,nonsaturating", "seed=0,1", "name=c", "features=pixels", "evaluate_num=60"]
@@ -131,13 +133,18 @@ def test_the_same_command_measures_what_was_measured_otherwise_again(copy, call)
 
 
 @pytest.mark.slow
-def test_a_finished_study_is_measured_later_without_training_anything(tmp_path, call):
+def test_a_finished_study_is_measured_later_without_training_anything(tmp_path, call, monkeypatch):
     assert call("compare-losses", *WORDS, cwd=tmp_path).returncode == 0
+    told = []
+    monkeypatch.setattr(Activity, "tell", lambda _, text: told.append(text))
     done = call("compare-losses", *WORDS, "metrics=kid", cwd=tmp_path)
     assert done.returncode == 0 and "4 of 4 cells are finished already" in done.stderr
     comparison = json.loads((tmp_path / done.stdout.strip() / "comparison.json").read_text())
     assert comparison["metrics"]["arms"]["minimax"]["kid"]["count"] == 2
     assert "reach" not in comparison  # one measurement is no curve
+    assert "cell 1 of 4  kid, 1 of 1  minimax seed=0" in told  # what it is about, and what is left where that is known
+    assert any(re.fullmatch(r"cell 3 of 4, 0:00:\d\d left  kid, 1 of 1  minimax seed=1", text) for text in told)
+    assert "arm 2 of 2, nonsaturating" in told
 
 
 @pytest.mark.parametrize(

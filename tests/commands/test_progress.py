@@ -9,6 +9,7 @@ from rich.console import Console
 from ganctl.commands import study
 from ganctl.commands.progress import CellsDisplay
 from ganctl.run import RunFolder
+from ganctl.terminal.live import Pace
 
 
 @pytest.fixture
@@ -99,3 +100,23 @@ def test_a_resumed_cell_counts_from_its_checkpoint(display, capsys):
     clock[0] += 5
     again.show(cells[2], 100, "")
     assert re.match(r" 25%  0/4 cells done, 1 finishing, 0:00:50 left", lines(capsys)[-1])
+
+
+def test_what_is_measured_meanwhile_takes_no_line_of_the_steps(display, capsys, monkeypatch):
+    shown, cells, _ = display
+    moment = [0.0]
+    monkeypatch.setattr("ganctl.terminal.live.time.monotonic", lambda: moment[0])
+    shown.pace = Pace()
+    shown.show(cells[0], 40, "D loss 1.0")
+    moment[0] = 4.0
+    shown.show(cells[0], None, "kid, 1 of 2")  # too soon after the line before it
+    shown.show(cells[1], None, "kid, 1 of 2")  # of which nothing is known yet
+    moment[0] = 6.0
+    shown.show(cells[0], None, "recall, 2 of 2")
+    shown.show(cells[0], 80, "D loss 2.0")
+    found = [line.partition("|  ")[2] for line in lines(capsys)]
+    assert found == [
+        "minimax seed=0 step 40  D loss 1.0",
+        "minimax seed=0 step 40  recall, 2 of 2",
+        "minimax seed=0 step 80  D loss 2.0",
+    ]

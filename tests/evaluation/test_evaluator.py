@@ -104,6 +104,29 @@ def test_equal_samples_give_equal_numbers_and_one_fingerprint():
     assert first.to_dict() == second.to_dict()
 
 
+def test_what_is_being_done_is_told_and_changes_no_number():
+    told, fresh = [], images(77)
+    metrics = ["kid", "precision", "memorization"]
+    loud = ImageEvaluator(fresh, TEST, metrics, "pixels", num=60, told=told.append)
+    assert told[-2:] == ["real images, 0 of 60", "real images, 60 of 60"]
+    found = loud.evaluate(drawn(images(2).pixels), "last")
+    quiet = ImageEvaluator(fresh, TEST, metrics, "pixels", num=60)
+    assert found.to_dict() == quiet.evaluate(drawn(images(2).pixels), "last").to_dict()
+    rest = told[told.index("generated images, 0 of 60") :]
+    assert rest[1:5] == ["generated images, 60 of 60", "kid, 1 of 3", "precision, 2 of 3", "memorization, 3 of 3"]
+    assert rest[5:] == [*(f"{name} of real images, {place} of 3" for place, name in enumerate(metrics, 1)),
+                        "nearest neighbours"]  # fmt: skip
+
+
+def test_a_network_that_is_trained_for_it_says_how_far_it_is(monkeypatch):
+    from ganctl.evaluation.classifier import RECIPE
+
+    monkeypatch.setitem(RECIPE, "steps", 6)  # a recipe of this test alone, so that it is trained here
+    told = []
+    evaluator(features="classifier", told=told.append)
+    assert told[:6] == [f"steps of the classifier's training, {step} of 6" for step in range(1, 7)]
+
+
 @pytest.mark.parametrize(
     "other",
     [
@@ -240,6 +263,12 @@ def test_missing_modes_are_counted_and_cost_distance():
     assert half.estimates["modes"].value == 2
     assert half.estimates["class_kl"].value == pytest.approx(math.log(2), abs=0.01)
     assert half.estimates["sliced_wasserstein"].value > 3 * half.floors["sliced_wasserstein"]
+
+
+def test_of_points_too_what_is_being_done_is_told():
+    told = []
+    PointEvaluator(RING, [], 2000, told=told.append).evaluate(drawn(points(4)), "last")
+    assert told == ["drawing 2,000 points", "measuring 2,000 points"]
 
 
 def test_points_have_no_image_metrics():

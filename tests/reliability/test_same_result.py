@@ -12,6 +12,7 @@ import pytest
 from ganctl.commands.evaluate import Wanted, evaluate_run
 from ganctl.commands.sample import sample
 from ganctl.commands.train import resume_run, train
+from ganctl.terminal.live import Activity
 from tests.conftest import TINY, TINY_BUDGET, assert_same_weights, scalars
 
 WATCHED = ["log_every=1", "sample_every=1", "probe_every=1", "checkpoint_every=2", "keep_checkpoints=9"]
@@ -25,7 +26,8 @@ def test_a_run_that_is_watched_at_every_step_is_the_one_that_nobody_watched(fold
     watched = train([*words, "name=watched", *WATCHED, "steps=4"])
     metrics, features = ("modes", "auto") if data == "ring8" else ("kid", "pixels")
     sample(watched, 4, None, 2, None, False, None, [])
-    evaluate_run(watched, Wanted([metrics], features, num=50), None)
+    with Activity() as activity:
+        evaluate_run(watched, Wanted([metrics], features, num=50), None, activity)
     resume_run(
         watched, ["steps=8", f"metrics={metrics}", f"features={features}", "evaluate_every=2", "evaluate_num=50"]
     )

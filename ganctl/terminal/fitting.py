@@ -1,0 +1,56 @@
+"""Text that is made to fit."""
+
+from collections.abc import Sequence
+
+from rich.cells import cell_len, set_cell_size
+from rich.text import Text
+
+GAP = "  "  # between the parts of a line
+WIDEST_BAR, NARROWEST_BAR = 24, 8
+
+
+def shortened(text: str, room: int) -> str:
+    """The text, with its middle left out where it has more than `room` characters: nonsat…ing."""
+    if cell_len(text) <= room:
+        return text
+    if room < 1:
+        return ""
+    tail = (room - 1) // 2
+    return f"{set_cell_size(text, room - 1 - tail)}…{set_cell_size(text[::-1], tail)[::-1] if tail else ''}"
+
+
+def fitted(parts: Sequence[str], room: int | None) -> str:
+    """As many of the parts, from the first on, as fit into `room` characters (None: all), and dots for the others."""
+    there = [part for part in parts if part]
+    whole = GAP.join(there)
+    if room is None or cell_len(whole) <= room:
+        return whole
+    while there:
+        there.pop()
+        line = GAP.join(there) + " …"
+        if cell_len(line) <= room:
+            return line if there else ""
+    return ""
+
+
+def bar(share: float, length: int) -> Text:
+    """A bar of which a share in [0, 1] is full."""
+    halves = round(min(max(share, 0.0), 1.0) * length * 2)
+    done = "━" * (halves // 2) + "╸" * (halves % 2)
+    return Text.assemble((done, "bar.complete"), ("─" * (length - len(done)), "bar.back"))
+
+
+def progress_line(head: str, share: float, line: str, room: int) -> Text:
+    """The head, a bar and what fits of the line; the head is never cut, the bar goes where there is no room for it.
+
+    Args:
+        head: what matters.
+        share: done, in [0, 1].
+        line: parts with two spaces between them, the first ones first.
+        room: of it all, in characters.
+    """
+    left = room - cell_len(head) - len(GAP)
+    length = min(WIDEST_BAR, max(NARROWEST_BAR, left // 6)) if left >= NARROWEST_BAR else 0
+    rest = fitted(line.split(GAP), left - length - (len(GAP) if length else 0))
+    pieces = [Text(head), *([bar(share, length)] if length else []), *([Text(rest)] if rest else [])]
+    return Text(GAP).join(pieces)
