@@ -75,13 +75,13 @@ def evaluate_run(run: Path | None, wanted: Wanted, ema: bool | None) -> tuple[Pa
     """
     experiment, checkpoint = reopen(run, Path("outputs"), [*wanted.plugins], "auto", ema)
     home = find(checkpoint.resolve().parent.parent)
+    file = writable(wanted.out or home.path, wanted)
     shape = home.sample_shape or experiment.dataset.shape
     data, device = read(home.config).data, experiment.training.streams.device
     offers = experiment.training.game.offers
     seen = home.info().get("data_fingerprint")
     evaluator = evaluator_for(data, shape, wanted, device, trained_on=seen, offers=offers)
     _refuse_missing(wanted, evaluator)
-    file = writable(wanted.out or home.path, wanted)
     say(f"evaluating {checkpoint}, {experiment.weights} weights, seed {wanted.seed}")
     found = evaluator.evaluate(experiment.draw_measured, experiment.weights, own=experiment.own_figures)
     entry = {"step": experiment.training.step, "checkpoint": checkpoint.name, "created": now(), **found.to_dict()}
@@ -101,7 +101,8 @@ def evaluate_images(images: Path, wanted: Wanted) -> tuple[Path | None, dict[str
     _refuse_both(wanted)
     if wanted.against is None and wanted.data is None:
         raise BadInput(f"--images {images}: against what? give --data mnist --root DIR, or --against DIR")
-    file = writable(wanted.out or Path("outputs"), wanted)
+    name = f"evaluate-{images.resolve().name or 'images'}"
+    file = writable(wanted.out or Path("outputs", name), wanted)
     train: Dataset
     if wanted.against is not None:
         train, test = _pictures("--against", wanted.against, _shape_of(wanted.against)), None
@@ -131,7 +132,7 @@ def evaluate_images(images: Path, wanted: Wanted) -> tuple[Path | None, dict[str
     found = evaluator.evaluate(draw, "none")
     entry = {"images": str(images.resolve()), "images_sha256": given.fingerprint, "created": now(), **found.to_dict()}
     if file is not None and wanted.out is None:
-        file = new_path(Path("outputs"), f"evaluate-{images.resolve().name or 'images'}") / "metrics.json"
+        file = new_path(Path("outputs"), name) / "metrics.json"
     return finish(found, entry, file, f"{images}, {num:,} images", wanted), entry
 
 
