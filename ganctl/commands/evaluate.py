@@ -84,13 +84,13 @@ def evaluate_run(
     activity.tell("opening the run")
     experiment, checkpoint = reopen(run, Path("outputs"), [*wanted.plugins], "auto", ema)
     home = find(checkpoint.resolve().parent.parent)
+    file = writable(wanted.out or home.path, wanted)
     shape = home.sample_shape or experiment.dataset.shape
     data, device = read(home.config).data, experiment.training.streams.device
     offers = experiment.training.game.offers
     seen = home.info().get("data_fingerprint")
     evaluator = evaluator_for(data, shape, wanted, device, trained_on=seen, offers=offers, told=activity.tell)
     _refuse_missing(wanted, evaluator)
-    file = writable(wanted.out or home.path, wanted)
     say(f"evaluating {checkpoint}, {experiment.weights} weights, seed {wanted.seed}")
     found = evaluator.evaluate(experiment.draw_measured, experiment.weights, own=experiment.own_figures)
     entry = {"step": experiment.training.step, "checkpoint": checkpoint.name, "created": now(), **found.to_dict()}
@@ -116,7 +116,8 @@ def evaluate_images(images: Path, wanted: Wanted, activity: Activity) -> tuple[P
     _refuse_both(wanted)
     if wanted.against is None and wanted.data is None:
         raise BadInput(f"--images {images}: against what? give --data mnist --root DIR, or --against DIR")
-    file = writable(wanted.out or Path("outputs"), wanted)
+    name = f"evaluate-{images.resolve().name or 'images'}"
+    file = writable(wanted.out or Path("outputs", name), wanted)
     activity.tell(f"reading {images} and {wanted.against or wanted.data}")
     train: Dataset
     if wanted.against is not None:
@@ -149,7 +150,7 @@ def evaluate_images(images: Path, wanted: Wanted, activity: Activity) -> tuple[P
     entry = {"images": str(images.resolve()), "images_sha256": given.fingerprint, "created": now(), **found.to_dict()}
     activity.close()
     if file is not None and wanted.out is None:
-        file = new_path(Path("outputs"), f"evaluate-{images.resolve().name or 'images'}") / "metrics.json"
+        file = new_path(Path("outputs"), name) / "metrics.json"
     return finish(found, entry, file, f"{images}, {num:,} images", wanted), entry
 
 

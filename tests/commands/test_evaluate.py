@@ -271,7 +271,7 @@ def test_a_result_that_cannot_be_kept_is_refused_before_measuring(call, pictures
     locked_out()
     done = call(*IMAGES, cwd=tmp_path)
     assert done.returncode == 2 and len(done.stderr.splitlines()) == 1
-    assert "outputs/metrics.json: cannot be written (Permission denied); give --out DIR" in done.stderr
+    assert "outputs/evaluate-given/metrics.json: cannot be written (Permission denied); give --out DIR" in done.stderr
     assert "--json to have the result printed" in done.stderr and no_setting_in(done.stderr)
     assert not (tmp_path / "outputs").exists()
     done = call(*IMAGES, "--out", "elsewhere", "--json", cwd=tmp_path)
@@ -283,10 +283,8 @@ def test_json_needs_no_folder(call, pictures, tmp_path, locked_out):
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert found["file"] is None and found["metrics"]["kid"]["value"] == pytest.approx(0, abs=0.2)
-    assert (
-        "note: outputs/metrics.json cannot be written (Permission denied), so the result is printed alone"
-        in done.stderr
-    )
+    file = "outputs/evaluate-given/metrics.json"
+    assert f"note: {file} cannot be written (Permission denied), so the result is printed alone" in done.stderr
     assert not (tmp_path / "outputs").exists()
 
 
