@@ -231,6 +231,12 @@ def evaluate(
     against: Annotated[
         Path | None, typer.Option(parser=_path, metavar="DIR", help="Folder of real images to measure against instead.")
     ] = None,
+    whole: Annotated[
+        bool,
+        typer.Option(
+            "--whole", help="Measure against all images where there is no test split: twice as many, no floor."
+        ),
+    ] = False,
     image_size: Annotated[
         int | None,
         typer.Option(min=4, max=4096, help="Read two folders at this size; that of the smaller pictures if left out."),
@@ -269,6 +275,11 @@ def evaluate(
     from ganctl.commands.flags import in_flags
     from ganctl.terminal.live import Activity
 
+    if whole and split != "test":
+        raise BadInput(f"--whole: measures against all images, and --split {split} against some; leave one out")
+    if split == "whole":
+        raise BadInput("--split whole: choose from test, train; all images of data without a test split are --whole")
+    split = "whole" if whole else split
     names = [name for name in metrics.replace(" ", "").split(",") if name]
     conditions = [condition(text, names) for text in fail_if or []]
     needed = [each.metric for each in conditions]

@@ -40,7 +40,7 @@ class Wanted:
         features: name of the network, or auto.
         weights: file of its weights.
         num: samples; None: as many as the split has, up to 10,000.
-        split: test or train.
+        split: test or train; whole: all images of data without a test split.
         data: name of the data set to measure against; None: the run's own.
         root: where that is.
         against: a folder of images to measure against instead.

@@ -21,6 +21,7 @@ MOST_PIXELS = 100_000_000  # of one picture
 LONGEST_SIDE = 65_535  # pixels; as long as a JPEG's or a GIF's can be
 MOST_BYTES = 2**30  # of one file: the most pixels of four 16-bit numbers, and some room
 MOST_SCANS = 200  # of a progressive JPEG, each of which is a pass over all of its pixels
+NARROW = 0.1  # of the range from black to white; what uses less of it was perhaps meant otherwise
 LARGE = 2**26  # pixels that are decoded at a time, of up to ten bytes each; of more, one picture alone
 
 # Only what the endings promise: Pillow runs Ghostscript on a PostScript file, whatever its name.
@@ -100,8 +101,10 @@ def square(path: Path, size: int, channels: int, background: str = "white", odd:
         opaque, shows = _on_background(_upright(eight), background)
         ready = opaque if opaque.mode == mode else opaque.convert(mode)  # which copies it in any case
         fitted = np.asarray(ImageOps.fit(ready, (size, size), Image.Resampling.BICUBIC)).reshape(size, size, channels)
-        used = np.ptp(fitted, axis=(0, 1)).max() / 255 if used is None else used
-        said = {"transparent": shows, "first_of_several": _goes_on(picture), "narrow": 0 < used < 0.1}
+        if used is None:
+            used = _range(fitted)
+            used = _range(np.asarray(ready)) if used < NARROW else used  # the picture was larger, and may use more
+        said = {"transparent": shows, "first_of_several": _goes_on(picture), "narrow": 0 < used < NARROW}
     if odd is not None:
         odd += [word for word, holds in said.items() if holds]
     return fitted.transpose(2, 0, 1)
@@ -251,6 +254,11 @@ def _on_background(picture: Image.Image, background: str) -> tuple[Image.Image, 
     made = Image.new("RGB", picture.size, background)
     made.paste(layers, mask=layers)
     return made, True
+
+
+def _range(numbers: np.ndarray) -> float:
+    """The part of the range from black to white that is used in [H, W] or [H, W, C], of the channel that uses most."""
+    return float(np.ptp(numbers, axis=(0, 1)).max()) / 255
 
 
 def _goes_on(picture: Image.Image) -> bool:

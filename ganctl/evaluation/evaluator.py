@@ -122,7 +122,7 @@ class ImageEvaluator:
         test: what they are not; None where there is no test split.
         metrics: names; empty: all that train nothing and can be had.
         features: name of the network, or auto.
-        split: test or train: what to measure against.
+        split: test or train: what to measure against; whole: all images, where there is no test split.
         num: images to generate; None: as many as the split has, up to 10,000.
         weights: file of the network's weights, where it needs one.
         seed: of the noise that images are generated from.
@@ -186,7 +186,7 @@ class ImageEvaluator:
             "split": self.reference.split,
             "num_real": self.reference.real.count,
             "num_fake": self.num,
-            "num_floor": self.reference.other.count,
+            "num_floor": 0 if self.reference.other is None else self.reference.other.count,
             "num_neighbours": min(self.num, len(self.reference.real.rows)),
             "neighbours": {"precision_recall": MANIFOLD, "density_coverage": BALL},
             "dtype": "float64",
@@ -249,7 +249,9 @@ class ImageEvaluator:
         return Sides(fake, self.reference.real, train, held_out, self.network, errors, seed)
 
     def floors(self) -> dict[str, float]:
-        """What real images come to: those of the other split, as many as are generated."""
+        """What real images come to: those of the other split, as many as are generated; {} where there are none."""
+        if self.reference.other is None:
+            return {}
         if self._floors is None:
             sides = self._sides(self.reference.other, errors=False, seed=0)
 
@@ -289,12 +291,14 @@ class ImageEvaluator:
                     f"a class has about {fewest:,} images, too few for {dimensions} features: class_fid deserves trust "
                     "from ten times as many on"
                 )
+        known = "; an overfitted generator that was trained on them looks good" if self.seen else ""
         if self.reference.split == "half":
-            known = "; an overfitted generator that was trained on them looks good" if self.seen else ""
             found.append(f"these images have no test split, so one half of them is measured against{known}")
+        if self.reference.split == "whole":
+            found.append(f"all real images are measured against, so there is no floor{known}")
         if self.reference.split == "train" and self.seen:
             found.append("measured against the training images, so an overfitted generator looks good")
-        if self.reference.other.count < self.num:
+        if self.reference.other is not None and self.reference.other.count < self.num:
             found.append(
                 f"the floor is of {self.reference.other.count:,} real images, fewer than the {self.num:,} generated "
                 "ones, so it is too high"

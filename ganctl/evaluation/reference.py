@@ -14,27 +14,30 @@ class Reference:
     """Two separate sets of real images.
 
     Attributes:
-        split: what `real` is: test, train, or half (of images without a test split).
+        split: what `real` is: test, train, or half or the whole of images without a test split.
         real: what generated images are measured against.
-        other: as many real images as are generated, or as there are, measured in the same way: the floor.
+        other: as many real images as are generated, or as there are, measured in the same way: the floor; None: there
+            are no others.
         num: how many images to generate.
         trained_on: which of the two the generator may have seen, "real" or "other"; None: both.
     """
 
     split: str
     real: Extracted
-    other: Extracted
+    other: Extracted | None
     num: int
     trained_on: str | None
 
     @property
     def train(self) -> Extracted:
         """The images that the generator may have seen."""
+        assert self.other is not None
         return self.real if self.trained_on == "real" else self.other
 
     @property
     def held_out(self) -> Extracted:
         """The images that it has not seen."""
+        assert self.other is not None
         return self.other if self.trained_on == "real" else self.real
 
 
@@ -47,7 +50,7 @@ def reference_of(
         train: what generators are trained on.
         test: what they are not; None: there is none, and one half of `train` is measured against the other.
         network: what looks at them.
-        split: test or train.
+        split: test or train; or whole, where there is no test split, which leaves no others.
         num: images to generate; None: as many as `real` has, up to 10,000.
         told: called with how far the looking is.
 
@@ -55,6 +58,9 @@ def reference_of(
         BadInput: too few images.
     """
     refuse_few(train, test, split, num)
+    if split == "whole":
+        order = shuffled(train, "halves")
+        return Reference(split, extract_kept(train, order, network), None, num or min(len(order), KEPT), None)
     if test is None:
         order = shuffled(train, "halves")
         half = len(order) // 2
@@ -71,11 +77,14 @@ def reference_of(
 
 def refuse_few(train: ImageSet, test: ImageSet | None, split: str, num: int | None) -> None:
     """Raises BadInput where there is no such split, or too few images on one side."""
-    if split not in ("test", "train"):
+    if split not in ("test", "train", "whole"):
         raise BadInput(f"split={split}: choose from test, train")
-    if test is None and len(train.pixels) < 40:
+    if split == "whole" and test is not None:
+        raise BadInput("--whole: these data have a test split, all of which is measured against; leave it out")
+    if test is None and split != "whole" and len(train.pixels) < 40:
         raise BadInput(
-            f"{len(train.pixels)} real images: too few, as one half is measured against; it takes at least 40"
+            f"{len(train.pixels)} real images: too few, as one half is measured against; it takes at least 40 "
+            "(`ganctl evaluate --whole`: 20)"
         )
     real = test if test is not None and split == "test" else train
     if len(real.pixels) < 20:

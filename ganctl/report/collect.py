@@ -186,7 +186,7 @@ def _count(value: Any) -> bool:
 
 def _protocol(value: Any) -> bool:
     features = value["features"]
-    known = value["split"] in ("test", "train", "half", "exact") and {"name", "dimensions"} <= features.keys()
+    known = value["split"] in ("test", "train", "half", "whole", "exact") and {"name", "dimensions"} <= features.keys()
     counted = _count(value["num_fake"]) and _count(value["num_real"]) and _number(features.get("accuracy"))
     return known and counted and {"weights", "seed"} <= value.keys()
 

@@ -45,7 +45,7 @@ def protocol_line(entry: dict[str, Any]) -> str:
     weights = "" if protocol["weights"] == "none" else made
     against = {
         "test": "images of the test split", "train": "training images", "half": "images, one half of all there are",
-        "exact": "exact samples",
+        "whole": "images, all there are", "exact": "exact samples",
     }[protocol["split"]]  # fmt: skip
     return (
         f"{protocol['num_fake']:,} generated against {protocol['num_real']:,} {against}; features: {features['name']} "

@@ -116,6 +116,39 @@ def test_pictures_against_themselves_are_noticed_and_so_is_a_folder_inside_the_o
         assert warning is None or warning in done.stderr
 
 
+def test_all_of_a_folder_may_be_measured_against_and_then_there_is_no_floor(call, tmp_path, red, green):
+    images = fill(tmp_path / "few", 20, (255, 0, 0), seed=2)
+    done = call("evaluate", "--images", images, "--against", red, "--whole", *MEASURE, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert (found["protocol"]["split"], found["protocol"]["num_real"], found["protocol"]["num_floor"]) == (
+        "whole",
+        40,
+        0,
+    )
+    assert found["metrics"]["precision"]["floor"] is None and "there is no floor" in found["warnings"][0]
+    assert "20 generated against 40 images, all there are" in done.stderr.replace("\n", " ")
+    half = json.loads(call("evaluate", "--images", images, "--against", red, *MEASURE, cwd=tmp_path).stdout)
+    assert half["protocol"]["num_real"] == 20 and half["metrics"]["precision"]["floor"] is not None
+    assert half["fingerprint"] != found["fingerprint"]
+    # Twenty real pictures are too few for halves, and enough for a whole.
+    done = call("evaluate", "--images", red, "--against", images, *MEASURE, cwd=tmp_path)
+    assert done.returncode == 2 and "`ganctl evaluate --whole`: 20" in done.stderr
+    assert call("evaluate", "--images", red, "--against", images, "--whole", *MEASURE, cwd=tmp_path).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--whole", "--split", "train"], "--whole: measures against all images, and --split train"),
+        (["--split", "whole"], "--split whole: choose from test, train"),
+    ],
+)
+def test_all_and_some_are_not_asked_for_at_once(call, folder, words, message):
+    done = call("evaluate", "--images", "x", "--against", "y", *words)
+    assert done.returncode == 2 and message in done.stderr
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux says what was needed at the most")
 def test_photographs_against_small_pictures_take_little_memory_and_less_of_the_disk(tmp_path, green):

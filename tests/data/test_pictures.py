@@ -271,8 +271,10 @@ def test_pictures_that_use_less_than_a_tenth_of_their_range_are_counted_with_wha
     Image.fromarray((SHADES // 16).astype(np.uint8)).save(tmp_path / "dark8.png")
     Image.new("L", (16, 16), 9).save(tmp_path / "flat.png")  # of one colour, which is no question of depth
     Image.fromarray(SHADES.astype(np.uint8)).save(tmp_path / "full.png")
+    fine = np.indices((64, 64)).sum(axis=0) % 2 * 255  # which becomes one grey when it is made smaller, or nearly
+    Image.fromarray(fine.astype(np.uint8)).save(tmp_path / "fine.png")
     for _ in range(2):  # from the cache too
-        with pytest.warns(UserWarning, match="3 of 5 pictures use less than a tenth .*: stretch them, or write"):
+        with pytest.warns(UserWarning, match="3 of 6 pictures use less than a tenth .*: stretch them, or write"):
             assert read(tmp_path, 1).files["narrow"] == 3
 
 
