@@ -131,8 +131,8 @@ class Watch:
             self.shown = self.line()
 
     def line(self) -> str:
-        """What is wrong now, in a few words; empty where nothing is."""
-        return "; ".join(f"{found.verdict} since step {found.since:,}" for found in self.diagnosis.findings()[:1])
+        """What is wrong now, in two parts, of which a narrow screen shows the first; empty where nothing is."""
+        return "".join(f"{found.verdict}  since step {found.since:,}" for found in self.diagnosis.findings()[:1])
 
 
 class Checkpoints:

@@ -49,7 +49,9 @@ class ProgressDisplay:
     def _lines(self, columns: int, rows: int) -> list[Text]:
         del rows
         step, line, _ = self.seen
-        return [progress_line(self._head(len(f"{self.total:,}")), step / max(1, self.total), line, columns)]
+        return [
+            progress_line(self._head(len(f"{self.total:,}")), step / max(1, self.total), line, columns, yielding=True)
+        ]
 
     def _left(self, step: int) -> str:
         seconds = (time.perf_counter() - self.began) / max(1, step - self.start) * (self.total - step)

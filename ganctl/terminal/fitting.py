@@ -40,7 +40,7 @@ def bar(share: float, length: int) -> Text:
     return Text.assemble((done, "bar.complete"), ("─" * (length - len(done)), "bar.back"))
 
 
-def progress_line(head: str, share: float, line: str, room: int) -> Text:
+def progress_line(head: str, share: float, line: str, room: int, yielding: bool = False) -> Text:
     """The head, a bar and what fits of the line; the head is never cut, the bar goes where there is no room for it.
 
     Args:
@@ -48,9 +48,12 @@ def progress_line(head: str, share: float, line: str, room: int) -> Text:
         share: done, in [0, 1].
         line: parts with two spaces between them, the first ones first.
         room: of it all, in characters.
+        yielding: whether the bar also goes where the first part has no room beside it, and has room without it.
     """
     left = room - cell_len(head) - len(GAP)
     length = min(WIDEST_BAR, max(NARROWEST_BAR, left // 6)) if left >= NARROWEST_BAR else 0
     rest = fitted(line.split(GAP), left - length - (len(GAP) if length else 0))
+    if yielding and not rest and (alone := fitted(line.split(GAP), left)):
+        length, rest = 0, alone
     pieces = [Text(head), *([bar(share, length)] if length else []), *([Text(rest)] if rest else [])]
     return Text(GAP).join(pieces)

@@ -40,6 +40,14 @@ def test_a_run_shows_step_total_and_time_left_before_scalars(columns):
     assert ("G loss 0.710" in found[2]) == (columns > 60) and ("images/s 12,345" in found[2]) == (columns == 120)
 
 
+@pytest.mark.parametrize("columns", WIDTHS)
+def test_what_is_wrong_comes_before_bar_and_scalars(columns):
+    with terminal(columns) as screen, closing(ProgressDisplay(10_000, 0)) as display:
+        display.show(1200, f"vanishing_gradient  since step 1,000  {SCALARS}")
+    assert re.match(r"step  1,200/10,000  \d:\d\d:\d\d left  ([━╸─]+  )?vanishing_gradient", screen.lines[-1])
+    assert all(len(line) <= columns for line in screen.lines)
+
+
 def test_on_a_tiny_screen_the_bar_goes_first():
     with terminal(38) as screen:
         shown_run()
