@@ -271,8 +271,9 @@ def evaluate(
         raise BadInput(f"--images {images}: is measured instead of a run; leave out RUN, --ema and --no-ema")
     import json
 
-    from ganctl.commands.evaluate import Wanted, condition, evaluate_images, evaluate_run, fail_where
+    from ganctl.commands.evaluate import evaluate_images, evaluate_run
     from ganctl.commands.flags import in_flags
+    from ganctl.commands.wanted import Wanted, condition, fail_where
     from ganctl.terminal.live import Activity
 
     if whole and split != "test":

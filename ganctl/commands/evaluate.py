@@ -1,10 +1,7 @@
 """`ganctl evaluate`: how good a run's samples are, or any folder of images."""
 
-import json
-import operator
-import re
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,60 +9,20 @@ import torch
 
 from ganctl.build import load_plugins, reopen
 from ganctl.commands.folders import both, note_resizing, pictures, shared
+from ganctl.commands.results import finish, writable
 from ganctl.commands.screen import say
+from ganctl.commands.wanted import Wanted
 from ganctl.config import load, read
 from ganctl.data import DATASETS, TEST_SPLITS, Dataset, Density, ImageSet
 from ganctl.data.folders import folder, headers
-from ganctl.errors import BadInput, RunFailed, one_line
-from ganctl.evaluation import Evaluation, Evaluator, ImageEvaluator, PointEvaluator, Told, silent
+from ganctl.errors import BadInput
+from ganctl.evaluation import Evaluator, ImageEvaluator, PointEvaluator, Told, silent
 from ganctl.evaluation.extraction import shuffled
-from ganctl.files import locked, read_json, write_atomically
 from ganctl.games import Made
 from ganctl.machine import prepare_machine
-from ganctl.pictures import nearest_neighbours, to_png
-from ganctl.report.scores import print_scores
-from ganctl.run import find, new_path, now, try_to_write
-from ganctl.schema import METRIC_NAMES, option
+from ganctl.run import find, new_path, now
+from ganctl.schema import option
 from ganctl.terminal.live import Activity
-
-COMPARISONS = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What the command line asks for.
-
-    Attributes:
-        metrics: names; empty: all that train nothing.
-        features: name of the network, or auto.
-        weights: file of its weights.
-        num: samples; None: as many as the split has, up to 10,000.
-        split: test or train; whole: all images of data without a test split.
-        data: name of the data set to measure against; None: the run's own.
-        root: where that is.
-        against: a folder of images to measure against instead.
-        seed: of the noise.
-        plugins: modules of the user.
-        needed: metrics that must be among the measured ones.
-        image_size: of the sides that two folders are read at; None: the smaller of theirs.
-        out: folder for metrics.json and nearest.png; None: the run's, or a new one below outputs/.
-        printed: whether the result is printed whole, so that it is not lost where nothing can be written.
-    """
-
-    metrics: Sequence[str] = ()
-    features: str = "auto"
-    weights: Path | None = None
-    num: int | None = None
-    split: str = "test"
-    data: str | None = None
-    root: str | None = None
-    against: Path | None = None
-    seed: int = 0
-    plugins: Sequence[str] = ()
-    needed: Sequence[str] = ()
-    image_size: int | None = None
-    out: Path | None = None
-    printed: bool = False
 
 
 def evaluate_run(
@@ -254,13 +211,6 @@ def data_of(wanted: Wanted, options: Any, train: Dataset | None = None) -> tuple
     return DATASETS[name](options), test
 
 
-def keep(file: Path, entry: dict[str, Any]) -> None:
-    """Adds an evaluation to metrics.json, in the place of one of the same weights by the same protocol and metrics."""
-    with locked(file.parent, "writing metrics.json", wait=60, name=".metrics.lock"):  # two may end at once
-        evaluations = [other for other in evaluations_in(file) if _identity(other) != _identity(entry)]
-        write_atomically(file, json.dumps({"evaluations": [*evaluations, entry]}, indent=2, allow_nan=False) + "\n")
-
-
 def _refuse_both(wanted: Wanted) -> None:
     """Raises BadInput where two things are named to measure against."""
     if wanted.against is not None and (wanted.data is not None or wanted.root is not None):
@@ -283,116 +233,3 @@ def _refuse_missing(wanted: Wanted, evaluator: Evaluator) -> None:
     for name in wanted.needed:
         if name not in evaluator.metrics:
             raise BadInput(f"--fail-if: {name} is not measured here; choose from {', '.join(evaluator.metrics)}")
-
-
-def writable(place: Path, wanted: Wanted) -> Path | None:
-    """The metrics.json in the folder; one that is damaged is set aside.
-
-    Returns: None where it cannot be written and the result is printed anyway, which is said.
-
-    Raises:
-        BadInput: it could not be written after the measurement.
-    """
-    file = place / "metrics.json"
-    try:
-        if file.exists() and not evaluations_in(file):
-            file.replace(file.with_name(f"{file.name}.damaged"))
-            say(f"{file}: could not be read, so it is now {file.name}.damaged")
-        try_to_write(place)
-        if file.is_dir():
-            raise IsADirectoryError(21, "is a folder")
-    except OSError as error:
-        if wanted.printed and wanted.out is None:
-            say(f"note: {file} cannot be written ({error.strerror}), so the result is printed alone")
-            return None
-        raise _unwritable(file, error, wanted) from None
-    return file
-
-
-def _unwritable(file: Path, error: OSError, wanted: Wanted) -> BadInput:
-    other = "" if wanted.out is None else "other "
-    printed = " or --json to have the result printed" if wanted.out is None else ""
-    return BadInput(
-        f"{file}: cannot be written ({error.strerror}); give --out DIR, an{other} folder you may write to,{printed}"
-    )
-
-
-def evaluations_in(file: Path) -> list[dict[str, Any]]:
-    """The evaluations in a metrics.json, oldest first; none where it is not there or cannot be read."""
-    try:
-        found = read_json(file)["evaluations"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return []
-    return [entry for entry in found if isinstance(entry, dict)] if isinstance(found, list) else []
-
-
-def _identity(entry: dict[str, Any]) -> Any:
-    return entry.get("checkpoint"), entry.get("fingerprint"), sorted(entry.get("metrics", {}))
-
-
-def finish(found: Evaluation, entry: dict[str, Any], file: Path | None, title: str, wanted: Wanted) -> Path | None:
-    """Shows the table and the warnings, then writes the file and the picture of nearest neighbours beside it.
-
-    Returns: the file; None where it could not be written and the result is printed anyway.
-
-    Raises:
-        RunFailed: it could not be written; the table has been shown.
-    """
-    print_scores(entry, title)
-    for warning in found.warnings:
-        say(f"warning: {warning}")
-    if file is None:
-        return None
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        keep(file, entry)
-        if found.pictures:
-            picture = nearest_neighbours(
-                {name: [strip.numpy() for strip in strips] for name, strips in found.pictures.items()}
-            )
-            write_atomically(file.with_name("nearest.png"), to_png(picture))
-            say(f"nearest neighbours: {file.with_name('nearest.png')}")
-    except OSError as error:
-        if not wanted.printed:
-            raise RunFailed(f"{one_line(error)}; the table above is the result") from None
-        say(f"note: {one_line(error)}; the result is printed alone")
-        return None
-    return file
-
-
-@dataclass(frozen=True)
-class Condition:
-    """A condition of `--fail-if`: a metric, a comparison and a number."""
-
-    text: str
-    metric: str
-    sign: str
-    bound: float
-
-
-def condition(text: str, metrics: Sequence[str]) -> Condition:
-    """The condition that `text` spells, such as fid>20.
-
-    Args:
-        metrics: what is measured; empty: whatever can be.
-
-    Raises:
-        BadInput: it cannot be read, or is of a metric that is not measured.
-    """
-    match = re.fullmatch(r"\s*(\w+)\s*(>=|<=|>|<)\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*", text)
-    if match is None:
-        raise BadInput(f"--fail-if {text}: cannot be read; write a metric, >, >=, < or <=, and a number: fid>20")
-    if match[1] not in (metrics or METRIC_NAMES):
-        raise BadInput(
-            f"--fail-if {text}: {match[1]} is not measured; choose from {', '.join(metrics or METRIC_NAMES)}"
-        )
-    return Condition(text.strip(), match[1], match[2], float(match[3]))
-
-
-def fail_where(conditions: Sequence[Condition], entry: dict[str, Any]) -> None:
-    """Raises RunFailed where a condition holds of an entry of metrics.json, or its metric has no value."""
-    for asked in conditions:
-        value = entry["metrics"].get(asked.metric, {}).get("value")
-        if value is None or COMPARISONS[asked.sign](value, asked.bound):
-            known = "unknown" if value is None else f"{value:.6g}"
-            raise RunFailed(f"{asked.metric} is {known}, and --fail-if says {asked.text}")

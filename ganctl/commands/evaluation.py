@@ -5,7 +5,7 @@ import time
 from typing import Any
 
 from ganctl.build import reopen
-from ganctl.commands.evaluate import evaluations_in, keep
+from ganctl.commands.results import evaluations_in, keep
 from ganctl.commands.screen import say
 from ganctl.commands.study import Cell
 from ganctl.commands.train import evaluator_of

@@ -4,7 +4,8 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from ganctl.commands.evaluate import Wanted, data_of
+from ganctl.commands.evaluate import data_of
+from ganctl.commands.wanted import Wanted
 from ganctl.config import read
 from ganctl.data import ImageSet
 from ganctl.errors import BadInput

@@ -11,12 +11,13 @@ import torch
 
 from ganctl.build import build, resume
 from ganctl.commands.continuing import check_measuring, continued, fingerprints, placed
-from ganctl.commands.evaluate import Wanted, evaluator_for
+from ganctl.commands.evaluate import evaluator_for
 from ganctl.commands.folders import counted
 from ganctl.commands.progress import ProgressDisplay
 from ganctl.commands.record import Record
 from ganctl.commands.screen import say
 from ganctl.commands.stopping import StopAsked, handled
+from ganctl.commands.wanted import Wanted
 from ganctl.config import dump, load, read
 from ganctl.data import Density
 from ganctl.errors import BadInput, Interrupted, RunFailed, one_line

@@ -1,7 +1,9 @@
 """How good samples are, by one protocol: features, reference sets, metrics with errors, and what real samples reach."""
 
-from ganctl.evaluation.evaluator import Draw, Evaluation, Evaluator, ImageEvaluator, PointEvaluator
+from ganctl.evaluation.evaluator import ImageEvaluator
 from ganctl.evaluation.features import FEATURES, FeatureNetwork, Request
+from ganctl.evaluation.found import Draw, Evaluation, Evaluator
+from ganctl.evaluation.point_evaluator import PointEvaluator
 from ganctl.evaluation.points import POINT_METRICS
 from ganctl.evaluation.protocol import fingerprint
 from ganctl.evaluation.scores import METRICS

@@ -1,117 +1,35 @@
 """One protocol for many generators: everything real is looked at once, and each generator's samples in turn."""
 
 import math
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ganctl import cache
-from ganctl.data import Density, ImageSet
+from ganctl.data import ImageSet
 from ganctl.errors import BadInput
 from ganctl.evaluation.controlled import COMPARED, NAMED, OWN, TESTED, class_table, prior_floor
 from ganctl.evaluation.extraction import CHUNK, Extracted, extract
 from ganctl.evaluation.features import FeatureNetwork, Request, feature_network
-from ganctl.evaluation.points import POINT_METRICS, point_estimates
-from ganctl.evaluation.protocol import fingerprint, measuring_versions
+from ganctl.evaluation.found import FORM, Draw, Evaluation, Own
+from ganctl.evaluation.protocol import measuring_versions
 from ganctl.evaluation.reference import reference_of, refuse_few
 from ganctl.evaluation.scores import METRICS, blind, unknown
-from ganctl.evaluation.sides import BALL, MANIFOLD, Estimate, Sides
+from ganctl.evaluation.sides import BALL, MANIFOLD, Sides
 from ganctl.evaluation.telling import Told, counted, silent
 from ganctl.games import Made
 from ganctl.metrics import nearest
 from ganctl.streams import derive
 
-# (how many, random numbers) -> generated samples: images uint8 [n, C, H, W], or points float32 [n, 2]
-Draw = Callable[[int, torch.Generator], Made]
-# (images uint8 [n, C, H, W], their classes or None, random numbers) -> what the game's own networks say of them
-Own = Callable[[Tensor, Tensor | None, torch.Generator], dict[str, Tensor]]
-
 CPU = torch.device("cpu")
-FORM = 1  # of the definitions of the metrics; a change of any of them makes other numbers under another fingerprint
-
-
-@dataclass
-class Evaluation:
-    """What was found of one generator.
-
-    Attributes:
-        estimates: by metric.
-        floors: what real samples come to, by metric; nan where that means nothing.
-        protocol: how it was measured.
-        warnings: what weakens it.
-        pictures: rows of images beside their nearest training and held-out ones, for those who look.
-        classes: values by metric, one a class, where classes were asked for.
-    """
-
-    estimates: dict[str, Estimate]
-    floors: dict[str, float]
-    protocol: dict[str, Any]
-    warnings: list[str]
-    pictures: dict[str, list[Tensor]] = field(default_factory=dict)
-    classes: dict[str, list[float]] = field(default_factory=dict)
-
-    def to_dict(self) -> dict[str, Any]:
-        """As metrics.json holds it, in plain numbers; what is not known is null."""
-        metrics, digits = {}, fingerprint(self.protocol)
-        for name, estimate in self.estimates.items():
-            low, high = _cut(name, estimate)
-            metrics[name] = {
-                "value": _plain(estimate.value),
-                "standard_error": _plain(estimate.error),
-                "low": _plain(low),
-                "high": _plain(high),
-                "floor": _plain(self.floors.get(name, math.nan)),
-                "protocol": digits,
-            }
-        found = {
-            "fingerprint": digits,
-            "protocol": self.protocol,
-            "metrics": metrics,
-            "warnings": self.warnings,
-        }
-        if self.classes:
-            found["classes"] = {name: [_plain(value) for value in values] for name, values in self.classes.items()}
-        return found
 
 
 def _refuse(name: str, reason: str | None) -> None:
     if reason:
         raise BadInput(f"metrics={name}: {reason}; leave it out")
-
-
-def _cut(name: str, estimate: Estimate) -> tuple[float, float]:
-    """The interval, within what the metric can be."""
-    interval = estimate.interval
-    if interval is None:
-        return math.nan, math.nan
-    metric = METRICS.get(name) or POINT_METRICS[name]
-    return max(metric.least, interval[0]), min(metric.most, interval[1])
-
-
-def _plain(value: float) -> float | None:
-    return value if math.isfinite(value) else None
-
-
-class Evaluator(Protocol):
-    """Measures generators, all in the same way.
-
-    Attributes:
-        metrics: the names of what is measured.
-        told: called with what is being done while it measures.
-    """
-
-    metrics: list[str]
-    told: Told
-
-    def protocol(self, weights: str) -> dict[str, Any]:
-        """How a generator with those weights (averaged, last, none) is measured."""
-
-    def evaluate(self, draw: Draw, weights: str, errors: bool = True, own: Own | None = None) -> Evaluation:
-        """Measures one generator; `errors` may be left out, where many moments of a run are measured."""
 
 
 class ImageEvaluator:
@@ -317,62 +235,3 @@ class ImageEvaluator:
                 strips.append(held_out.pixels[nearest(fake.rows[chosen], held_out.rows)[1]])
             found[title] = strips
         return found
-
-
-class PointEvaluator:
-    """Measures points against the density that they should have.
-
-    Args:
-        density: the exact one.
-        metrics: names; empty: all.
-        num: points to generate; None: 10,000.
-        seed: of the noise that points are generated from.
-        told: called with what is being done while it measures.
-
-    Raises:
-        BadInput: a metric that points do not have.
-    """
-
-    def __init__(
-        self, density: Density, metrics: Sequence[str], num: int | None = None, seed: int = 0, told: Told = silent
-    ) -> None:
-        self.told = told
-        unknown = [name for name in metrics if name not in POINT_METRICS]
-        if unknown:
-            raise BadInput(f"metrics={unknown[0]}: no such metric of points; choose from {', '.join(POINT_METRICS)}")
-        if num is not None and num < 20:
-            raise BadInput(f"num={num}: too few to measure; it takes at least 20 points")
-        self.density, self.metrics = density, list(metrics or POINT_METRICS)
-        self.num, self.seed = num or 10_000, seed
-        real, exact = (drawn.samples for drawn in density.reference(self.num))
-        self.real = real
-        self.exact = {name: value.value for name, value in point_estimates(exact, real, density, errors=False).items()}
-
-    def protocol(self, weights: str) -> dict[str, Any]:
-        """How a generator with those weights (averaged, last) is measured."""
-        return {
-            "form": FORM,
-            "features": {"name": "points", "dimensions": self.density.shape[0]},
-            "reference": self.density.fingerprint,
-            "split": "exact",
-            "num_real": len(self.real),
-            "num_fake": self.num,
-            "num_floor": self.num,
-            "dtype": "float64",
-            "weights": weights,
-            "seed": self.seed,
-            "versions": measuring_versions(),
-        }
-
-    def evaluate(self, draw: Draw, weights: str, errors: bool = True, own: Own | None = None) -> Evaluation:
-        """Draws the points and measures them."""
-        del own
-        stream = torch.Generator().manual_seed(derive(self.seed, "evaluation", "samples"))
-        sizes = [CHUNK] * (self.num // CHUNK) + [self.num % CHUNK]
-        self.told(f"drawing {self.num:,} points")
-        points = torch.cat([draw(size, stream).samples for size in sizes if size])
-        self.told(f"measuring {self.num:,} points")
-        found = point_estimates(points, self.real, self.density, errors)
-        estimates = {name: found[name] for name in self.metrics}
-        floors = {name: self.exact[name] for name in self.metrics}
-        return Evaluation(estimates, floors, self.protocol(weights), [])

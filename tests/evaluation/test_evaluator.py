@@ -9,7 +9,7 @@ import torch
 from ganctl.data import Density, ImageSet
 from ganctl.errors import BadInput, RunFailed
 from ganctl.evaluation import FEATURES, FeatureNetwork, ImageEvaluator, PointEvaluator, fingerprint
-from ganctl.evaluation.evaluator import Evaluation
+from ganctl.evaluation.found import Evaluation
 from ganctl.evaluation.scores import Estimate
 from ganctl.games import Made
 

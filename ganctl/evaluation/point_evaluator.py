@@ -1,0 +1,74 @@
+"""Generated points against the density that they should have."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from ganctl.data import Density
+from ganctl.errors import BadInput
+from ganctl.evaluation.extraction import CHUNK
+from ganctl.evaluation.found import FORM, Draw, Evaluation, Own
+from ganctl.evaluation.points import POINT_METRICS, point_estimates
+from ganctl.evaluation.protocol import measuring_versions
+from ganctl.evaluation.telling import Told, silent
+from ganctl.streams import derive
+
+
+class PointEvaluator:
+    """Measures points against the density that they should have.
+
+    Args:
+        density: the exact one.
+        metrics: names; empty: all.
+        num: points to generate; None: 10,000.
+        seed: of the noise that points are generated from.
+        told: called with what is being done while it measures.
+
+    Raises:
+        BadInput: a metric that points do not have.
+    """
+
+    def __init__(
+        self, density: Density, metrics: Sequence[str], num: int | None = None, seed: int = 0, told: Told = silent
+    ) -> None:
+        self.told = told
+        unknown = [name for name in metrics if name not in POINT_METRICS]
+        if unknown:
+            raise BadInput(f"metrics={unknown[0]}: no such metric of points; choose from {', '.join(POINT_METRICS)}")
+        if num is not None and num < 20:
+            raise BadInput(f"num={num}: too few to measure; it takes at least 20 points")
+        self.density, self.metrics = density, list(metrics or POINT_METRICS)
+        self.num, self.seed = num or 10_000, seed
+        real, exact = (drawn.samples for drawn in density.reference(self.num))
+        self.real = real
+        self.exact = {name: value.value for name, value in point_estimates(exact, real, density, errors=False).items()}
+
+    def protocol(self, weights: str) -> dict[str, Any]:
+        """How a generator with those weights (averaged, last) is measured."""
+        return {
+            "form": FORM,
+            "features": {"name": "points", "dimensions": self.density.shape[0]},
+            "reference": self.density.fingerprint,
+            "split": "exact",
+            "num_real": len(self.real),
+            "num_fake": self.num,
+            "num_floor": self.num,
+            "dtype": "float64",
+            "weights": weights,
+            "seed": self.seed,
+            "versions": measuring_versions(),
+        }
+
+    def evaluate(self, draw: Draw, weights: str, errors: bool = True, own: Own | None = None) -> Evaluation:
+        """Draws the points and measures them."""
+        del own
+        stream = torch.Generator().manual_seed(derive(self.seed, "evaluation", "samples"))
+        sizes = [CHUNK] * (self.num // CHUNK) + [self.num % CHUNK]
+        self.told(f"drawing {self.num:,} points")
+        points = torch.cat([draw(size, stream).samples for size in sizes if size])
+        self.told(f"measuring {self.num:,} points")
+        found = point_estimates(points, self.real, self.density, errors)
+        estimates = {name: found[name] for name in self.metrics}
+        floors = {name: self.exact[name] for name in self.metrics}
+        return Evaluation(estimates, floors, self.protocol(weights), [])
