@@ -257,7 +257,9 @@ def evaluate(
     out: Annotated[
         Path | None,
         typer.Option(
-            metavar="DIR", help="Folder for metrics.json and nearest.png; the run's, or a new one, if left out."
+            parser=_path,
+            metavar="DIR",
+            help="Folder for metrics.json and nearest.png; the run's, or a new one, if left out.",
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON on stdout.")] = False,
