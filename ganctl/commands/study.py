@@ -283,6 +283,8 @@ def slug(text: str) -> str:
 
 def _studied(config: Config) -> dict[str, Any]:
     studied = {key: value for key, value in config.to_dict().items() if key not in NOT_STUDIED}
+    if studied["data"].get("background") == "white":  # as it was before there was a choice, so that names stay
+        del studied["data"]["background"]
     if config.plugins:  # the same name with another formula is another study
         studied["plugins"] = {name: fingerprint(name) for name in config.plugins}
     return studied

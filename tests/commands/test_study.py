@@ -307,3 +307,13 @@ def test_threads_are_given_where_the_command_gives_none():
 def test_an_arms_folder_is_one_plain_name(name):
     made = study.slug(name)
     assert made and os.sep not in made and made.strip(".")
+
+
+def test_a_study_of_pictures_has_the_name_that_it_had_before_their_background_could_be_chosen():
+    words = ["data=folder", "data.root=pictures", "loss=minimax,nonsaturating"]
+    white, same, black = (study.plan([*words, *more]) for more in ([], ["data.background=white"], ["data.background=black"]))
+    assert white.definition["minimax"]["data"] == {
+        "name": "folder", "root": "pictures", "image_size": 32, "channels": 3,
+    }  # fmt: skip
+    assert white.path == same.path != black.path
+    assert [cell.config.data.background for cell in (white.cells[0], black.cells[0])] == ["white", "black"]
