@@ -311,7 +311,9 @@ def test_an_arms_folder_is_one_plain_name(name):
 
 def test_a_study_of_pictures_has_the_name_that_it_had_before_their_background_could_be_chosen():
     words = ["data=folder", "data.root=pictures", "loss=minimax,nonsaturating"]
-    white, same, black = (study.plan([*words, *more]) for more in ([], ["data.background=white"], ["data.background=black"]))
+    white, same, black = (
+        study.plan([*words, *more]) for more in ([], ["data.background=white"], ["data.background=black"])
+    )
     assert white.definition["minimax"]["data"] == {
         "name": "folder", "root": "pictures", "image_size": 32, "channels": 3,
     }  # fmt: skip
