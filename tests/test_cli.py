@@ -307,7 +307,7 @@ def test_a_mistake_in_a_process_of_its_own_leaves_no_traceback(tmp_path):
     [
         (["evaluate", "--images", "", "--against", "x"], "--images"),
         (["evaluate", "--images", "x", "--against", ""], "--against"),
-        (["evaluate", "--images", "x", "--data", "mnist", "--root", ""], "root="),
+        (["evaluate", "--images", "x", "--data", "mnist", "--root", ""], "--root:"),
         (["evaluate", "--weights", ""], "--weights"),
         (["evaluate", ""], "RUN"),
         (["sample", ""], "RUN"),

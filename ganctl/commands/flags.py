@@ -28,7 +28,9 @@ def flagged(text: str, folders: dict[str, Path | None] | None = None) -> str:
 
     def as_flag(found: re.Match[str]) -> str:
         word_before = text[: found.start()].rstrip().rpartition(" ")[2]
-        return found[0] if word_before.startswith("--") else f"{FLAGS[found[1]]} "  # what a flag gave is no setting
+        if word_before.startswith("--"):  # what a flag gave is no setting
+            return found[0]
+        return FLAGS[found[1]] + ("" if text.startswith(":", found.end()) else " ")
 
     return SETTING.sub(as_flag, text.removeprefix("output_dir: "))
 
