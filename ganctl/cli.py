@@ -171,12 +171,12 @@ def sample(
 
     A grid of images, points over their density, or an animation.
     """
-    from ganctl.commands.flags import in_flags
+    from ganctl.commands.flags import SAMPLE, in_flags
     from ganctl.commands.sample import Asked
     from ganctl.commands.sample import sample as draw
 
     asked = Asked(label, labels, sweep, interpolate, reconstruct, progress)
-    with in_flags():
+    with in_flags(SAMPLE):
         path = draw(run, num, seed, columns, out, npz, ema, plugin or [], asked)
     _print(path)
 
@@ -274,7 +274,7 @@ def evaluate(
     import json
 
     from ganctl.commands.evaluate import evaluate_images, evaluate_run
-    from ganctl.commands.flags import in_flags
+    from ganctl.commands.flags import EVALUATE, in_flags
     from ganctl.commands.wanted import Wanted, condition, fail_where
     from ganctl.terminal.live import Activity
 
@@ -289,7 +289,7 @@ def evaluate(
     wanted = Wanted(
         names, features, weights, num, split, data, root, against, seed, plugin or [], needed, image_size, out, as_json
     )
-    with Activity() as activity, in_flags(images=images, against=against):
+    with Activity() as activity, in_flags(EVALUATE):
         if images is None:
             file, entry = evaluate_run(run, wanted, ema, activity)
         else:

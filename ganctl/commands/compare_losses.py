@@ -9,9 +9,10 @@ import torch
 from ganctl.build import build
 from ganctl.commands import comparison_file
 from ganctl.commands.cells import train_cells
-from ganctl.commands.continuing import fingerprints
+from ganctl.commands.continuing import FINGERPRINTS, fingerprints
 from ganctl.commands.cost import cost
 from ganctl.commands.evaluation import CellEvaluators
+from ganctl.commands.folders import counted
 from ganctl.commands.progress import CellsDisplay
 from ganctl.commands.screen import say
 from ganctl.commands.study import Cell, Study, refuse_other_study
@@ -94,12 +95,15 @@ def _check_endings(study: Study, comparison: dict[str, Any]) -> None:
     ]
     broken = {title: cell["error"] for title, cell in entries if cell["broke_off"]}
     broken |= {cell.title: "it did not begin" for cell in study.cells if not cell.settled and cell.title not in broken}
+    again = {cell.title for cell in study.cells if not cell.settled}
     for title, why in broken.items():
-        them = "it" if len(broken) == 1 else "them"
-        raise RunFailed(
-            f"{len(broken)} of {len(entries)} cells broke off, so there is no verdict yet: {title}: "
-            f"{why or 'run.json does not say why'}; the same command tries {them} again"
-        )
+        told = f"{len(broken)} of {len(entries)} cells broke off, so there is no verdict yet: {title}: "
+        told += why or "run.json does not say why"
+        if title in again:
+            told += f"; the same command tries {'it' if len(broken) == 1 else 'them'} again"
+        elif title not in {cell.title for cell in study.cells}:
+            told += f"; the command that it came from tries it again ({study.path / 'comparison.json'} has it)"
+        raise RunFailed(told)
     if not any(cell.folder.info().get("status") == "completed" for cell in study.cells):
         raise RunFailed(f"no cell was completed; {study.path}/cells/ says why")
 
@@ -126,6 +130,8 @@ def _prepared(study: Study, evaluators: CellEvaluators) -> tuple[dict[str, int],
         for place, cell in enumerate(study.cells[: len(study.arms)], 1):
             activity.tell(f"arm {place} of {len(study.arms)}, {cell.arm}")
             experiment = build(cell.config)
+            if place == 1 and (files := getattr(experiment.dataset, "files", {})):
+                say(f"data: {counted(files)}")
             _check_outcome(study, experiment)
             _check_data(study, cell.arm, experiment)
             evaluators.prepare(cell.config, experiment, activity.tell)
@@ -141,7 +147,7 @@ def _check_data(study: Study, arm: str, experiment: Experiment) -> None:
     now = fingerprints(experiment.dataset)
     for folder in (cell.folder for cell in study.cells if cell.arm == arm):
         before = folder.info()
-        if any(before.get(key) not in (None, value) for key, value in now.items()):
+        if any(before.get(key) not in (None, now.get(key)) for key in FINGERPRINTS):
             raise BadInput(
                 f"{study.path}: {folder.path.relative_to(study.path)} was trained on other data than there are now; "
                 "put them back, or choose another name="

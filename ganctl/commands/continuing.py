@@ -131,6 +131,9 @@ def check_measuring(config: Config) -> None:
         raise BadInput(f"evaluate_every={config.evaluate_every}: of what? name metrics too, as in metrics=fid,recall")
 
 
+FINGERPRINTS = ("data_fingerprint", "labels_fingerprint")  # what run.json says of the data
+
+
 def fingerprints(dataset: "Dataset") -> dict[str, str]:
     """What run.json says of the data: a fingerprint of the samples, and of their labels where there are any."""
     labels = getattr(dataset, "labels_fingerprint", None)  # which a plugin's data set need not have

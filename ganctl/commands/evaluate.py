@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from ganctl.build import load_plugins, reopen
-from ganctl.commands.folders import both, note_resizing, pictures, shared
+from ganctl.commands.folders import both, note_resizing, numbered_as, overlap, pictures, shared
 from ganctl.commands.results import finish, writable
 from ganctl.commands.screen import say
 from ganctl.commands.wanted import Wanted
@@ -45,12 +45,17 @@ def evaluate_run(
     shape = home.sample_shape or experiment.dataset.shape
     data, device = read(home.config).data, experiment.training.streams.device
     offers = experiment.training.game.offers
-    seen = home.info().get("data_fingerprint")
-    evaluator = evaluator_for(data, shape, wanted, device, trained_on=seen, offers=offers, told=activity.tell)
+    info = home.info()
+    seen, names = info.get("data_fingerprint"), info.get("files", {}).get("classes")
+    evaluator = evaluator_for(
+        data, shape, wanted, device, trained_on=seen, offers=offers, told=activity.tell, names=names
+    )
     _refuse_missing(wanted, evaluator)
     say(f"evaluating {checkpoint}, {experiment.weights} weights, seed {wanted.seed}")
     found = evaluator.evaluate(experiment.draw_measured, experiment.weights, own=experiment.own_figures)
     entry = {"step": experiment.training.step, "checkpoint": checkpoint.name, "created": now(), **found.to_dict()}
+    if wanted.out is not None:  # elsewhere than in its folder
+        entry["run"] = str(home.path.resolve())
     activity.close()
     return finish(found, entry, file, f"{home.path}, step {experiment.training.step:,}", wanted), entry
 
@@ -120,6 +125,7 @@ def evaluator_for(
     trained_on: str | None = None,
     offers: Collection[str] = (),
     told: Told = silent,
+    names: list[str] | None = None,
 ) -> Evaluator:
     """What measures the generators of a run against its own data, or against what is asked for.
 
@@ -132,6 +138,7 @@ def evaluator_for(
         trained_on: fingerprint of what the generator was trained on; None: the data that are named.
         offers: metrics that the run's game has besides.
         told: called with what is being done, now and while it measures.
+        names: of the classes that the generator was trained on, where they are folders.
 
     Raises:
         BadInput: there are no such data, or they are of another shape.
@@ -140,11 +147,17 @@ def evaluator_for(
     if wanted.against is not None:
         if len(shape) != 3:
             raise BadInput(f"--against {wanted.against}: the run makes points, which no folder has; leave it out")
-        real = pictures("--against", wanted.against, shape)
+        background = option(options, "background", "white")  # transparent pictures are compared on one ground
+        real = numbered_as(pictures("--against", wanted.against, shape, background=background), names)
         own = _trained_on(options, trained_on)
-        if own is None or own.fingerprint == real.fingerprint:
-            seen = trained_on in (None, real.fingerprint)
+        if own is None or own.fingerprint == real.fingerprint or overlap(wanted.against, Path(options.root)):
+            seen = own is not None or trained_on in (None, real.fingerprint)
             return _image_evaluator(real, None, wanted, device, seen, offers, told)
+        if wanted.split == "train":
+            raise BadInput(
+                f"--split train: measures against the training images, and --against {wanted.against} against others; "
+                "choose one"
+            )
         return _image_evaluator(own, real, wanted, device, offers=offers, told=told)
     found, test = data_of(wanted, options, train)
     if shape != found.shape:
@@ -155,6 +168,8 @@ def evaluator_for(
     if isinstance(found, Density):
         if wanted.features != "auto":
             raise BadInput(f"features={wanted.features}: a density is measured exactly, by no network; leave it out")
+        if wanted.split == "whole":
+            raise BadInput("--whole: a density is measured exactly; leave it out")
         if wanted.split != "test":
             raise BadInput(f"split={wanted.split}: a density is measured exactly and has no split; leave it out")
         return PointEvaluator(found, wanted.metrics, wanted.num, wanted.seed, told)

@@ -8,6 +8,8 @@ from pathlib import Path
 from statistics import median_low
 from typing import Any
 
+import torch
+
 from ganctl.commands.screen import say
 from ganctl.data import ImageSet
 from ganctl.data.folders import headers, read
@@ -53,12 +55,39 @@ def both(images: Path, against: Path, size: int | None = None) -> tuple[ImageSet
     return given, real
 
 
-def pictures(flag: str, path: Path, shape: tuple[int, ...], size_key: str | None = None) -> ImageSet:
-    """The pictures in a folder, at the size and with the channels of `shape`, on white; what is odd of them is said."""
-    found = read(str(path), shape[1], shape[0], f"{flag} ", size_key)
-    if {*ODD} & {*found.files}:
+def pictures(
+    flag: str, path: Path, shape: tuple[int, ...], size_key: str | None = None, background: str = "white"
+) -> ImageSet:
+    """The pictures in a folder, at the size and with the channels of `shape`; what is odd of them is said."""
+    found = read(str(path), shape[1], shape[0], f"{flag} ", size_key, background)
+    if {*ODD, "classes"} & {*found.files} or found.files["others"]:
         say(f"{flag} {path}: {counted(found.files)}")
     return found
+
+
+def numbered_as(images: ImageSet, names: list[str] | None) -> ImageSet:
+    """The images with their classes numbered as in `names`; without classes where one has no such name.
+
+    Args:
+        names: of the classes of what a generator was trained on; None: nobody knows.
+    """
+    own = images.files.get("classes")
+    if own is None or names is None or own == names:
+        return images
+    labels = None
+    if {*own} <= {*names} and images.labels is not None:
+        labels = torch.tensor([names.index(name) for name in own])[images.labels]
+    else:
+        say(f"note: the classes {', '.join(own)} are not those of the training, {', '.join(names)}; they are left out")
+    found = ImageSet(images.pixels, labels)
+    found.files = images.files
+    return found
+
+
+def overlap(one: Path, other: Path) -> bool:
+    """Whether one of two folders is the other one, or lies in it."""
+    pair = one.resolve(), other.resolve()
+    return pair[0].is_relative_to(pair[1]) or pair[1].is_relative_to(pair[0])
 
 
 def shared(images: Path, given: ImageSet, against: Path | None, real: Sequence[ImageSet | None]) -> list[str]:
@@ -77,6 +106,7 @@ def counted(files: dict[str, Any]) -> str:
     """How many pictures were read, what is odd about them, and what else lay there."""
     others = ", ".join(f"{count:,} {ending or 'without an ending'}" for ending, count in [*files["others"].items()][:5])
     words = [f"{files['pictures']:,} pictures"]
+    words += [f"{len(files['classes']):,} classes, by folder"] if files.get("classes") else []
     words += [f"{files[key]:,} {ODD[key]}" for key in ODD if files.get(key)]
     words += [f"{files['unreadable']:,} unreadable"] if files["unreadable"] else []
     words += [f"other files: {others}{', ...' if len(files['others']) > 5 else ''}"] if others else []

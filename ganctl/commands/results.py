@@ -31,6 +31,8 @@ def writable(place: Path, wanted: Wanted) -> Path | None:
     """
     file = place / "metrics.json"
     try:
+        if file.is_file() and not evaluations_in(file) and wanted.out is not None:
+            raise BadInput(f"--out {place}: its metrics.json is not ganctl's, or damaged; name another folder")
         if file.exists() and not evaluations_in(file):
             file.replace(file.with_name(f"{file.name}.damaged"))
             say(f"{file}: could not be read, so it is now {file.name}.damaged")
@@ -63,7 +65,8 @@ def evaluations_in(file: Path) -> list[dict[str, Any]]:
 
 
 def _identity(entry: dict[str, Any]) -> Any:
-    return entry.get("checkpoint"), entry.get("fingerprint"), sorted(entry.get("metrics", {}))
+    what = (entry.get(key) for key in ("run", "checkpoint", "images_sha256", "fingerprint"))
+    return *what, sorted(entry.get("metrics", {}))
 
 
 def finish(found: Evaluation, entry: dict[str, Any], file: Path | None, title: str, wanted: Wanted) -> Path | None:

@@ -10,7 +10,7 @@ from types import FrameType
 import torch
 
 from ganctl.build import build, resume
-from ganctl.commands.continuing import check_measuring, continued, fingerprints, placed
+from ganctl.commands.continuing import FINGERPRINTS, check_measuring, continued, fingerprints, placed
 from ganctl.commands.evaluate import evaluator_for
 from ganctl.commands.folders import counted
 from ganctl.commands.progress import ProgressDisplay
@@ -151,11 +151,14 @@ def create(path: Path, config: Config, experiment: Experiment) -> RunFolder:
 def check_same_data(folder: RunFolder, experiment: Experiment) -> None:
     """Raises BadInput where the run was trained on other data than there is now; older runs say nothing of labels."""
     before, now = folder.info(), fingerprints(experiment.dataset)
-    changed = [key for key in now if before.get(key) not in (None, now[key])]
+    changed = [key for key in FINGERPRINTS if before.get(key) not in (None, now.get(key))]
     if changed:
         what = "data set has" if "data_fingerprint" in changed else "labels of the data set have"
         way = "give data.root=DIR where it is" if getattr(experiment.dataset, "files", None) else "put it back"
-        raise BadInput(f"{folder.path}: the {what} changed since this run began; {way}, or train a new run")
+        raise BadInput(
+            f"{folder.path}: the {what} changed since this run began, or this version reads it otherwise; {way}, or "
+            "train a new run"
+        )
 
 
 def run_shown(config: Config, experiment: Experiment, folder: RunFolder, evaluator: Evaluator | None) -> Path:
@@ -222,6 +225,7 @@ def run(config: Config, experiment: Experiment, folder: RunFolder, evaluator: Ev
             evaluator.told = partial(show, None)
             protocol, before = evaluator.protocol(experiment.weights), folder.info().get("protocol")
             if before not in (None, protocol):
+                say("note: metrics are measured in another way than before, so the curves of the earlier ones go")
                 folder.drop_scalars("metric/")  # numbers of two protocols make no curve
             folder.update(protocol=protocol)
     except OSError as error:

@@ -64,7 +64,7 @@ def classifier_of(images: ImageSet, test: ImageSet | None, told: Told = silent) 
 
     Args:
         images: with labels, to train it on.
-        test: with labels, to tell how good it is; None: nobody knows.
+        test: with labels, to tell how good it is; None, or without labels: nobody knows.
         told: called with how far its training is, where there is any.
 
     Returns: the classifier and the share of `test` that it names correctly.
@@ -77,17 +77,24 @@ def classifier_of(images: ImageSet, test: ImageSet | None, told: Told = silent) 
         print("training the classifier that images are measured with (once for a data set)", file=sys.stderr)
         began = time.perf_counter()
         network = train_classifier(images, classes, told)
-        right = torch.tensor(accuracy(network, test) if test is not None else float("nan"), dtype=torch.float64)
-        known = f", {float(right):.2%} of the test images named correctly" if test is not None else ""
-        print(f"trained it in {time.perf_counter() - began:.0f} s{known}", file=sys.stderr)
-        return {**network.state_dict(), "accuracy": right}
+        print(f"trained it in {time.perf_counter() - began:.0f} s", file=sys.stderr)
+        return network.state_dict()
 
     tensors = cache.stored(f"evaluation/classifier-{name}", make)
-    right = float(tensors.pop("accuracy"))
     with torch.random.fork_rng(devices=[]):  # for the weights that are replaced at once
         network = Classifier(images.shape, classes, RECIPE["width"])
     network.load_state_dict(tensors)
-    return network.to(memory_format=torch.channels_last).eval(), None if right != right else right
+    network = network.to(memory_format=torch.channels_last).eval()
+    if test is None or test.labels is None:
+        return network, None
+    asked_of = cache.key(name, test.fingerprint, cache.digest({"labels": test.labels}))
+
+    def measured() -> dict[str, Tensor]:
+        right = accuracy(network, test)
+        print(f"it names {right:.2%} of the test images correctly", file=sys.stderr)
+        return {"accuracy": torch.tensor(right, dtype=torch.float64)}
+
+    return network, float(cache.stored(f"evaluation/accuracy-{asked_of}", measured)["accuracy"])
 
 
 @torch.no_grad()

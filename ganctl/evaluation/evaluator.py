@@ -70,19 +70,20 @@ class ImageEvaluator:
     ) -> None:
         self.told = told
         knows, labelled = test is not None and seen, test is not None and test.labels is not None
+        kinds = (test if test is not None and split == "test" else train).labels is not None
         # What cannot be is refused before a network is trained for it.
         refuse_few(train, test, split, num)
         for name in metrics:
             if name not in METRICS:
                 raise BadInput(f"metrics={name}: no such metric of images; choose from {', '.join(METRICS)}")
-            _refuse(name, unknown(name, knows, labelled, offers))
+            _refuse(name, unknown(name, knows, labelled, offers, kinds))
         self.network: FeatureNetwork = feature_network(features, Request(train, test, weights, device, told))
         for name in metrics:
             _refuse(name, blind(name, self.network))
         self.metrics = [*metrics] or [
             name
             for name, metric in METRICS.items()
-            if not (metric.trains or unknown(name, knows, labelled, offers) or blind(name, self.network))
+            if not (metric.trains or unknown(name, knows, labelled, offers, kinds) or blind(name, self.network))
         ]
         self.reference = reference_of(train, test, self.network, split, num, told)
         self.num, self.seed, self.seen = self.reference.num, seed, seen

@@ -20,6 +20,7 @@ from ganctl.evaluation.published import read_tensors
 from ganctl.evaluation.telling import Told, silent
 
 SMALLEST = 8  # pixels a side that the classifier takes
+LARGEST = 64  # that it is trained on unasked
 MOST_PIXELS = 1024  # numbers of an image that are features as they are; larger images are averaged down
 
 Look = Callable[[Tensor], tuple[Tensor, Tensor | None]]
@@ -197,14 +198,14 @@ FEATURES: dict[str, Callable[[Request], FeatureNetwork]] = {
 def feature_network(name: str, request: Request) -> FeatureNetwork:
     """The network of that name; `auto` is the classifier where the images have classes, and their pixels otherwise.
 
-    Images that are too small for it have none either.
+    Of images that are too small for it, or so large that its training would take hours, the pixels too.
 
     Raises:
         BadInput: there is no such network, or it cannot look at these images.
     """
     if name == "auto":
-        small = min(request.train.shape[1:]) < SMALLEST
-        name = "pixels" if request.train.labels is None or small else "classifier"
+        fits = min(request.train.shape[1:]) >= SMALLEST and max(request.train.shape[1:]) <= LARGEST
+        name = "classifier" if request.train.labels is not None and fits else "pixels"
     if name not in FEATURES:
         raise BadInput(f"features={name}: no such network; choose from auto, {', '.join(FEATURES)}")
     return FEATURES[name](request)

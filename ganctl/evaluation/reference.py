@@ -60,7 +60,7 @@ def reference_of(
     refuse_few(train, test, split, num)
     if split == "whole":
         order = shuffled(train, "halves")
-        return Reference(split, extract_kept(train, order, network), None, num or min(len(order), KEPT), None)
+        return Reference(split, extract_kept(train, order, network, told), None, num or min(len(order), KEPT), None)
     if test is None:
         order = shuffled(train, "halves")
         half = len(order) // 2

@@ -124,11 +124,16 @@ METRICS: dict[str, Metric] = {
 }
 
 
-def unknown(name: str, knows_held_out: bool, knows_labels: bool, offers: Collection[str]) -> str | None:
+def unknown(
+    name: str, knows_held_out: bool, knows_labels: bool, offers: Collection[str], kinds: bool = True
+) -> str | None:
     """Why a metric cannot be had of images without a test split or without its labels; None where it can.
 
     Args:
+        knows_held_out: whether there is a test split of what the generator was trained on.
+        knows_labels: whether that has labels.
         offers: metrics that the generator's game has besides.
+        kinds: whether the images that are measured against have labels.
     """
     metric = METRICS[name]
     if metric.offered and name not in offers:
@@ -136,6 +141,8 @@ def unknown(name: str, knows_held_out: bool, knows_labels: bool, offers: Collect
         return f"{name} is only of what game={having} controls"
     if metric.held_out and not knows_held_out:
         return f"{name} needs a test split of the images that the generator was trained on, which is not known here"
+    if name == "class_fid" and not kinds:
+        return "class_fid needs the classes of the real images, which these have not"
     if metric.trains and not knows_labels:
         return f"{name} needs a labelled test split, which these images have not"
     return None
