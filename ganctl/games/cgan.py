@@ -65,7 +65,7 @@ def labelled(game: str, classes: int) -> int:
     if classes < 2:
         raise BadInput(
             f"game={game}: asks for the class of every sample, and these data have no labels; "
-            "choose data=mnist5k, mnist or fashion_mnist, a folder with one of at least 20 pictures for each class in it, "
+            "choose data=mnist5k, mnist or fashion_mnist, a folder with a folder of 20 or more pictures a class, "
             "or game=gan"
         )
     return classes
