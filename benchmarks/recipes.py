@@ -32,8 +32,10 @@ GAMES = ("cgan", "projection", "acgan", "infogan")
 DEAR = ("wgan", "wgan_gp", "dragan", "r1", "r3gan")  # five turns of the critic, or a penalty on a gradient
 SETS = {"mnist": "Digits", "fashion_mnist": "Fashion-MNIST"}
 SEEDS = (0, 1, 2)
+LINE = 2  # pixels between the samples of a grid
+ROW = 28 + LINE
 SPENT = "cpu-seconds"  # the file in a run folder that keeps what its process took
-LINE = {"confidence": 0.9, "entropy": 2.1}  # clear digits of every kind
+CLEAR = {"confidence": 0.9, "entropy": 2.1}  # clear digits of every kind
 
 
 def words(recipe: str, data: str) -> list[str]:
@@ -131,7 +133,7 @@ def measure(root: str, folder: Path, recipes: list[str], jobs: int) -> None:
 
 
 def draw(runs: dict[str, Path], title: str, file: Path) -> None:
-    """The upper half of each run's last grid, side by side."""
+    """The upper half of each run's last grid, in whole rows, side by side."""
     import numpy as np
     from matplotlib.figure import Figure
     from PIL import Image
@@ -144,7 +146,7 @@ def draw(runs: dict[str, Path], title: str, file: Path) -> None:
         panel.spines[:].set_visible(False)
         panel.set_title(recipe, fontsize=9)
         with Image.open(max((run / "samples").glob("*.png"))) as grid:
-            panel.imshow(np.asarray(grid)[: grid.height // 2], interpolation="nearest")
+            panel.imshow(np.asarray(grid)[: grid.height // 2 // ROW * ROW + LINE], interpolation="nearest")
     figure.suptitle(f"{title}, seed {SEEDS[0]}", fontsize=10)
     figure.savefig(file)
 
@@ -189,7 +191,7 @@ def clear(found: list[dict[str, str]]) -> list[str]:
         mine = [row for row in found if (row["recipe"], row["data"]) == (recipe, "mnist")]
         if len(mine) < len(SEEDS):
             continue
-        enough = all(statistics.mean(float(row[name]) for row in mine) >= least for name, least in LINE.items())
+        enough = all(statistics.mean(float(row[name]) for row in mine) >= least for name, least in CLEAR.items())
         if enough and all(float(row["seconds"]) <= (240 if recipe in DEAR else 120) for row in mine):
             good.append(recipe)
     return good
