@@ -160,12 +160,12 @@ def values_of(override: Override) -> list[str]:
 def refuse_twice(parsed: Sequence[Override]) -> None:
     """Raises BadInput where a choice, or what is swept, is named twice in two ways, of which one would be forgotten.
 
-    A plain setting may be: its last value holds, so that it can be added to a line that has one.
+    A plain setting and seeds may be: the last ones hold, so that they can be added to a line that has some.
     """
     for place, override in enumerate(parsed):
         for other in parsed[:place]:
             key = override.key_or_group
-            sweeps = override.is_sweep_override() or other.is_sweep_override()
+            sweeps = key != "seed" and (override.is_sweep_override() or other.is_sweep_override())
             if other.key_or_group == key and other.input_line != override.input_line and (sweeps or key in groups()):
                 raise BadInput(
                     f"{other.input_line} and {override.input_line}: say two things of {key}, and one would be "

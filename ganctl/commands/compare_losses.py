@@ -130,10 +130,10 @@ def _prepared(study: Study, evaluators: CellEvaluators) -> tuple[dict[str, int],
         for place, cell in enumerate(study.cells[: len(study.arms)], 1):
             activity.tell(f"arm {place} of {len(study.arms)}, {cell.arm}")
             experiment = build(cell.config)
-            if place == 1 and (files := getattr(experiment.dataset, "files", {})):
-                say(f"data: {counted(files)}")
             _check_outcome(study, experiment)
             _check_data(study, cell.arm, experiment)
+            if place == 1 and (files := getattr(experiment.dataset, "files", {})):
+                say(f"data: {counted(files)}")
             evaluators.prepare(cell.config, experiment, activity.tell)
             steps[cell.arm] = experiment.total_steps
             on_cpu = experiment.training.streams.device.type == "cpu"

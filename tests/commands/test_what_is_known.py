@@ -187,13 +187,16 @@ def test_transparent_pictures_are_compared_on_the_ground_of_the_training(call, t
     seen = fill(tmp_path / "logos", 40)
     for file in seen.iterdir():
         picture = Image.open(file).convert("RGBA")
-        picture.putalpha(80)
+        picture.putalpha(200)
         picture.save(file)
     words = ["data=folder", f"data.root={seen}", "data.image_size=8", "data.background=black", "model=mlp", "steps=2"]
     done = call(
         "train", *words, "model.generator_widths=[8]", "model.discriminator_widths=[8]", "batch_size=10", cwd=tmp_path
     )
-    entry = json.loads(call("evaluate", tmp_path / done.stdout.strip(), "--against", seen, *FAST, cwd=tmp_path).stdout)
+    assert done.returncode == 0, done.stderr
+    measured = call("evaluate", tmp_path / done.stdout.strip(), "--against", seen, *FAST, cwd=tmp_path)
+    assert measured.returncode == 0, measured.stderr
+    entry = json.loads(measured.stdout)
     assert any("overfitted" in line for line in entry["warnings"])  # the very pictures of the training
 
 
