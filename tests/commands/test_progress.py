@@ -16,6 +16,7 @@ def display(tmp_path, monkeypatch):
     plan = study.plan(["steps=100", f"output_dir={tmp_path}", "name=shown", "seed=0,1"])
     clock = [1000.0]
     monkeypatch.setattr("ganctl.commands.progress.time.perf_counter", lambda: clock[0])
+    monkeypatch.delenv("COLUMNS", raising=False)  # which a test runner may set
     return CellsDisplay(plan.cells, dict.fromkeys(plan.arms, 100)), plan.cells, clock
 
 
