@@ -135,6 +135,7 @@ def test_a_damaged_checkpoint_exits_2_with_one_line(damage, tmp_path, call):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_screen_that_is_gone_or_full_ends_no_training(tmp_path):
     reader, gone = os.pipe()
     os.close(reader)
@@ -182,7 +183,7 @@ with open("data", "w") as file:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("command", ["train", "compare-losses"])
+@pytest.mark.parametrize("command", ["train", pytest.param("compare-losses", marks=pytest.mark.long)])
 def test_without_any_stream_what_is_trained_is_whole(command, tmp_path):
     words = [*TINY, "data=ring8", "steps=2", *(["seed=0"] if command == "compare-losses" else [])]
     done = without(NONE, ["-m", "ganctl", command, *words], tmp_path)
@@ -256,6 +257,7 @@ runpy.run_module("ganctl", run_name="__main__")
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_ctrl_c_at_any_moment_after_the_first_line_prints_no_traceback(tmp_path):
     # Before that line it is Python's own, which nothing here could change.
     code = """

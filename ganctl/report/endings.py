@@ -19,7 +19,7 @@ def waiting(cells: list[CellRecord], first: CellRecord) -> str:
     others = "the other" if len(cells) - counted == 1 else "the others"
     return (
         f"No verdict yet: {counted} of {len(cells)} cells {'has' if counted == 1 else 'have'} an outcome; the same "
-        f"command tries {others} again ({_reason(first)})."
+        f"command tries {others} again ({_reason(first).partition('; ')[0]})."
     )
 
 

@@ -133,6 +133,7 @@ def test_the_same_command_measures_what_was_measured_otherwise_again(copy, call)
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_finished_study_is_measured_later_without_training_anything(tmp_path, call, monkeypatch):
     assert call("compare-losses", *WORDS, cwd=tmp_path).returncode == 0
     told = []

@@ -285,7 +285,7 @@ def test_a_list_in_a_pipe_has_a_line_a_choice(call, monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("term", ["xterm", "dumb"])
+@pytest.mark.parametrize("term", ["xterm", pytest.param("dumb", marks=pytest.mark.long)])
 def test_a_real_run_on_a_terminal_of_60_columns(term, tmp_path):
     words = ["train", *TINY, "data=ring8", "steps=40"]
     code, screen = ganctl_on_terminal(*words, columns=60, cwd=tmp_path, term=term)
@@ -296,6 +296,7 @@ def test_a_real_run_on_a_terminal_of_60_columns(term, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_real_run_in_a_pipe_has_no_escape_codes(tmp_path):
     done = ganctl("train", *TINY, "data=ring8", "steps=40", cwd=tmp_path, FORCE_COLOR="1", TERM="xterm")
     assert done.returncode == 0 and "\x1b" not in done.stderr
