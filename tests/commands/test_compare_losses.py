@@ -202,24 +202,30 @@ def test_ctrl_c_saves_every_cell_and_the_same_command_goes_on(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.long  # an import of numpy may swallow the interrupt (docs/reliability.md)
 def test_a_ctrl_c_on_the_terminal_while_the_server_of_the_cells_begins_is_one_line(tmp_path):
     # A terminal sends it to every process of the group. A shell's background ignores it, which these tests may be in.
     code = """
 import signal, sys
 from ganctl.start import main
 signal.signal(signal.SIGINT, signal.default_int_handler)
-sys.argv = ["ganctl", "compare-losses", "data=ring8", "seed=0", "steps=100000"]
+sys.argv = ["ganctl", "compare-losses", "data=ring8", "seed=0", "steps=2000"]
 main()
 """
     process = subprocess.Popen(
         [sys.executable, "-c", code], cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
-    while subprocess.run(["pgrep", "-P", str(process.pid), "-f", "forkserver"], stdout=subprocess.DEVNULL).returncode:
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.05)
-    time.sleep(1)  # it imports torch now
-    os.killpg(process.pid, signal.SIGINT)
-    _, err = process.communicate(timeout=120)
+    try:
+        while subprocess.run(
+            ["pgrep", "-P", str(process.pid), "-f", "forkserver"], stdout=subprocess.DEVNULL
+        ).returncode:
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.05)
+        time.sleep(1)  # it imports torch now
+        os.killpg(process.pid, signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    finally:  # one whose interrupt was swallowed by an import must not train beside the other tests
+        process.kill()
     assert (process.returncode, err) == (130, "ganctl: interrupted\n")
 
 
