@@ -15,6 +15,7 @@ from ganctl import __version__
 from ganctl.commands.screen import open_closed_streams
 from ganctl.commands.stopping import ending
 from ganctl.errors import BadInput, Interrupted, RunFailed, one_line, printable
+from ganctl.leaving import leaving
 
 # What the parser raises for an unknown command, option or value; typer has no public name for it.
 UsageError: Any = typer.BadParameter.__base__
@@ -89,7 +90,8 @@ def train(
     # A refused override costs no import of torch.
     if verify is not None:
         verified(find(verify), given)
-        from ganctl.commands.verify import verify as check
+        with leaving():
+            from ganctl.commands.verify import verify as check
 
         _print(check(verify, given))
         return
@@ -101,8 +103,9 @@ def train(
     if show_config:
         _print(dump(config), end="")
         return
-    from ganctl.commands.train import resume_run
-    from ganctl.commands.train import train as run
+    with leaving():
+        from ganctl.commands.train import resume_run
+        from ganctl.commands.train import train as run
 
     _print(run(given) if resume is None else resume_run(resume, given))
 
@@ -172,8 +175,10 @@ def sample(
     A grid of images, points over their density, or an animation.
     """
     from ganctl.commands.flags import SAMPLE, in_flags
-    from ganctl.commands.sample import Asked
-    from ganctl.commands.sample import sample as draw
+
+    with leaving():
+        from ganctl.commands.sample import Asked
+        from ganctl.commands.sample import sample as draw
 
     asked = Asked(label, labels, sweep, interpolate, reconstruct, progress)
     with in_flags(SAMPLE):
@@ -198,7 +203,8 @@ def compare_losses(overrides: Sweep = None, show_config: ShowConfig = False) -> 
     from ganctl.commands.workers import start_server
 
     start_server()  # it imports torch while this process does
-    from ganctl.commands.compare_losses import compare_losses as run
+    with leaving():
+        from ganctl.commands.compare_losses import compare_losses as run
 
     _print(run(plan))
 
@@ -273,7 +279,8 @@ def evaluate(
         raise BadInput(f"--images {images}: is measured instead of a run; leave out RUN, --ema and --no-ema")
     import json
 
-    from ganctl.commands.evaluate import evaluate_images, evaluate_run
+    with leaving():
+        from ganctl.commands.evaluate import evaluate_images, evaluate_run
     from ganctl.commands.flags import EVALUATE, in_flags
     from ganctl.commands.wanted import Wanted, condition, fail_where
     from ganctl.terminal.live import Activity

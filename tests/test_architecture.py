@@ -27,7 +27,7 @@ RANKS = [
     {"config", "diagnosis", "streams", "identity"},
     {"overrides", "settings"},
     {"schema", "files", "choices", "terminal"},
-    {"errors", "formats", "shares", "__init__"},
+    {"errors", "formats", "shares", "leaving", "__init__"},
 ]
 
 

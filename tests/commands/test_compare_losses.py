@@ -202,7 +202,6 @@ def test_ctrl_c_saves_every_cell_and_the_same_command_goes_on(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.long  # an import of numpy may swallow the interrupt (docs/reliability.md)
 def test_a_ctrl_c_on_the_terminal_while_the_server_of_the_cells_begins_is_one_line(tmp_path):
     # A terminal sends it to every process of the group. A shell's background ignores it, which these tests may be in.
     code = """
