@@ -54,7 +54,7 @@ def every_metric(count):
     sides = Sides(fake, real, train, real, network, True, 0)
     found = {}
     for name, metric in METRICS.items():
-        if not metric.trains:
+        if not (metric.trains or metric.offered):
             began = time.perf_counter()
             metric.compute(sides)
             found[name] = round(time.perf_counter() - began, 2)
