@@ -72,19 +72,7 @@ def read(
             f"{key}{given}: {_nothing(root, found)}; give a folder that holds "
             f"{', '.join(sorted(ending[1:] for ending in ENDINGS))} files, at any depth"
         )
-    told = []
-    if found.unreadable:
-        count = len(pictures) + len(found.unreadable)
-        told.append(f"left out {len(found.unreadable):,} unreadable of {count:,}: {_few(root, found.unreadable)}")
-    if found.passed_over:
-        told.append(f"not looked into: {_few(root, found.passed_over)}")
-    if odd["narrow"]:
-        told.append(
-            f"{odd['narrow']:,} of {len(pictures):,} pictures use less than a tenth of the range from black to white, "
-            "as 12 bits in a file of 16 do: stretch them, or write their depth into the files (sBIT of a PNG, "
-            "MaxSampleValue of a TIFF)"
-        )
-    if told:
+    if told := _told(root, found, len(pictures), odd["narrow"]):
         warnings.warn(f"{key}{given}: {'; '.join(told)}", stacklevel=3)
     names, labels = _classes(root, [path for path in found.pictures if path not in damaged])
     images = ImageSet(pictures, labels)
@@ -96,6 +84,22 @@ def read(
     if names:
         images.files["classes"] = names
     return images
+
+
+def _told(root: Path, found: Listing, count: int, narrow: int) -> list[str]:
+    """What a user must know of `count` pictures that were read, `narrow` of which use little of their range."""
+    told = []
+    if found.unreadable:
+        seen = count + len(found.unreadable)
+        told.append(f"left out {len(found.unreadable):,} unreadable of {seen:,}: {_few(root, found.unreadable)}")
+    if found.passed_over:
+        told.append(f"not looked into: {_few(root, found.passed_over)}")
+    if narrow:
+        told.append(
+            f"{narrow:,} of {count:,} pictures use less than a tenth of the range from black to white, as 12 bits in a "
+            "file of 16 do: stretch them, or write their depth into the files (sBIT of a PNG, MaxSampleValue of a TIFF)"
+        )
+    return told
 
 
 def _classes(root: Path, paths: list[Path]) -> tuple[list[str], Tensor | None]:
