@@ -24,7 +24,7 @@ from pathlib import Path
 
 import measuring
 
-from ganctl.run import available_cores
+from ganctl.store.host import available_cores
 
 GANCTL = [str(Path(sys.executable).with_name("ganctl"))]
 LOSSES = ("minimax", "nonsaturating")

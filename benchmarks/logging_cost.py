@@ -15,13 +15,13 @@ from pathlib import Path
 
 import measuring
 
-from ganctl.build import build
-from ganctl.commands.train import create
-from ganctl.config import load
-from ganctl.diagnosis import Diagnosis
-from ganctl.events import EventFile
-from ganctl.hooks import Reports, ScalarLog, Watch
-from ganctl.loop import train
+from ganctl.assembly.compose import build
+from ganctl.config.load import load
+from ganctl.store.events import EventFile
+from ganctl.studies.run import create
+from ganctl.training.loop import train
+from ganctl.watching.diagnosis import Diagnosis
+from ganctl.watching.hooks import Reports, ScalarLog, Watch
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ import platform
 from pathlib import Path
 from typing import Any
 
-from ganctl.run import available_cores
+from ganctl.store.host import available_cores
 
 
 def machine() -> dict[str, Any]:

@@ -19,10 +19,10 @@ import torch
 import train as steps
 from torch.profiler import ProfilerActivity, profile
 
-from ganctl.build import build
-from ganctl.config import load
-from ganctl.loop import Training, train
+from ganctl.assembly.compose import build
+from ganctl.config.load import load
 from ganctl.models.layers import Dropout
+from ganctl.training.loop import Training, train
 
 STEPS = 20
 

@@ -24,15 +24,15 @@ from torch.nn.functional import interpolate
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import Compose, Normalize, Resize, ToTensor
 
-from ganctl.build import build
-from ganctl.config import load
+from ganctl.assembly.compose import build
+from ganctl.config.load import load
+from ganctl.config.schema import TorchvisionImages
 from ganctl.data import DATASETS, TEST_SPLITS, ImageSet
 from ganctl.evaluation import ImageEvaluator
-from ganctl.experiment import Experiment
 from ganctl.games import Made
-from ganctl.loop import train
-from ganctl.measures import Quality
-from ganctl.schema import TorchvisionImages
+from ganctl.training.experiment import Experiment
+from ganctl.training.loop import train
+from ganctl.watching.measures import Quality
 
 SAMPLES = 2000  # of each measurement
 BOUNDS = {"fid": (50, 20, 10), "sliced distance": (0.15, 0.1, 0.08)}

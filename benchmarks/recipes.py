@@ -70,10 +70,10 @@ def trained(folder: Path, root: str, key: tuple[str, str, int]) -> Path:
 @cache
 def judges(data: str, root: str) -> tuple:
     """The classifier of a data set, from images in [0, 1] to logits, and what measures fid on it."""
+    from ganctl.config.schema import TorchvisionImages
     from ganctl.data import DATASETS, TEST_SPLITS
     from ganctl.evaluation import ImageEvaluator
     from ganctl.evaluation.classifier import classifier_of
-    from ganctl.schema import TorchvisionImages
     from tests.judge import trained_classifier
 
     options = TorchvisionImages(data, root)

@@ -18,10 +18,10 @@ import measuring
 import torch
 from torch.nn.functional import interpolate
 
-from ganctl.build import build
-from ganctl.config import load
+from ganctl.assembly.compose import build
+from ganctl.config.load import load
 from ganctl.data import ImageSet
-from ganctl.loop import Training, train
+from ganctl.training.loop import Training, train
 
 MLP, DCGAN = ["model=mlp", "batch_size=100"], ["model=dcgan", "batch_size=32", "model.width=32"]
 ROWS = {

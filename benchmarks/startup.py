@@ -20,7 +20,7 @@ PYTHON = [sys.executable, "-c"]
 GANCTL = [str(Path(sys.executable).with_name("ganctl"))]
 IMPORTS, TORCH = "import typer, rich", "import torch, torchvision"
 READING = (
-    "from ganctl.config import load; from ganctl.data import DATASETS; config = load([]); "
+    "from ganctl.config.load import load; from ganctl.data import DATASETS; config = load([]); "
     "import time; began = time.perf_counter(); DATASETS['mnist5k'](config.data); print(time.perf_counter() - began)"
 )
 # What is timed, and what it is divided by.

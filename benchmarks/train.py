@@ -36,13 +36,13 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import Compose, Normalize, ToTensor
 
-from ganctl.build import build
-from ganctl.config import load
+from ganctl.assembly.compose import build
+from ganctl.config.load import load
 from ganctl.data import ImageSet
-from ganctl.experiment import Experiment
-from ganctl.loop import train
 from ganctl.models.dcgan import FromGray, FromPoint, ToGray, ToPoint
 from ganctl.models.layers import Dropout
+from ganctl.training.experiment import Experiment
+from ganctl.training.loop import train
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,7 @@ def followed(run: Path) -> dict[str, float]:
     import torch
     from scipy.stats import spearmanr
 
-    from ganctl.build import reopen
+    from ganctl.assembly.reopening import reopen
 
     experiment, _ = reopen(run, run, [], "cpu", None)
     game = experiment.training.game
@@ -101,8 +101,8 @@ def principal_error(config: dict, root: str) -> float:
     """The error of test images after as many principal components of the training images as a code has numbers."""
     import torch
 
+    from ganctl.config.schema import TorchvisionImages
     from ganctl.data import DATASETS, TEST_SPLITS
-    from ganctl.schema import TorchvisionImages
 
     options = TorchvisionImages(config["data"]["name"], root)
     train, test = (made[options.name](options).pixels.flatten(1).double() / 255 for made in (DATASETS, TEST_SPLITS))

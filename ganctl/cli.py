@@ -12,10 +12,10 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from ganctl import __version__
-from ganctl.commands.screen import open_closed_streams
-from ganctl.commands.stopping import ending
 from ganctl.errors import BadInput, Interrupted, RunFailed, one_line, printable
 from ganctl.leaving import leaving
+from ganctl.studies.stopping import ending
+from ganctl.terminal.screen import open_closed_streams
 
 # What the parser raises for an unknown command, option or value; typer has no public name for it.
 UsageError: Any = typer.BadParameter.__base__
@@ -82,10 +82,10 @@ def train(
     given = overrides or []
     if verify is not None and (resume is not None or show_config):
         raise BadInput(f"--verify {verify}: trains that run again and nothing else; leave out the other options")
-    from ganctl.commands.continuing import continued, verified
-    from ganctl.config import dump, load, read
-    from ganctl.overrides import listed, parse, refuse_twice
-    from ganctl.run import find
+    from ganctl.config.load import dump, load, read
+    from ganctl.config.overrides import listed, parse, refuse_twice
+    from ganctl.store.runs import find
+    from ganctl.studies.continuing import continued, verified
 
     # A refused override costs no import of torch.
     if verify is not None:
@@ -194,13 +194,13 @@ def compare_losses(overrides: Sweep = None, show_config: ShowConfig = False) -> 
     to 5. With no arguments the command compares J(G) = -J(D) with the non-saturating J(G) (experiment=jg). The same
     command again continues where it stopped.
     """
-    from ganctl.commands import study
+    from ganctl.studies import study
 
     plan = study.plan(overrides or [])
     if show_config:
         _print(study.describe(plan), end="")
         return
-    from ganctl.commands.workers import start_server
+    from ganctl.studies.workers import start_server
 
     start_server()  # it imports torch while this process does
     with leaving():
@@ -282,7 +282,7 @@ def evaluate(
     with leaving():
         from ganctl.commands.evaluate import evaluate_images, evaluate_run
     from ganctl.commands.flags import EVALUATE, in_flags
-    from ganctl.commands.wanted import Wanted, condition, fail_where
+    from ganctl.evaluation.wanted import Wanted, condition, fail_where
     from ganctl.terminal.live import Activity
 
     if whole and split != "test":

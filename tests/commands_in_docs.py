@@ -148,8 +148,8 @@ def reduced(words: tuple[str, ...]) -> tuple[str, ...]:
 
 def shrunk(words: tuple[str, ...]) -> tuple[str, ...]:
     """The same command with the smallest networks of the kind that it trains; unchanged if its arms differ in them."""
-    from ganctl.commands import study
-    from ganctl.config import load
+    from ganctl.config.load import load
+    from ganctl.studies import study
 
     given = list(words[2:])
     if any("model=" in word and ("," in word or word.startswith(("compare.arms", "tune"))) for word in given):

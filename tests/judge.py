@@ -12,9 +12,9 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from ganctl.build import reopen
+from ganctl.assembly.reopening import reopen
+from ganctl.config.schema import Mnist5k
 from ganctl.data import DATASETS
-from ganctl.schema import Mnist5k
 
 
 def reopened(run):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ganctl.files import read_json
+from ganctl.store.files import read_json
 from tests.conftest import TINY, ganctl
 
 
@@ -169,7 +169,7 @@ def test_a_stream_that_is_closed_changes_no_exit_code(closed, tmp_path):
 def test_no_file_gets_the_number_of_a_stream_that_is_closed(tmp_path):
     code = """
 import os, sys
-from ganctl.commands.screen import open_closed_streams
+from ganctl.terminal.screen import open_closed_streams
 open_closed_streams()
 with open("data", "w") as file:
     assert file.fileno() > 2

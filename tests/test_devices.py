@@ -12,14 +12,14 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from ganctl import build as building
-from ganctl import streams
-from ganctl.build import build
-from ganctl.choices import choices
-from ganctl.config import load
+from ganctl.assembly import compose as building
+from ganctl.assembly.compose import build
+from ganctl.config.choices import choices
+from ganctl.config.load import load
 from ganctl.data import ImageSet
 from ganctl.games import GAMES
-from ganctl.optimizers import OPTIMIZERS
+from ganctl.numerics import streams
+from ganctl.training.optimizers import OPTIMIZERS
 from tests.games.toys import MODELS, configured, labelled_noise
 
 META = torch.device("meta")

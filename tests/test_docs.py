@@ -63,7 +63,7 @@ def test_the_scores_were_measured_by_one_protocol_but_for_the_weights():
 
 
 def test_every_metric_is_explained():
-    from ganctl.schema import METRIC_NAMES
+    from ganctl.config.schema import METRIC_NAMES
 
     page = (DOCS / "evaluation.md").read_text()
     assert [name for name in METRIC_NAMES if f"**{name}**" not in page] == []
@@ -78,7 +78,7 @@ def test_the_tables_of_the_games_are_those_of_the_measured_runs():
 
 
 def test_every_game_has_its_chapter_and_its_recipes():
-    from ganctl.choices import choices
+    from ganctl.config.choices import choices
 
     page = (DOCS / "games.md").read_text()
     for game in choices("game"):

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from ganctl.config.schema import Mnist5k
 from ganctl.data import DATASETS
 from ganctl.errors import BadInput
 from ganctl.losses import LOSSES, PENALTIES
 from ganctl.models import MODELS
-from ganctl.schema import Mnist5k
 from tests.commands_in_docs import (
     ROOT,
     all_commands,
@@ -132,9 +132,9 @@ def build_all(words):
     Raises:
         BadInput: what they describe cannot be.
     """
-    from ganctl.build import build
-    from ganctl.commands import study
-    from ganctl.config import load
+    from ganctl.assembly.compose import build
+    from ganctl.config.load import load
+    from ganctl.studies import study
 
     given = [word for word in words[2:] if word != "--show-config"]
     if words[1] == "train":

@@ -5,9 +5,9 @@ import pwd
 import pytest
 import torch
 
-from ganctl import cache
 from ganctl.errors import BadInput
 from ganctl.evaluation.features import Request, feature_network
+from ganctl.store import cache
 from tests.conftest import TINY
 
 

@@ -171,7 +171,7 @@ def test_each_of_these_is_noticed(text):
         "import yaml\nyaml.dump(v, Dumper=D)", "import torch\ntorch.compile(f)", "network.compile(dynamic=False)",
         "import re\nre.compile(p)", "network.eval()", "import numpy as np\nnp.load(f, allow_pickle=False)",
         "import numpy as np\nnp.loadtxt(f)", "from safetensors.torch import load_file\nload_file(f)",
-        "from ganctl.config import load\nload([])", "network.load_state_dict(s)",
+        "from ganctl.config.load import load\nload([])", "network.load_state_dict(s)",
         "import subprocess\nsubprocess.run([c])", "import torch\ntorch.hub.download_url_to_file(u, f, digits)",
         "import torch\ntorch.save(a, f)", "import torch\ntorch.hub.download_url_to_file(u, f, hash_prefix=d)",
         "'pickle.load'", "# eval(x)",

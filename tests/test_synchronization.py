@@ -3,8 +3,8 @@
 import pytest
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from ganctl.build import build
-from ganctl.config import load
+from ganctl.assembly.compose import build
+from ganctl.config.load import load
 
 # What needs a value on the host: .item() and bool(), and everything whose result's size depends on values.
 WAITING = {"_local_scalar_dense", "is_nonzero", "nonzero", "masked_select", "equal", "unique", "_unique2"}

@@ -5,7 +5,7 @@ import textwrap
 
 import yaml
 
-from ganctl.choices import choices, conf_dir, describe, groups
+from ganctl.config.choices import choices, conf_dir, describe, groups
 from ganctl.errors import BadInput
 from ganctl.terminal.abilities import UNBOUNDED
 

@@ -6,23 +6,25 @@ from typing import Any
 
 import torch
 
-from ganctl.build import build
-from ganctl.commands import comparison_file
-from ganctl.commands.cells import train_cells
-from ganctl.commands.continuing import FINGERPRINTS, fingerprints
-from ganctl.commands.cost import cost
-from ganctl.commands.evaluation import CellEvaluators
-from ganctl.commands.folders import counted
-from ganctl.commands.progress import CellsDisplay
-from ganctl.commands.screen import say
-from ganctl.commands.study import Cell, Study, refuse_other_study
+from ganctl.assembly.compose import build
 from ganctl.data import Density
 from ganctl.errors import BadInput, Interrupted, RunFailed
-from ganctl.experiment import Experiment
-from ganctl.files import locked, refuse_links
+from ganctl.evaluation.folders import counted
 from ganctl.report.collect import read_cell
-from ganctl.run import available_cores, command_line, shown, try_to_write, unwritable
+from ganctl.store.files import locked, refuse_links
+from ganctl.store.host import available_cores
+from ganctl.store.places import shown, try_to_write, unwritable
+from ganctl.store.run import command_line
+from ganctl.studies import comparison_file
+from ganctl.studies.cells import train_cells
+from ganctl.studies.continuing import FINGERPRINTS, fingerprints
+from ganctl.studies.cost import cost
+from ganctl.studies.measuring import CellEvaluators
+from ganctl.studies.progress import CellsDisplay
+from ganctl.studies.study import Cell, Study, refuse_other_study
 from ganctl.terminal.live import Activity
+from ganctl.terminal.screen import say
+from ganctl.training.experiment import Experiment
 
 
 def compare_losses(study: Study) -> Path:

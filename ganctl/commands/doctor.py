@@ -12,13 +12,13 @@ from rich.table import Table
 from rich.text import Text
 from torch import Tensor, nn
 
-from ganctl.build import build
-from ganctl.config import load
+from ganctl.assembly.compose import build
+from ganctl.config.load import load
 from ganctl.errors import RunFailed
 from ganctl.losses import LOSSES, PENALTIES, AdversarialLoss
-from ganctl.machine import prepare_machine
 from ganctl.metrics import frechet_distance, inception_score, kernel_distance, precision_recall
-from ganctl.run import available_cores, versions
+from ganctl.numerics.machine import prepare_machine
+from ganctl.store.host import available_cores, versions
 from ganctl.terminal.abilities import console
 
 

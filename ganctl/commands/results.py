@@ -1,24 +1,17 @@
 """Where evaluations are kept: metrics.json, and the picture of nearest neighbours beside it."""
 
-import json
 from pathlib import Path
 from typing import Any
 
-from ganctl.commands.screen import say
-from ganctl.commands.wanted import Wanted
+from ganctl.data.pictures import nearest_neighbours, to_png
 from ganctl.errors import BadInput, RunFailed, one_line
 from ganctl.evaluation import Evaluation
-from ganctl.files import locked, read_json, write_atomically
-from ganctl.pictures import nearest_neighbours, to_png
+from ganctl.evaluation.kept import evaluations_in, keep
+from ganctl.evaluation.wanted import Wanted
 from ganctl.report.scores import print_scores
-from ganctl.run import try_to_write
-
-
-def keep(file: Path, entry: dict[str, Any]) -> None:
-    """Adds an evaluation to metrics.json, in the place of one of the same weights by the same protocol and metrics."""
-    with locked(file.parent, "writing metrics.json", wait=60, name=".metrics.lock"):  # two may end at once
-        evaluations = [other for other in evaluations_in(file) if _identity(other) != _identity(entry)]
-        write_atomically(file, json.dumps({"evaluations": [*evaluations, entry]}, indent=2, allow_nan=False) + "\n")
+from ganctl.store.files import write_atomically
+from ganctl.store.places import try_to_write
+from ganctl.terminal.screen import say
 
 
 def writable(place: Path, wanted: Wanted) -> Path | None:
@@ -53,20 +46,6 @@ def _unwritable(file: Path, error: OSError, wanted: Wanted) -> BadInput:
     return BadInput(
         f"{file}: cannot be written ({error.strerror}); give --out DIR, an{other} folder you may write to,{printed}"
     )
-
-
-def evaluations_in(file: Path) -> list[dict[str, Any]]:
-    """The evaluations in a metrics.json, oldest first; none where it is not there or cannot be read."""
-    try:
-        found = read_json(file)["evaluations"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return []
-    return [entry for entry in found if isinstance(entry, dict)] if isinstance(found, list) else []
-
-
-def _identity(entry: dict[str, Any]) -> Any:
-    what = (entry.get(key) for key in ("run", "checkpoint", "images_sha256", "fingerprint"))
-    return *what, sorted(entry.get("metrics", {}))
 
 
 def finish(found: Evaluation, entry: dict[str, Any], file: Path | None, title: str, wanted: Wanted) -> Path | None:

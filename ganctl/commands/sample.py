@@ -8,20 +8,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganctl.build import reopen
-from ganctl.commands import traversals
-from ganctl.commands.animation import progress, there_and_back
-from ganctl.commands.asked import ANIMATED, Asked, refuse_both, refuse_ending
-from ganctl.commands.reconstructions import Reconstructions, reconstructions
-from ganctl.commands.screen import say
-from ganctl.commands.traversals import Table
+from ganctl.assembly.reopening import reopen
 from ganctl.data import Density
+from ganctl.data.pictures import GRID_COUNT, paired, to_pixels, to_png
 from ganctl.errors import BadInput
-from ganctl.experiment import Experiment
-from ganctl.files import write_atomically
-from ganctl.pictures import GRID_COUNT, paired, to_pixels, to_png
-from ganctl.run import find, try_to_write
-from ganctl.streams import Streams
+from ganctl.numerics.streams import Streams
+from ganctl.sampling import traversals
+from ganctl.sampling.animation import progress, there_and_back
+from ganctl.sampling.asked import ANIMATED, Asked, refuse_both, refuse_ending
+from ganctl.sampling.reconstructions import Reconstructions, reconstructions
+from ganctl.sampling.traversals import Table
+from ganctl.store.files import write_atomically
+from ganctl.store.places import try_to_write
+from ganctl.store.runs import find
+from ganctl.terminal.screen import say
+from ganctl.training.experiment import Experiment
 
 MOST = 100_000  # samples that are chosen, not just any: they are made at once
 

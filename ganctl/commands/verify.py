@@ -9,18 +9,20 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganctl import checkpoint
-from ganctl.build import build
-from ganctl.commands.continuing import verified
-from ganctl.commands.progress import ProgressDisplay
-from ganctl.commands.screen import say
-from ganctl.commands.train import check_same_data, device_name, measures_of, watching_evaluator
+from ganctl.assembly.compose import build
 from ganctl.errors import BadInput, RunFailed
-from ganctl.experiment import Experiment
-from ganctl.hooks import summary
-from ganctl.loop import Training
-from ganctl.loop import train as play
-from ganctl.run import RunFolder, find, machine, versions
+from ganctl.store import checkpoint
+from ganctl.store.host import machine, versions
+from ganctl.store.run import RunFolder
+from ganctl.store.runs import find
+from ganctl.studies.continuing import verified
+from ganctl.studies.progress import ProgressDisplay
+from ganctl.studies.run import check_same_data, device_name, measures_of, watching_evaluator
+from ganctl.terminal.screen import say
+from ganctl.training.experiment import Experiment
+from ganctl.training.loop import Training
+from ganctl.training.loop import train as play
+from ganctl.watching.hooks import summary
 
 
 class _Differs(Exception):

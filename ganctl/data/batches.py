@@ -2,7 +2,7 @@
 
 from ganctl.data.dataset import Dataset, Drawn
 from ganctl.errors import BadInput
-from ganctl.streams import Streams
+from ganctl.numerics.streams import Streams
 
 
 class Batches:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ganctl.errors import BadInput
-from ganctl.streams import Streams, derive
+from ganctl.numerics.streams import Streams, derive
 
 
 class Drawn(NamedTuple):

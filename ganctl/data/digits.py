@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from ganctl import cache
 from ganctl.data.dataset import ImageSet
 from ganctl.errors import BadInput
-from ganctl.run import cache_dir, expanded
+from ganctl.store import cache
+from ganctl.store.places import cache_dir, expanded
 
 # SHA-256 of the pixels of each set (for training or not) as ImageSet computes it, so that a folder is what it claims
 # to be.

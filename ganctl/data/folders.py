@@ -16,13 +16,14 @@ import PIL
 import torch
 from torch import Tensor
 
-from ganctl import cache
 from ganctl.data import pixels
 from ganctl.data.dataset import ImageSet
 from ganctl.data.listing import ENDINGS, Listing, Reasons, listed
 from ganctl.data.pixels import Header, LeftOut
 from ganctl.errors import BadInput, printable
-from ganctl.run import available_memory, expanded
+from ganctl.store import cache
+from ganctl.store.host import available_memory
+from ganctl.store.places import expanded
 
 FEWEST = 20  # pictures of a class
 SPLITS = {"train", "training", "test", "val", "valid", "validation"}  # folders of these names are no classes

@@ -7,14 +7,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ganctl import cache
 from ganctl.data import Batches, ImageSet
 from ganctl.evaluation.telling import Told, counted, silent
 from ganctl.games.classification import Classification
-from ganctl.loop import Training, train
-from ganctl.machine import threads
 from ganctl.models.classifier import Classifier
-from ganctl.streams import Streams
+from ganctl.numerics.machine import threads
+from ganctl.numerics.streams import Streams
+from ganctl.store import cache
+from ganctl.training.loop import Training, train
 
 # What a classifier is trained by; a change of any of it makes another network under another name.
 # The number of threads is a part of it, as it changes the last digits of sums and so, in the end, all weights.

@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganctl import cache
 from ganctl.data import ImageSet
 from ganctl.errors import BadInput
 from ganctl.evaluation.controlled import COMPARED, NAMED, OWN, TESTED, class_table, prior_floor
@@ -22,7 +21,8 @@ from ganctl.evaluation.sides import BALL, MANIFOLD, Sides
 from ganctl.evaluation.telling import Told, counted, silent
 from ganctl.games import Made
 from ganctl.metrics import nearest
-from ganctl.streams import derive
+from ganctl.numerics.streams import derive
+from ganctl.store import cache
 
 CPU = torch.device("cpu")
 

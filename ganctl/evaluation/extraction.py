@@ -7,14 +7,14 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from ganctl import cache
 from ganctl.data import ImageSet
 from ganctl.errors import RunFailed
 from ganctl.evaluation.features import FeatureNetwork
 from ganctl.evaluation.telling import Told, counted, silent
 from ganctl.games import Made
 from ganctl.metrics import Gaussian, Moments
-from ganctl.streams import derive
+from ganctl.numerics.streams import derive
+from ganctl.store import cache
 
 KEPT = 10_000  # samples whose features are kept one by one; the sums of the Fréchet distance are over all
 CHUNK = 500

@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
-from ganctl import cache
 from ganctl.data import ImageSet
 from ganctl.errors import BadInput
 from ganctl.evaluation.classifier import asked, classifier_of
 from ganctl.evaluation.published import read_tensors
 from ganctl.evaluation.telling import Told, silent
+from ganctl.store import cache
 
 SMALLEST = 8  # pixels a side that the classifier takes
 LARGEST = 64  # that it is trained on unasked

@@ -12,7 +12,7 @@ from ganctl.evaluation.found import FORM, Draw, Evaluation, Own
 from ganctl.evaluation.points import POINT_METRICS, point_estimates
 from ganctl.evaluation.protocol import measuring_versions
 from ganctl.evaluation.telling import Told, silent
-from ganctl.streams import derive
+from ganctl.numerics.streams import derive
 
 
 class PointEvaluator:

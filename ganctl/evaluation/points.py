@@ -11,8 +11,8 @@ from ganctl.data import Density
 from ganctl.evaluation.scores import HALVES
 from ganctl.evaluation.sides import Estimate
 from ganctl.metrics import directions, mode_coverage, projected, sorted_distance
+from ganctl.numerics.streams import derive
 from ganctl.shares import wilson
-from ganctl.streams import derive
 
 DIRECTIONS = 256
 

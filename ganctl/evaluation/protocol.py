@@ -4,7 +4,7 @@ import hashlib
 import json
 from typing import Any
 
-from ganctl.run import versions
+from ganctl.store.host import versions
 
 MEASURING = ("ganctl", "torch", "numpy")  # packages that a value may depend on
 

@@ -11,7 +11,7 @@ from torch.func import functional_call
 from ganctl.games.game import Batch, WeightedPenalty
 from ganctl.losses import AdversarialLoss, Penalty
 from ganctl.losses.logistic import cross_entropy, minimax_generator, nonsaturating_generator
-from ganctl.streams import Streams
+from ganctl.numerics.streams import Streams
 
 LAST = "last_penalty"  # what was paid last, in the memory of a contest whose penalty is not paid at every turn
 

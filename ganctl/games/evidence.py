@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from ganctl.diagnosis import SURE
 from ganctl.losses.logistic import minimax_generator, nonsaturating_generator, swapped_generator
+from ganctl.scores import SURE
 
 FORMS: dict[str, Callable[[Tensor | None, Tensor], Tensor]] = {
     "minimax": minimax_generator,

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ganctl.data import Dataset, Drawn
 from ganctl.losses import AdversarialLoss, Penalty
 from ganctl.models import PLAIN, Wiring
-from ganctl.streams import Streams
+from ganctl.numerics.streams import Streams
 
 
 @dataclass

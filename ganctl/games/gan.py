@@ -7,7 +7,7 @@ from ganctl.games.contest import Contest, Judged, untouched
 from ganctl.games.evidence import gradient_evidence
 from ganctl.games.game import Batch, Game, Inputs, Parts, Player
 from ganctl.losses import pulling_away
-from ganctl.streams import derive
+from ganctl.numerics.streams import derive
 
 
 class Gan(Game):

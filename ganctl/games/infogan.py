@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ganctl.config.schema import option
 from ganctl.data import Drawn
 from ganctl.errors import BadInput
 from ganctl.games.cgan import hot
@@ -13,7 +14,6 @@ from ganctl.games.game import Batch, Code, Inputs, Parts, evaluating
 from ganctl.games.gan import Gan
 from ganctl.losses import categorical_information, gaussian_information
 from ganctl.models import Wiring
-from ganctl.schema import option
 
 
 class InfoGan(Gan):

@@ -4,7 +4,7 @@ from torch import Tensor, nn
 from torch.nn.functional import dropout
 from torch.nn.utils.parametrizations import spectral_norm
 
-from ganctl.streams import Masks
+from ganctl.numerics.streams import Masks
 
 OUTPUTS: dict[str, type[nn.Module]] = {"tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "none": nn.Identity}
 # What a generator makes of black and white; real images are scaled to match. Points have no such range.

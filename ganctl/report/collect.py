@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from ganctl.config.schema import METRIC_NAMES
 from ganctl.errors import BadInput
-from ganctl.files import read_json
-from ganctl.run import RunFolder, broke_down, is_number
-from ganctl.schema import METRIC_NAMES
+from ganctl.store.files import read_json
+from ganctl.store.run import RunFolder, broke_down, is_number
 
 MEASURED = (
     "quality/",

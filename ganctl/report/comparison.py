@@ -10,7 +10,6 @@ from typing import Any
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from ganctl.files import write_atomically
 from ganctl.report import curves, dots, first_screen, grids
 from ganctl.report.collect import CellRecord, broke_off, collect
 from ganctl.report.drawing import Arms
@@ -19,6 +18,7 @@ from ganctl.report.measured import reach, unify
 from ganctl.report.opening import opening
 from ganctl.report.pages import Drawing, html, markdown
 from ganctl.report.stories import facts
+from ganctl.store.files import write_atomically
 
 # (heading, why it is there) by the part of the report that a figure belongs to.
 FIGURES: dict[str, tuple[str, Callable[[Arms], Figure], str]] = {

@@ -6,9 +6,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ganctl.config.schema import METRIC_NAMES
 from ganctl.report.collect import CellRecord
 from ganctl.report.drawing import COLORS, STYLES, Arms, color, draw, legend, log_scale, panels, style, wrapped
-from ganctl.schema import METRIC_NAMES
 
 
 def quality(arms: Arms) -> Figure:

@@ -4,10 +4,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ganctl.config.schema import OUTCOMES
 from ganctl.report.collect import ended, one_data_set
 from ganctl.report.drawing import Arms, color, panels, wrapped
 from ganctl.report.statistics import interval
-from ganctl.schema import OUTCOMES
 
 
 def outcome(arms: Arms) -> Figure:

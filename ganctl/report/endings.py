@@ -3,9 +3,9 @@
 import math
 from typing import Any
 
-from ganctl.diagnosis import LASTING
 from ganctl.formats import listed
 from ganctl.report.collect import CellRecord, ended
+from ganctl.watching.diagnosis import LASTING
 
 
 def unhealthy(cell: CellRecord) -> bool:

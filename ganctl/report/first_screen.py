@@ -10,12 +10,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
-from ganctl.files import read_picture
 from ganctl.report.collect import CellRecord
 from ganctl.report.drawing import COLORS, STYLES, Arms, color, draw, log_scale, panels, style
 from ganctl.report.fairness import settings
 from ganctl.report.saturation import probed
 from ganctl.report.stories import probable
+from ganctl.store.files import read_picture
 
 DPI = 110
 MOST_ARMS = 4  # whose samples stand side by side

@@ -7,9 +7,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
-from ganctl.files import read_picture
 from ganctl.report.collect import CellRecord
 from ganctl.report.drawing import Arms, wrapped
+from ganctl.store.files import read_picture
 
 
 def _pictures(rows: Sequence[Sequence[tuple[str, Image.Image | None]]], labels: Sequence[str], inches: float) -> Figure:

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from ganctl.config.schema import METRIC_NAMES, OUTCOMES
 from ganctl.formats import clock, listed, number
 from ganctl.report import statistics
 from ganctl.report.collect import CellRecord, broke_off, ended, one_data_set
 from ganctl.report.endings import failure_words, unhealthy, waiting
 from ganctl.report.statistics import Difference
-from ganctl.schema import METRIC_NAMES, OUTCOMES
 from ganctl.shares import wilson
 
 LABELS = {

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from ganctl.config.schema import METRIC_NAMES, OUTCOMES
 from ganctl.report import statistics
 from ganctl.report.collect import CellRecord
-from ganctl.schema import METRIC_NAMES, OUTCOMES
 
 
 def unify(comparison: dict[str, Any], cells: list[CellRecord]) -> None:

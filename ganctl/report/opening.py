@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from ganctl.config.schema import OUTCOMES
 from ganctl.formats import number
 from ganctl.report.collect import CellRecord
 from ganctl.report.fairness import settings
@@ -9,7 +10,6 @@ from ganctl.report.further import would_tell
 from ganctl.report.judgement import LABELS, comparable
 from ganctl.report.saturation import Saturation, saturation
 from ganctl.report.stories import probable
-from ganctl.schema import OUTCOMES
 
 WEAK = "minimax"  # the form of J(G) whose gradient vanishes where D is sure
 STRONG = {"minimax_swapped", "nonsaturating"}  # the two, of equal gradient, that were made to keep it

@@ -8,7 +8,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from ganctl.choices import describe, groups
+from ganctl.config.choices import describe, groups
+from ganctl.config.schema import METRIC_NAMES, OUTCOMES
 from ganctl.formats import clock, number
 from ganctl.report.collect import CellRecord, broke_off, ended
 from ganctl.report.endings import rate, unhealthy
@@ -16,7 +17,6 @@ from ganctl.report.fairness import fairness, settings
 from ganctl.report.judgement import LABELS
 from ganctl.report.scores import protocol_line
 from ganctl.report.stories import reason, story
-from ganctl.schema import METRIC_NAMES, OUTCOMES
 
 HEADLINE = {
     "quality/sliced_wasserstein": "distance",

@@ -3,8 +3,8 @@
 import sys
 from typing import Any
 
+from ganctl.config.schema import METRIC_NAMES
 from ganctl.formats import number
-from ganctl.schema import METRIC_NAMES
 from ganctl.terminal.abilities import console
 from ganctl.terminal.table import Row, print_fitted
 

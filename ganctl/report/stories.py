@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from ganctl.diagnosis import SURE
 from ganctl.report.collect import CellRecord
 from ganctl.report.saturation import HALF, probed, ratios
+from ganctl.scores import SURE
 
 
 def facts(cell: CellRecord) -> dict[str, float]:

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from ganctl.choices import choices, groups
+from ganctl.config.choices import choices, groups
 
 
 def test_everything_is_listed_with_its_description(call):

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from ganctl.commands import cells, study
+from ganctl.studies import cells, study
 from tests.conftest import TINY, assert_same_weights, called, ganctl, scalars
 
 WORDS = [*TINY, "seed=0,1", "steps=6", "name=tiny"]

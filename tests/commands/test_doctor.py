@@ -55,7 +55,7 @@ def test_steps_that_do_not_repeat_are_found(call, monkeypatch):
     monkeypatch.setitem(
         LOSSES, "nonsaturating", replace(LOSSES["nonsaturating"], generator=lambda r, f: -f.mean() * torch.rand(1)[0])
     )
-    from ganctl.streams import Streams
+    from ganctl.numerics.streams import Streams
 
     seeds = iter(range(100))
     monkeypatch.setattr(Streams, "fresh", lambda self, *names, device="cpu": torch.Generator().manual_seed(next(seeds)))

@@ -11,10 +11,10 @@ import pytest
 import torch
 from PIL import Image
 
-from ganctl.commands.progress import ProgressDisplay
+from ganctl.config.schema import Mnist5k
 from ganctl.data import DATASETS
 from ganctl.evaluation import METRICS
-from ganctl.schema import Mnist5k
+from ganctl.studies.progress import ProgressDisplay
 from ganctl.terminal.live import Pace
 from tests.conftest import TINY, assert_same_weights, called, scalars
 
@@ -84,8 +84,8 @@ def test_it_measures_what_sample_saves(call, runs, tmp_path):
     first = call("evaluate", runs["images"], *FAST, "--json")
     assert first.returncode == 0, first.stderr
     found = json.loads(first.stdout)
-    from ganctl.build import reopen
-    from ganctl.streams import derive
+    from ganctl.assembly.reopening import reopen
+    from ganctl.numerics.streams import derive
 
     experiment, _ = reopen(runs["images"], tmp_path, [], "cpu", None)
     images = experiment.draw_measured(60, torch.Generator().manual_seed(derive(0, "evaluation", "samples"))).samples
@@ -311,7 +311,7 @@ def test_a_disk_that_fills_up_meanwhile_takes_no_result_away(call, pictures, tmp
     def full(*_, **__):
         raise OSError(28, "No space left on device", "outputs")
 
-    monkeypatch.setattr("ganctl.commands.results.keep", full)
+    monkeypatch.setattr("ganctl.evaluation.kept.keep", full)
     done = call(*IMAGES, cwd=tmp_path)
     assert done.returncode == 1 and "kid" in done.stderr and "the table above is the result" in done.stderr
     assert json.loads(call(*IMAGES, "--json", cwd=tmp_path).stdout)["file"] is None

@@ -17,14 +17,14 @@ import yaml
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from ganctl.choices import conf_dir
 from ganctl.commands.sample import sample
-from ganctl.commands.stopping import StopAsked
 from ganctl.commands.train import resume_run, train
+from ganctl.config.choices import conf_dir
 from ganctl.errors import BadInput, RunFailed
 from ganctl.losses import LOSSES, PENALTIES
 from ganctl.models import MODELS
-from ganctl.run import RunFolder, broke_down
+from ganctl.store.run import RunFolder, broke_down
+from ganctl.studies.stopping import StopAsked
 from tests.conftest import FULL_DATA, TINY, TINY_BUDGET, TINY_NETWORKS, assert_same_weights, ganctl, scalars
 
 TAGS = {
@@ -379,7 +379,7 @@ def test_a_plugins_model_is_named_again_to_sample_from_it(folder, monkeypatch):
     monkeypatch.setitem(MODELS, "mine", MODELS["mlp"])
     Path("my_model.py").write_text(
         "from ganctl.models import MODELS\n"
-        "from ganctl.schema import Mlp\n"
+        "from ganctl.config.schema import Mlp\n"
         "small = Mlp(generator_widths=[8], discriminator_widths=[8])\n"
         "MODELS['mine'] = lambda options, shape: MODELS['mlp'](small, shape)\n"
     )
@@ -431,7 +431,7 @@ def test_the_first_signal_finishes_the_step_saves_and_says_how_to_go_on(folder, 
 
 def test_one_more_signal_is_one_that_comes_later(monkeypatch):
     now = 100.0
-    monkeypatch.setattr("ganctl.commands.stopping.time.monotonic", lambda: now)
+    monkeypatch.setattr("ganctl.studies.stopping.time.monotonic", lambda: now)
     asked = StopAsked()
     assert not asked()
     assert not asked.again() and asked()

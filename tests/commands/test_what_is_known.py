@@ -8,12 +8,12 @@ import torch
 from PIL import Image
 
 from ganctl.commands.flags import EVALUATE, SAMPLE, flagged
-from ganctl.commands.folders import numbered_as
 from ganctl.data import ImageSet
 from ganctl.data.folders import read
 from ganctl.evaluation import Request
 from ganctl.evaluation.classifier import classifier_of
 from ganctl.evaluation.features import feature_network
+from ganctl.evaluation.folders import numbered_as
 
 FAST = ["--features", "pixels", "--metrics", "recall", "--json"]
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
+from ganctl.config.schema import Density as DensityOptions
+from ganctl.config.schema import Folder, Mnist5k, TorchvisionImages
 from ganctl.data import DATASETS, Batches, ImageSet
 from ganctl.errors import BadInput
-from ganctl.schema import Density as DensityOptions
-from ganctl.schema import Folder, Mnist5k, TorchvisionImages
-from ganctl.streams import Streams
+from ganctl.numerics.streams import Streams
 
 
 def numbered(count):

@@ -10,9 +10,9 @@ import pytest
 import torch
 from torchvision import datasets
 
+from ganctl.config.schema import TorchvisionImages
 from ganctl.data import DATASETS, TEST_SPLITS, digits
 from ganctl.errors import BadInput
-from ganctl.schema import TorchvisionImages
 
 OPTIONS = TorchvisionImages("mnist", None)
 

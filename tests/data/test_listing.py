@@ -5,9 +5,9 @@ import json
 import pytest
 from PIL import Image
 
+from ganctl.config.schema import Folder
 from ganctl.data import DATASETS
 from ganctl.errors import BadInput
-from ganctl.schema import Folder
 from tests.conftest import TINY
 
 SMALL = ["data=folder", "data.image_size=8", "batch_size=4", "steps=2"]

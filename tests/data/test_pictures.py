@@ -20,11 +20,11 @@ import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
 
+from ganctl.config.schema import Folder
 from ganctl.data import DATASETS, pixels
 from ganctl.data.pixels import LeftOut
 from ganctl.data.png import PngHeader
 from ganctl.errors import BadInput
-from ganctl.schema import Folder
 from tests.conftest import TINY
 
 # A picture whose quarters tell which way is up: red, green / blue, white.
@@ -385,7 +385,7 @@ def test_thirty_thousand_pixels_squared_are_refused_by_the_header_alone(root):
     script = (
         "import resource, warnings, sys\n"
         "from ganctl.data import DATASETS\n"
-        "from ganctl.schema import Folder\n"
+        "from ganctl.config.schema import Folder\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "print(DATASETS['folder'](Folder('folder', sys.argv[1], 16, 3)).left_out)\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)\n"

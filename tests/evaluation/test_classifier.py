@@ -6,11 +6,11 @@ import sys
 import pytest
 import torch
 
-from ganctl import cache
-from ganctl.config import load
+from ganctl.config.load import load
 from ganctl.data import DATASETS, ImageSet
 from ganctl.evaluation.classifier import RECIPE, accuracy, classifier_of, train_classifier
-from ganctl.streams import Streams
+from ganctl.numerics.streams import Streams
+from ganctl.store import cache
 from tests.conftest import FULL_DATA
 
 # Left bright: class 0; right bright: class 1.
@@ -90,8 +90,8 @@ def test_it_says_how_good_it_is(small, capsys):
 def test_it_names_the_test_images(name, least):
     # In a process of its own, set up as every command is: without that, subnormal numbers make it ten times slower.
     script = f"""
-from ganctl.machine import prepare_machine
-from ganctl.config import load
+from ganctl.numerics.machine import prepare_machine
+from ganctl.config.load import load
 from ganctl.data import DATASETS, TEST_SPLITS
 from ganctl.evaluation.classifier import classifier_of
 config = load(["data={name}", "data.root='{FULL_DATA}'", "threads=1"])

@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch.nn.functional import avg_pool2d
 
+from ganctl.config.schema import Mnist5k
 from ganctl.data import DATASETS, ImageSet
 from ganctl.evaluation import ImageEvaluator
 from ganctl.evaluation.classifier import RECIPE
 from ganctl.games import Made
 from ganctl.metrics.kernel import kernel_distance
-from ganctl.schema import Mnist5k
 
 pytestmark = pytest.mark.slow
 NUM = 1000

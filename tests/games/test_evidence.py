@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from ganctl.build import build
-from ganctl.config import load
+from ganctl.assembly.compose import build
+from ganctl.config.load import load
 from ganctl.games import Batch
 from ganctl.games.evidence import gradient_evidence
 from ganctl.losses import LOSSES

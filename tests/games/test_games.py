@@ -6,13 +6,13 @@ from functools import cache
 import pytest
 import torch
 
-from ganctl.build import build
-from ganctl.choices import choices
-from ganctl.config import load
+from ganctl.assembly.compose import build
+from ganctl.config.choices import choices
+from ganctl.config.load import load
 from ganctl.errors import BadInput
 from ganctl.games import GAMES, Batch
-from ganctl.loop import train
 from ganctl.losses import LOSSES, PENALTIES
+from ganctl.training.loop import train
 from tests.games.toys import CONDITIONAL, ENCODED, MODELS, assert_same, configured, labelled_noise, playing, state
 
 MOVES = {

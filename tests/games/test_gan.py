@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from ganctl.build import build
-from ganctl.config import load
+from ganctl.assembly.compose import build
+from ganctl.config.load import load
 from ganctl.games import Batch
 from ganctl.losses import PENALTIES
 from tests.conftest import TINY, TINY_NETWORKS

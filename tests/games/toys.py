@@ -5,8 +5,8 @@ from functools import cache
 
 import torch
 
-from ganctl.build import build
-from ganctl.config import load
+from ganctl.assembly.compose import build
+from ganctl.config.load import load
 from ganctl.data import ImageSet
 
 MODELS = {

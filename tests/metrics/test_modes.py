@@ -5,9 +5,9 @@ import math
 import pytest
 import torch
 
+from ganctl.config.schema import Density
 from ganctl.data import DATASETS
 from ganctl.metrics import mode_coverage
-from ganctl.schema import Density
 
 
 def mixture(name):

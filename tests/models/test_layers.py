@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from ganctl.models.layers import Dropout, attach_noise_
-from ganctl.streams import Masks
+from ganctl.numerics.streams import Masks
 
 
 def layer(rate, seed=0):

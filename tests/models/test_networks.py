@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
+from ganctl.config.schema import Dcgan, Mlp
 from ganctl.errors import BadInput
 from ganctl.models import MODELS, PLAIN, Wiring
-from ganctl.schema import Dcgan, Mlp
 
 
 def made(name, options, shape):

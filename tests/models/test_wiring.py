@@ -5,9 +5,9 @@ import torch
 from torch import nn
 from torch.nn.functional import batch_norm
 
+from ganctl.config.schema import Dcgan, Mlp
 from ganctl.models import MODELS, Wiring
 from ganctl.models.wiring import ConditionalBatchNorm, Projection
-from ganctl.schema import Dcgan, Mlp
 
 SHAPES = {1: (12, 3), 2: (12, 3, 4, 4)}
 OPTIONS = {

@@ -11,9 +11,9 @@ import torch
 from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from ganctl import checkpoint
-from ganctl.files import read_json
-from ganctl.run import RunFolder
+from ganctl.store import checkpoint
+from ganctl.store.files import read_json
+from ganctl.store.run import RunFolder
 from tests.conftest import scalars
 
 CODES = {0, 1, 2, 130}

@@ -13,7 +13,7 @@ from functools import cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from ganctl.run import RunFolder
+from ganctl.store.run import RunFolder
 from tests.conftest import TINY
 from tests.reliability.checks import (
     Result,

@@ -121,7 +121,7 @@ def _alone() -> None:
     """One thread only: the others of the process that this one was forked from are not here, and are waited for."""
     import torch
 
-    from ganctl import machine
+    from ganctl.numerics import machine
 
     torch.set_num_threads(1)
     machine.available_cores = lambda: 1

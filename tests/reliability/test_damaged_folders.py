@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ganctl.run import cache_dir
+from ganctl.store.places import cache_dir
 from tests.conftest import TINY
 from tests.reliability.calling import complaint, listing, unexplained
 from tests.reliability.damage import damage
@@ -60,9 +60,10 @@ class Whole:
 
 def train_here() -> None:
     """Cells are trained in this process, one after another; no figure is drawn to the end, which takes seconds."""
-    from ganctl.commands import compare_losses, workers
-    from ganctl.commands.train import run_cell
+    from ganctl.commands import compare_losses
     from ganctl.report import comparison
+    from ganctl.studies import workers
+    from ganctl.studies.run import run_cell
 
     def train_cells(cells, jobs, show, done):
         for cell in cells:

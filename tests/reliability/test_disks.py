@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ganctl.files import read_json
+from ganctl.store.files import read_json
 from tests.conftest import TINY
 from tests.reliability.checks import (
     Result,

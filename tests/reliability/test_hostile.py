@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ganctl.run import cache_dir
+from ganctl.store.places import cache_dir
 from tests.conftest import TINY
 from tests.reliability.calling import complaint, listing, unexplained
 from tests.reliability.hostile import PAYLOAD, bomb, corpus, npz_bomb, set_value, torch_bomb, zip_bomb

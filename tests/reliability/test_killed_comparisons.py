@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ganctl.files import read_json
+from ganctl.store.files import read_json
 from tests.conftest import TINY, ganctl
 from tests.reliability.checks import Result, assert_readable
 from tests.reliability.processes import descendants, until

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from ganctl.choices import choices, groups
-from ganctl.config import load
+from ganctl.config.choices import choices, groups
+from ganctl.config.load import load
+from ganctl.config.schema import METRIC_NAMES, OUTCOMES, SCHEMAS
 from ganctl.errors import printable
-from ganctl.schema import METRIC_NAMES, OUTCOMES, SCHEMAS
 from tests.conftest import TINY, ganctl
 from tests.reliability.calling import Ending, complaint, listing, run
 from tests.reliability.long import BROKEN, Found, paced
@@ -121,7 +121,8 @@ COMMANDS = st.sampled_from(
 
 def stop_before_writing(patch: pytest.MonkeyPatch) -> None:
     """Whatever passes every check ends with 0 instead of training."""
-    from ganctl.commands import compare_losses, train, workers
+    from ganctl.commands import compare_losses, train
+    from ganctl.studies import workers
 
     def stop(*_: object, **__: object) -> None:
         raise SystemExit(0)

@@ -12,7 +12,7 @@ import pytest
 from ganctl.commands.evaluate import evaluate_run
 from ganctl.commands.sample import sample
 from ganctl.commands.train import resume_run, train
-from ganctl.commands.wanted import Wanted
+from ganctl.evaluation.wanted import Wanted
 from ganctl.terminal.live import Activity
 from tests.conftest import TINY, TINY_BUDGET, assert_same_weights, scalars
 

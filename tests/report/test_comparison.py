@@ -8,7 +8,7 @@ from PIL import Image
 
 from ganctl.report.comparison import write_report
 from ganctl.report.pages import _paired
-from ganctl.run import RunFolder
+from ganctl.store.run import RunFolder
 
 ARM = "<script>alert(1)</script>"
 

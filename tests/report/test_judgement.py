@@ -10,7 +10,7 @@ import pytest
 from ganctl.report.collect import CellRecord
 from ganctl.report.fairness import fairness
 from ganctl.report.judgement import judge
-from ganctl.run import RunFolder
+from ganctl.store.run import RunFolder
 
 RULES = {"outcome": "quality/sliced_wasserstein", "checkpoint": "last"}
 COST = {

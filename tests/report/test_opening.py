@@ -12,7 +12,7 @@ from ganctl.report.judgement import comparable, judge
 from ganctl.report.opening import opening
 from ganctl.report.saturation import saturation
 from ganctl.report.stories import reason
-from ganctl.run import RunFolder
+from ganctl.store.run import RunFolder
 
 RULES = {"outcome": "quality/sliced_wasserstein", "checkpoint": "last"}
 

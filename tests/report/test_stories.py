@@ -9,7 +9,7 @@ from ganctl.formats import number
 from ganctl.report.collect import CellRecord, read_cell
 from ganctl.report.drawing import band, smooth
 from ganctl.report.stories import facts, story
-from ganctl.run import RunFolder
+from ganctl.store.run import RunFolder
 
 RULES = {"outcome": "quality/sliced_wasserstein", "checkpoint": "last"}
 

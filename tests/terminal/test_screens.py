@@ -7,10 +7,10 @@ from itertools import pairwise
 
 import pytest
 
-from ganctl.commands import study
-from ganctl.commands.progress import CellsDisplay, ProgressDisplay
 from ganctl.report.scores import print_scores
 from ganctl.report.table import print_table
+from ganctl.studies import study
+from ganctl.studies.progress import CellsDisplay, ProgressDisplay
 from ganctl.terminal.live import Activity, Pace
 from tests.conftest import TINY, ganctl
 from tests.screens import ganctl_on_terminal, terminal
@@ -90,9 +90,7 @@ def test_all_cells_and_each_running_one_have_a_whole_line(columns, tmp_path):
 
 @pytest.mark.parametrize("columns", WIDTHS)
 def test_a_cell_of_a_long_name_keeps_both_ends_step_and_bar(columns, tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        "ganctl.commands.study.Cell.title", property(lambda cell: f"{LONG}_{cell.arm} seed={cell.seed}")
-    )
+    monkeypatch.setattr("ganctl.studies.study.Cell.title", property(lambda cell: f"{LONG}_{cell.arm} seed={cell.seed}"))
     with terminal(columns) as screen:
         shown_cells(tmp_path, ["minimax", "hinge"])
     for line, end in zip(
@@ -279,7 +277,7 @@ def test_plain_lines_become_rarer(monkeypatch):
 
 def test_a_list_in_a_pipe_has_a_line_a_choice(call, monkeypatch):
     monkeypatch.delenv("COLUMNS", raising=False)
-    from ganctl.choices import choices
+    from ganctl.config.choices import choices
 
     assert len(call("list", "loss").stdout.splitlines()) == 1 + len(choices("loss"))
 

@@ -1,0 +1,47 @@
+"""Networks and torch.compile."""
+
+import importlib.util
+import os
+import shutil
+import sys
+import warnings
+
+import torch
+from torch import nn
+
+from ganctl.errors import BadInput
+from ganctl.models.layers import Dropout
+
+
+def compile_networks(networks: dict[str, nn.Module], device: torch.device) -> None:
+    """Lets torch.compile have the networks, at the turns of players alone (`Training`); with CUDA graphs on a GPU.
+
+    A discriminator with a head on its features is asked for these by themselves, and that stays eager.
+
+    Raises:
+        BadInput: there is no compiler for the code that torch writes.
+    """
+    _check_compiler(device)
+    # Of torch's own look at what is handed over after dropout.
+    warnings.filterwarnings("ignore", "The .grad attribute of a Tensor that is not a leaf", UserWarning)
+    torch.compiler.set_stance("force_eager")  # everywhere else
+    for network in networks.values():
+        for layer in network.modules():
+            if isinstance(layer, Dropout):  # its random numbers are numpy's
+                layer.forward = torch.compiler.disable(layer.forward)  # type: ignore[method-assign]
+        network.compile(dynamic=False, mode="reduce-overhead" if device.type == "cuda" else "default")
+
+
+def _check_compiler(device: torch.device) -> None:
+    """Raises BadInput where there is no C++ compiler for a CPU's code, or no C compiler and no triton for a GPU's."""
+    compilers = [os.environ.get("CXX") or ("clang++" if sys.platform == "darwin" else "g++")]  # as torch does
+    if device.type == "cuda":  # as triton does
+        compilers = [os.environ["CC"]] if os.environ.get("CC") else ["gcc", "clang"]
+        if importlib.util.find_spec("triton") is None:
+            raise BadInput(
+                "compile=true: there is no triton; install it with `pip install triton`, or use compile=false"
+            )
+    if not any(map(shutil.which, compilers)):
+        raise BadInput(
+            f"compile=true: there is no {' or '.join(compilers)} on this machine; install it, or use compile=false"
+        )

@@ -1,0 +1,153 @@
+"""Run folders back into trainings: to go on with one, or to look at what it learned."""
+
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ganctl.assembly.compose import build
+from ganctl.config.choices import choices
+from ganctl.config.identity import identity
+from ganctl.config.load import read
+from ganctl.config.schema import SCHEMAS, option
+from ganctl.data import Dataset, ImageSet
+from ganctl.errors import BadInput
+from ganctl.store import checkpoint
+from ganctl.store.run import RunFolder
+from ganctl.store.runs import find, latest
+from ganctl.training.experiment import Experiment
+from ganctl.training.loop import restore_networks
+
+LARGEST_SAMPLE = 3 * 4096**2  # numbers of an image
+
+
+def resume(experiment: Experiment, folder: RunFolder) -> None:
+    """Puts the experiment where the folder's newest checkpoint is; without one it stays at its first step."""
+    paths = folder.checkpoints()
+    folder.scalars()  # refuses damaged rows before anything is written
+    if not paths:
+        # A run that ended before its first checkpoint begins again; one that has had any has lost them.
+        # (It may have failed in the very step that was to be the first one saved.)
+        step = int(folder.info().get("step") or 0)
+        if "best_step" in folder.info() or step > read(folder.config).checkpoint_every or completed(folder):
+            raise BadInput(f"{folder.path}: its checkpoints are gone, so it cannot go on; train a new run")
+        return
+    # As in "cuda:1 (NVIDIA A100)".
+    before, here = re.split(r"[: ]", str(folder.info().get("device", "")))[0], experiment.training.streams.device.type
+    if before and before != here:
+        raise BadInput(
+            f"{folder.path}: was trained on {before} and this is {here}, whose random numbers are others; "
+            f"resume it with device={before} on a machine that has one"
+        )
+    path, tensors, manifest = checkpoint.newest(paths, ("networks", "training"))
+    _check_settings(path, manifest, identity(read(folder.config)), "put back what it was, or train a new run")
+    try:
+        experiment.training.restore(tensors, manifest["counts"])
+    except BadInput as error:
+        raise BadInput(f"{path}: {error}") from None
+    except (KeyError, RuntimeError, ValueError) as error:
+        raise _foreign(path, error) from None
+    for damaged in paths[paths.index(path) + 1 :]:
+        checkpoint.set_aside(damaged)
+
+
+def _check_settings(path: Path, manifest: dict[str, Any], now: dict[str, Any], advice: str) -> None:
+    """Raises BadInput where a checkpoint is of other settings than those `now`; older checkpoints do not say theirs."""
+    before = {key: _with_newer(key, value, now) for key, value in manifest.get("settings", {}).items() if key in now}
+    for key, value in before.items():
+        if value != now[key]:
+            both = [each if isinstance(each, dict) else {"": each} for each in (value, now[key])]
+            leaf = next(leaf for leaf in {**both[0], **both[1]} if both[0].get(leaf) != both[1].get(leaf))
+            name = f"{key}.{leaf}" if leaf else key
+            raise BadInput(
+                f"{path}: was trained with {name}={both[0].get(leaf)}, and config.yaml has "
+                f"{name}={both[1].get(leaf)}; {advice}"
+            )
+
+
+def _with_newer(group: str, before: Any, now: dict[str, Any]) -> Any:
+    """What a checkpoint says of a group, with the options that are newer than it: they were what is now the default."""
+    kind = SCHEMAS.get(group, {}).get(str(before.get("name"))) if isinstance(before, dict) else None
+    known = {key: value for key, value in vars(kind()).items() if key in now[group]} if kind is not None else {}
+    return {**known, **before} if known else before
+
+
+def completed(folder: RunFolder) -> bool:
+    """Whether the run in the folder has done all its steps."""
+    return folder.info().get("status") == "completed"
+
+
+def reopen(
+    path: Path | None, output_dir: Path, plugins: list[str], device: str, ema: bool | None, threads: int | None = None
+) -> tuple[Experiment, Path]:
+    """A finished or running experiment from its folder, to sample from or to evaluate.
+
+    Args:
+        path: a run folder, or one of its checkpoint folders; None: the latest run under `output_dir`.
+        plugins: modules of the user; those that the run folder names are not imported.
+        device: as the configuration's.
+        ema: whether to use the averaged weights; None: where there are any.
+        threads: as the configuration's; the run's own do not count.
+
+    Returns: the experiment and the checkpoint folder that its weights come from.
+    """
+    folder, paths = _locate(path, output_dir)
+    config = read(folder.config)
+    # A sample needs neither, so it needs no plugin that brought them.
+    config.loss, config.penalty = {"name": "nonsaturating"}, {"name": "none"}
+    missing = [name for name in config.plugins if name not in plugins]
+    if missing and any(
+        option(getattr(config, group), "name") not in choices(group) for group in ("data", "game", "model")
+    ):
+        advice = " ".join(f"--plugin {name}" for name in missing)
+        raise BadInput(f"{folder.path}: needs {', '.join(missing)}, imported only when asked; add {advice}")
+    config.plugins, config.device, config.threads = plugins, device, threads
+    config.compile, config.precision = False, "fp32"  # of turns alone, and there will be none
+    if ema and config.ema_decay is None:
+        raise BadInput(f"--ema: {folder.path} keeps no averaged weights (ema_decay=null); use --no-ema")
+    at, tensors, manifest = checkpoint.newest(paths, ("networks",))
+    made = {key: value for key, value in identity(config).items() if key in ("game", "model")}
+    _check_settings(at, manifest, made, "name the run it came from")
+    config.batch_size = 2  # all that the stand-in has
+    stored = sum(tensor.numel() * tensor.element_size() for tensor in tensors["networks"].values())
+    experiment = build(config, _stand_in(folder), stored)
+    try:
+        restore_networks(experiment.training.game, experiment.training.average, tensors["networks"])
+    except RuntimeError as error:
+        raise _foreign(at, error) from None
+    experiment.training.step = manifest["counts"]["step"]
+    if ema is False:
+        experiment.training.average = None
+    return experiment, at
+
+
+def _stand_in(folder: RunFolder) -> Dataset | None:
+    """Two black images of the run's size: a generator needs no data, which may be gone. None where it makes points."""
+    shape, classes = folder.sample_shape, folder.info().get("classes")
+    if shape is None or len(shape) != 3:
+        return None
+    if math.prod(shape) > LARGEST_SAMPLE:
+        raise BadInput(f"{folder.info_file}: sample_shape is {list(shape)}; no run of ganctl makes such images")
+    if classes is not None and not (type(classes) is int and 0 <= classes <= 100_000):
+        raise BadInput(f"{folder.info_file}: classes is {classes!r}; it must be how many kinds of labels there were")
+    return ImageSet(torch.zeros(2, *shape, dtype=torch.uint8), torch.tensor([0, classes - 1]) if classes else None)
+
+
+def _locate(path: Path | None, output_dir: Path) -> tuple[RunFolder, list[Path]]:
+    """The run folder, and the checkpoints to take the newest whole one of."""
+    if path is not None and (path / "checkpoint.json").exists():
+        return find(path.resolve().parent.parent), [path]
+    folder = find(latest(output_dir).path) if path is None else find(path)
+    paths = folder.checkpoints()
+    if not paths:
+        raise BadInput(f"{folder.path}: has no checkpoint yet; train longer, or name another run")
+    return folder, paths
+
+
+def _foreign(path: Path, error: Exception) -> BadInput:
+    reason = str(error).strip().splitlines()[0]
+    return BadInput(
+        f"{path}: belongs to other networks than config.yaml describes ({reason}); name the run it came from"
+    )

@@ -1,0 +1,1 @@
+"""Overrides in, one typed configuration out. Imports no torch."""

@@ -1,0 +1,135 @@
+"""From what is asked to what measures it: the data to compare with, and an evaluator for them."""
+
+from collections.abc import Collection
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ganctl.config.load import load
+from ganctl.config.schema import option
+from ganctl.data import DATASETS, TEST_SPLITS, Dataset, Density, ImageSet
+from ganctl.data.folders import folder
+from ganctl.errors import BadInput
+from ganctl.evaluation import Evaluator, ImageEvaluator, PointEvaluator, Told, silent
+from ganctl.evaluation.folders import numbered_as, overlap, pictures
+from ganctl.evaluation.wanted import Wanted
+
+
+def evaluator_for(
+    options: Any,
+    shape: tuple[int, ...],
+    wanted: Wanted,
+    device: torch.device,
+    train: Dataset | None = None,
+    trained_on: str | None = None,
+    offers: Collection[str] = (),
+    told: Told = silent,
+    names: list[str] | None = None,
+) -> Evaluator:
+    """What measures the generators of a run against its own data, or against what is asked for.
+
+    Args:
+        options: of the run's data.
+        shape: of its samples.
+        wanted: what is asked for.
+        device: where the feature network looks.
+        train: the run's data, where they are in memory already.
+        trained_on: fingerprint of what the generator was trained on; None: the data that are named.
+        offers: metrics that the run's game has besides.
+        told: called with what is being done, now and while it measures.
+        names: of the classes that the generator was trained on, where they are folders.
+
+    Raises:
+        BadInput: there are no such data, or they are of another shape.
+    """
+    refuse_both(wanted)
+    if wanted.against is not None:
+        if len(shape) != 3:
+            raise BadInput(f"--against {wanted.against}: the run makes points, which no folder has; leave it out")
+        background = option(options, "background", "white")  # transparent pictures are compared on one ground
+        real = numbered_as(pictures("--against", wanted.against, shape, background=background), names)
+        own = _trained_on(options, trained_on)
+        if own is None or own.fingerprint == real.fingerprint or overlap(wanted.against, Path(options.root)):
+            seen = own is not None or trained_on in (None, real.fingerprint)
+            return image_evaluator(real, None, wanted, device, seen, offers, told)
+        if wanted.split == "train":
+            raise BadInput(
+                f"--split train: measures against the training images, and --against {wanted.against} against others; "
+                "choose one"
+            )
+        return image_evaluator(own, real, wanted, device, offers=offers, told=told)
+    found, test = data_of(wanted, options, train)
+    if shape != found.shape:
+        raise BadInput(
+            f"data={wanted.data or option(options, 'name')}: has samples of shape {list(found.shape)} and the run "
+            f"makes {list(shape)}; name data of the same shape with --data"
+        )
+    if isinstance(found, Density):
+        if wanted.features != "auto":
+            raise BadInput(f"features={wanted.features}: a density is measured exactly, by no network; leave it out")
+        if wanted.split == "whole":
+            raise BadInput("--whole: a density is measured exactly; leave it out")
+        if wanted.split != "test":
+            raise BadInput(f"split={wanted.split}: a density is measured exactly and has no split; leave it out")
+        return PointEvaluator(found, wanted.metrics, wanted.num, wanted.seed, told)
+    if not isinstance(found, ImageSet):
+        raise BadInput(f"data={option(options, 'name')}: is neither images nor a density; only these are measured")
+    return image_evaluator(found, test, wanted, device, trained_on in (None, found.fingerprint), offers, told)
+
+
+def _trained_on(options: Any, fingerprint: str | None) -> ImageSet | None:
+    """The folder of pictures that a run was trained on; None where it is none, or another one by now."""
+    if option(options, "name") != "folder":
+        return None
+    try:
+        found = folder(options)
+    except BadInput:  # it was moved, which does not matter here
+        return None
+    return found if found.fingerprint == fingerprint else None
+
+
+def image_evaluator(
+    train: ImageSet,
+    test: ImageSet | None,
+    wanted: Wanted,
+    device: torch.device,
+    seen: bool = True,
+    offers: Collection[str] = (),
+    told: Told = silent,
+) -> ImageEvaluator:
+    if train.pixels.device.type != "cpu":  # a run's data are where it trains
+        train = ImageSet(train.pixels.cpu(), None if train.labels is None else train.labels.cpu())
+    return ImageEvaluator(
+        train, test, wanted.metrics, wanted.features, wanted.split, wanted.num, wanted.weights, wanted.seed, device,
+        seen, offers, told,
+    )  # fmt: skip
+
+
+def data_of(wanted: Wanted, options: Any, train: Dataset | None = None) -> tuple[Dataset, ImageSet | None]:
+    """Training and test samples, of the run's `options` or of what is asked for."""
+    if wanted.data is not None:
+        if wanted.data == "folder":
+            raise BadInput("--data folder: name the folder itself, with --against DIR")
+        plugins = [f"plugins=[{','.join(wanted.plugins)}]"] if wanted.plugins else []
+        options = load([f"data={wanted.data}", *plugins]).data
+    if wanted.root is not None:
+        if not hasattr(options, "root"):
+            raise BadInput(f"--root {wanted.root}: {option(options, 'name')} has no folder of data; leave it out")
+        options = replace(options, root=wanted.root)
+    name = option(options, "name")
+    if name not in DATASETS:
+        raise BadInput(f"data={name}: no such data; choose from {', '.join(sorted(DATASETS))}, or add --plugin MODULE")
+    test = TEST_SPLITS[name](options) if name in TEST_SPLITS else None
+    if train is not None and wanted.data is None and wanted.root is None:
+        return train, test
+    return DATASETS[name](options), test
+
+
+def refuse_both(wanted: Wanted) -> None:
+    """Raises BadInput where two things are named to measure against."""
+    if wanted.against is not None and (wanted.data is not None or wanted.root is not None):
+        raise BadInput(
+            f"--against {wanted.against}: and --data or --root name two things to measure against; choose one"
+        )

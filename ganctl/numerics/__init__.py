@@ -1,0 +1,1 @@
+"""Random streams, floating-point precision and the machine that computes."""

@@ -1,0 +1,1 @@
+"""What `ganctl sample` can show of a run."""

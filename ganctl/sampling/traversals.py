@@ -1,0 +1,156 @@
+"""Which samples `ganctl sample` makes: of classes, along a code, from one latent vector to another."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ganctl.errors import BadInput
+from ganctl.games import Inputs
+from ganctl.games.priors import PRIORS
+from ganctl.training.experiment import Experiment
+
+REACH = 2.0  # of a continuous code to both sides, as in figure 2 of InfoGAN (Chen et al. 2016, arXiv:1606.03657)
+
+
+@dataclass(frozen=True)
+class Table:
+    """What samples are made from, in rows and columns.
+
+    Attributes:
+        inputs: row by row.
+        columns: how many there are.
+        captions: what the samples of each column have in common; empty: nothing that can be said.
+        mixed: whether classes are shares, between one and another.
+    """
+
+    inputs: Inputs
+    columns: int
+    captions: Sequence[str] = ()
+    mixed: bool = False
+
+    def column(self, place: int) -> Inputs:
+        """What the samples of a column are made from."""
+        codes = {name: value[place :: self.columns] for name, value in self.inputs.codes.items()}
+        return Inputs(self.inputs.latent[place :: self.columns], codes)
+
+
+def classes_of(text: str, experiment: Experiment) -> list[int]:
+    """The classes that the command line names, as in 3,7.
+
+    Raises:
+        BadInput: the game has no labels, or one of the classes does not exist.
+    """
+    count = _labels(f"--label {text}", experiment)
+    words = text.replace(" ", "").split(",")
+    if not all(word.isascii() and word.isdigit() and len(word) < 10 and int(word) < count for word in words):
+        raise BadInput(f"--label {text}: the classes are 0 to {count - 1}; name one, or several as in 0,{count - 1}")
+    return [int(word) for word in words]
+
+
+def _labels(flag: str, experiment: Experiment) -> int:
+    codes = experiment.training.game.codes
+    if "label" not in codes:
+        advice = (
+            f"its codes are {', '.join(codes)}: use --sweep {next(iter(codes))}"
+            if codes
+            else "name a run of game=cgan, projection, acgan or aae_semisupervised"
+        )
+        raise BadInput(f"{flag}: the samples of this run have no label; {advice}")
+    return codes["label"].classes
+
+
+def of_classes(experiment: Experiment, classes: Sequence[int], num: int, columns: int, noise: torch.Generator) -> Table:
+    """`num` samples, as many of each of the classes, one class after the other."""
+    if num < len(classes):
+        raise BadInput(f"--num {num}: is less than one of each of {len(classes)} classes; use {len(classes)} or more")
+    place = torch.arange(num)
+    values = torch.tensor(classes)[place * len(classes) // num]
+    return Table(experiment.draw_inputs(num, noise, place, "label", values), columns)
+
+
+def all_classes(experiment: Experiment, latents: int, noise: torch.Generator) -> Table:
+    """A row a class, a column a latent vector.
+
+    Raises:
+        BadInput: the game has no labels.
+    """
+    place = torch.arange(latents * _labels("--labels all", experiment))
+    return Table(experiment.draw_inputs(latents, noise, place % latents, "label", place // latents), latents)
+
+
+def sweep(experiment: Experiment, name: str, latents: int, steps: int, noise: torch.Generator) -> Table:
+    """A row a latent vector, all else fixed; a column a category of the code, or one of `steps` numbers from -2 to 2.
+
+    Raises:
+        BadInput: the game has no such code.
+    """
+    codes = experiment.training.game.codes
+    if name not in codes:
+        known = f"choose from {', '.join(codes)}" if codes else "name a run of game=infogan, or of one with labels"
+        raise BadInput(f"--sweep {name}: the samples of this run have no such code; {known}")
+    classes = codes[name].classes
+    values = torch.arange(classes) if classes else torch.linspace(-REACH, REACH, steps)
+    place = torch.arange(latents * len(values))
+    inputs = experiment.draw_inputs(latents, noise, place // len(values), name, values[place % len(values)])
+    # A zero added, so that the middle is +0.00 and never -0.00.
+    captions = [
+        f"{name} = {value}" if classes else f"{name} = {round(value, 2) + 0.0:+.2f}" for value in values.tolist()
+    ]
+    return Table(inputs, len(values), captions)
+
+
+def interpolation(
+    experiment: Experiment, classes: Sequence[int], pairs: int, steps: int, noise: torch.Generator
+) -> Table:
+    """A row a pair of latent vectors, columns from the first to the second.
+
+    Args:
+        classes: of the first and of the second, or of both; empty: each has its own.
+
+    Raises:
+        BadInput: more than two classes.
+    """
+    if len(classes) > 2:
+        raise BadInput(f"--label {','.join(map(str, classes))}: --interpolate goes from one class to one other; name 2")
+    ends = torch.arange(2 * pairs)
+    values = torch.tensor([classes[0], classes[-1]]).repeat_interleave(pairs) if classes else None
+    drawn = experiment.draw_inputs(2 * pairs, noise, ends, "label", values)
+    # Only Gaussian vectors lie near a sphere, on which an arc stays.
+    gaussian = getattr(experiment.training.game, "prior", PRIORS["gaussian"]) == PRIORS["gaussian"]
+    first, second = drawn.latent[:pairs], drawn.latent[pairs:]
+    share = torch.linspace(0, 1, steps, device=first.device)
+    latent = (spherical if gaussian else linear)(first, second, share)
+    codes = {name: linear(value[:pairs], value[pairs:], share).flatten(0, 1) for name, value in drawn.codes.items()}
+    return Table(Inputs(latent.flatten(0, 1), codes), steps, mixed=True)
+
+
+def linear(first: Tensor, second: Tensor, share: Tensor) -> Tensor:
+    """From each row of `first` [N, D] to that of `second` on a line.
+
+    Args:
+        share: how far, within [0, 1], [T].
+
+    Returns: [N, T, D].
+    """
+    share = share[:, None]
+    return (1 - share) * first[:, None] + share * second[:, None]
+
+
+def spherical(first: Tensor, second: Tensor, share: Tensor) -> Tensor:
+    """From each row of `first` [N, D] to that of `second` on an arc, on which the norm of Gaussian vectors stays.
+
+    Source: White 2016 (arXiv:1609.04468), section 2.1. Parallel vectors have no arc, and go on a line.
+
+    Args:
+        share: how far, within [0, 1], [T].
+
+    Returns: [N, T, D].
+    """
+    one, other = first.double()[:, None], second.double()[:, None]
+    cosine = torch.nn.functional.cosine_similarity(one, other, dim=2).clamp(-1, 1)[..., None]
+    angle, share = cosine.arccos(), share.double()[:, None]
+    sine = angle.sin()
+    arc = (((1 - share) * angle).sin() * one + (share * angle).sin() * other) / sine
+    return torch.where(sine < 1e-6, linear(first.double(), second.double(), share[:, 0]), arc).to(first.dtype)

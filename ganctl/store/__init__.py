@@ -1,0 +1,1 @@
+"""Run folders and the files in them: written whole, read with suspicion."""

@@ -1,0 +1,72 @@
+"""Paths that a user names, and whether they can be written."""
+
+import os
+import shlex
+from pathlib import Path
+
+from ganctl.errors import BadInput
+
+
+def cache_dir() -> Path:
+    """Where downloads and what can be made again go: $XDG_CACHE_HOME/ganctl, or ~/.cache/ganctl.
+
+    Raises:
+        BadInput: the user has no home folder.
+    """
+    given = os.environ.get("XDG_CACHE_HOME")
+    try:
+        return Path(given or Path.home() / ".cache") / "ganctl"
+    except RuntimeError:
+        raise BadInput(
+            "this user has no home folder to keep files in; set XDG_CACHE_HOME=DIR, a folder you may write to"
+        ) from None
+
+
+def expanded(path: str, key: str) -> Path:
+    """The path, whose ~ or ~user in front becomes that home folder.
+
+    Raises:
+        BadInput: there is no such home folder; `key` is what the user gave the path for.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise BadInput(f"{key}={path}: there is no such home folder; write the whole path") from None
+
+
+def shown(path: Path) -> str:
+    """The path as a person would type it into a shell."""
+    return shlex.quote(str(path))
+
+
+def unwritable(path: Path, error: OSError, begun: bool = False) -> BadInput:
+    """The error for an output folder that cannot be written; it names what is in the way where something is.
+
+    Args:
+        begun: whether it is of a run that was there before, which stays where it is.
+    """
+    in_the_way = isinstance(error, (IsADirectoryError, NotADirectoryError, FileExistsError))
+    place = (error.filename2 or error.filename or path) if in_the_way else path
+    told = f"{place} cannot be written ({error.strerror or error}); mend that"
+    if begun:
+        return BadInput(f"{told}, then give the same command again")
+    return BadInput(f"output_dir: {told}, or give output_dir=DIR, a folder you may write to")
+
+
+def try_to_write(folder: Path) -> None:
+    """Makes sure before the work that its result can be written; leaves nothing.
+
+    Args:
+        folder: which need not be there yet.
+
+    Raises:
+        OSError: nothing can be written there.
+    """
+    nearest = next(each for each in (folder, *folder.parents) if os.path.lexists(each))
+    probe = nearest / f".ganctl-{os.getpid()}.probe"
+    try:
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        error.filename = str(nearest)
+        raise

@@ -1,0 +1,1 @@
+"""The life of a run, and studies: many runs that are compared."""

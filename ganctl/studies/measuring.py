@@ -1,0 +1,92 @@
+"""Measuring every cell of a comparison by one protocol."""
+
+import json
+import time
+from typing import Any
+
+from ganctl.assembly.reopening import reopen
+from ganctl.config.schema import Config
+from ganctl.errors import RunFailed
+from ganctl.evaluation import Evaluator, Told, fingerprint
+from ganctl.evaluation.kept import evaluations_in, keep
+from ganctl.formats import clock, number
+from ganctl.store.run import now
+from ganctl.studies.run import evaluator_of
+from ganctl.studies.study import Cell
+from ganctl.terminal.live import Activity
+from ganctl.terminal.screen import say
+from ganctl.training.experiment import Experiment
+
+
+class CellEvaluators:
+    """What measures the cells of a study: one evaluator a data set and game, made before the first cell runs.
+
+    So what cannot be measured is refused before anything is trained, and cells side by side find the classifier ready.
+    """
+
+    def __init__(self) -> None:
+        self.made: dict[str, Evaluator] = {}
+
+    def prepare(self, config: Config, experiment: Experiment, told: Told) -> None:
+        """Makes the evaluator of an arm, where its data and game have none yet and metrics are asked for.
+
+        Args:
+            told: called with what is being done.
+
+        Raises:
+            BadInput: a metric or features that such samples do not have.
+        """
+        if config.metrics and _measured(config) not in self.made:
+            self.made[_measured(config)] = evaluator_of(config, experiment, told)
+
+    def evaluate(self, cells: list[Cell]) -> None:
+        """Measures the last checkpoint of every complete cell, where this protocol has not measured it already."""
+        complete = [cell for cell in cells if cell.config.metrics and cell.folder.info().get("status") == "completed"]
+        measured, began = 0, time.monotonic()
+        with Activity() as activity:
+            for place, cell in enumerate(complete, 1):
+                left = (time.monotonic() - began) / max(1, measured) * (len(complete) - place + 1)
+                words = f", {clock(left)} left" if measured else ""
+                measured += self._evaluate(cell, f"{place} of {len(complete)}", words, activity)
+
+    def _evaluate(self, cell: Cell, place: str, left: str, activity: Activity) -> bool:
+        """Keeps the evaluation of one cell; gives whether it had to be made.
+
+        Args:
+            place: of the cell among all, in words.
+            left: the time that it takes from here on, in words.
+            activity: says what is being done.
+        """
+        evaluator, config = self.made[_measured(cell.config)], cell.config
+        evaluator.told = lambda text: activity.tell(f"cell {place}{left}  {text}  {cell.title}")
+        evaluator.told("opening it")
+        experiment, checkpoint = reopen(
+            cell.folder.path, cell.folder.path, config.plugins, config.device, None, config.threads
+        )
+        digits = fingerprint(evaluator.protocol(experiment.weights))
+        entry = known = _known(cell, checkpoint.name, digits)
+        if entry is None:
+            try:
+                found = evaluator.evaluate(experiment.draw_measured, experiment.weights, own=experiment.own_figures)
+            except RunFailed as error:
+                say(f"{cell.title}: cannot be measured ({error})")
+                return True
+            when = {"step": experiment.training.step, "checkpoint": checkpoint.name, "created": now()}
+            entry = {**when, **found.to_dict()}
+            values = "  ".join(f"{name} {number(row['value'])}" for name, row in entry["metrics"].items())
+            say(f"measured {place}  {cell.title}: {values}")
+        keep(cell.folder.metrics_file, entry)  # the newest entry is the one that is tabulated
+        return known is None
+
+
+def _measured(config: Config) -> str:
+    return json.dumps([config.to_dict()[group] for group in ("data", "game")], sort_keys=True)
+
+
+def _known(cell: Cell, checkpoint: str, digits: str) -> dict[str, Any] | None:
+    """The evaluation of that checkpoint by that protocol, if it has all the metrics and no others."""
+    for entry in evaluations_in(cell.folder.metrics_file):
+        same = entry.get("checkpoint") == checkpoint and entry.get("fingerprint") == digits
+        if same and {*cell.config.metrics} == {*entry.get("metrics", {})}:
+            return entry
+    return None

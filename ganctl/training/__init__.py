@@ -1,0 +1,1 @@
+"""The loop, what moves the weights, and the state that a checkpoint holds."""

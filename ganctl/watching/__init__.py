@@ -1,0 +1,1 @@
+"""What looks at a training between its steps, and never changes it."""
