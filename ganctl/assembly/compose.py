@@ -12,7 +12,7 @@ from ganctl.assembly.compiling import compile_networks
 from ganctl.assembly.memory import check_memory
 from ganctl.assembly.plugins import load_plugins
 from ganctl.config.schema import Config, option
-from ganctl.data import DATASETS, Batches, Dataset, ImageSet
+from ganctl.data import DATASETS, Batches, Dataset
 from ganctl.errors import BadInput
 from ganctl.games import GAMES, Game, Parts, WeightedPenalty
 from ganctl.losses import LOSSES, PENALTIES
@@ -77,7 +77,7 @@ def build(config: Config, dataset: Dataset | None = None, stored: int | None = N
     own = config.game if isinstance(config.game, dict) else vars(config.game)
     parts = Parts(networks, loss, weighted, streams, wiring, dataset)
     played = rules(parts, **{key: own[key] for key in own if key != "name"})
-    batches = Batches(dataset.to(device), config.batch_size, streams)
+    batches = Batches(dataset.to(device), config.batch_size, streams, played.value_range)
     fresh = sum(player.turns for player in played.players().values() if player.fresh_batch)
     total_steps = config.steps or -(-(config.epochs or 0) * batches.per_epoch // max(1, fresh))
     average = None
@@ -100,8 +100,6 @@ def build(config: Config, dataset: Dataset | None = None, stored: int | None = N
     experiment = Experiment(
         training, dataset, total_steps, loss.log_odds, {"loss": loss.paper, "penalty": penalty.paper}
     )
-    if isinstance(dataset, ImageSet):
-        dataset.value_range = experiment.value_range
     if trains:
         played.check_data()
     return experiment

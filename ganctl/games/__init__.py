@@ -3,7 +3,7 @@
 from ganctl.games.aae import Aae, SemisupervisedAae
 from ganctl.games.acgan import Acgan
 from ganctl.games.cgan import Cgan, Projection
-from ganctl.games.game import Batch, Code, Game, Inputs, Made, Parts, Player, WeightedPenalty
+from ganctl.games.game import Batch, Code, Game, Inputs, Parts, Player, WeightedPenalty
 from ganctl.games.gan import Gan
 from ganctl.games.infogan import InfoGan
 
@@ -18,4 +18,4 @@ GAMES: dict[str, type[Game]] = {
     "aae_semisupervised": SemisupervisedAae,
 }
 
-__all__ = ["GAMES", "Batch", "Code", "Game", "Inputs", "Made", "Parts", "Player", "WeightedPenalty"]
+__all__ = ["GAMES", "Batch", "Code", "Game", "Inputs", "Parts", "Player", "WeightedPenalty"]

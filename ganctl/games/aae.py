@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from ganctl.data import Drawn, ImageSet
+from ganctl.data import ImageSet, Samples, in_range
 from ganctl.errors import BadInput
 from ganctl.games.cgan import hot, labelled, with_labels
 from ganctl.games.contest import Contest
@@ -67,13 +67,13 @@ class Aae(Game):
         with evaluating(self.encoder, self.decoder):
             return self.generate(self.encode(samples))
 
-    def own_figures(self, real: Drawn, noise: torch.Generator) -> dict[str, Tensor]:
+    def own_figures(self, real: Samples, noise: torch.Generator) -> dict[str, Tensor]:
         """`reconstruction_error`: squared, per element, black at 0, white at 1; `latents`, and the `prior`'s twice."""
         low, high = self.decoder.output_range or (0.0, 1.0)  # type: ignore[misc]
         with evaluating(self.encoder, self.decoder):
-            inputs = self.encode(real.samples)
-            error = (self.generate(inputs) - real.samples).flatten(1).square().mean(dim=1) / (high - low) ** 2
-            prior, other = (Aae.draw(self, len(real.samples), noise).latent for _ in range(2))
+            inputs = self.encode(real.data)
+            error = (self.generate(inputs) - real.data).flatten(1).square().mean(dim=1) / (high - low) ** 2
+            prior, other = (Aae.draw(self, len(real), noise).latent for _ in range(2))
         return {"reconstruction_error": error, "latents": inputs.latent, "prior": prior, "other_prior": other}
 
     def draw(self, count: int, noise: torch.Generator) -> Inputs:
@@ -178,11 +178,11 @@ class SemisupervisedAae(Aae):
         with evaluating(self.encoder):
             return self._encoded(samples)[1].argmax(dim=1)
 
-    def own_figures(self, real: Drawn, noise: torch.Generator) -> dict[str, Tensor]:
+    def own_figures(self, real: Samples, noise: torch.Generator) -> dict[str, Tensor]:
         """The same, and `label_error`: whether the encoder gives a wrong class."""
         found = super().own_figures(real, noise)
         if real.labels is not None:
-            found["label_error"] = (self.classify(real.samples) != real.labels).double()
+            found["label_error"] = (self.classify(real.data) != real.labels).double()
         return found
 
     def draw(self, count: int, noise: torch.Generator) -> Inputs:
@@ -211,7 +211,7 @@ class SemisupervisedAae(Aae):
         size = min(len(batch.real), self.labelled.epoch_size)
         drawn = self.labelled.batch(batch.turn - 1, size, self.streams)
         assert drawn.labels is not None
-        logits = self._encoded(drawn.samples)[1]
+        logits = self._encoded(in_range(drawn.data, self.value_range))[1]
         if batch.observed is not None:
             batch.observed["accuracy/labelled"] = (logits.argmax(dim=1) == drawn.labels).float().mean()
         return {"cross_entropy": cross_entropy(logits, hot(drawn.labels, self.classes))}

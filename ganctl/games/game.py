@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ganctl.data import Dataset, Drawn
+from ganctl.data import Dataset, Samples
 from ganctl.losses import AdversarialLoss, Penalty
 from ganctl.models import PLAIN, Wiring
 from ganctl.numerics.streams import Streams
@@ -21,16 +21,24 @@ class Batch:
     """What one turn is played on.
 
     Attributes:
-        real: float32 [N, *shape].
+        samples: real ones, float32 [N, *shape], and what is known about each.
         observed: where the game writes what it saw, as scalar tensors by tag, on the turns that are logged; else None.
         turn: number of the player's turn in the whole run, from 1.
-        labels: the class of each real sample, int64 [N]; None where nobody knows.
     """
 
-    real: Tensor
+    samples: Samples
     observed: dict[str, Tensor] | None = None
     turn: int = 1
-    labels: Tensor | None = None
+
+    @property
+    def real(self) -> Tensor:
+        """The real samples, float32 [N, *shape]."""
+        return self.samples.data
+
+    @property
+    def labels(self) -> Tensor | None:
+        """The class of each real sample, int64 [N]; None where it is unknown."""
+        return self.samples.labels
 
 
 @dataclass(frozen=True)
@@ -65,19 +73,6 @@ class Inputs:
     def parts(self) -> tuple[Tensor, ...]:
         """The arguments of a generator."""
         return (self.latent,) if self.beside is None else (self.latent, self.beside)
-
-
-class Made(NamedTuple):
-    """Generated samples.
-
-    Attributes:
-        samples: [N, *shape].
-        kinds: the class that each was to have, or the value of its first categorical code, int64 [N]; None where
-            nothing of the sort is chosen.
-    """
-
-    samples: Tensor
-    kinds: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -170,6 +165,11 @@ class Game(ABC):
         del options, classes
         return PLAIN
 
+    @property
+    def value_range(self) -> tuple[float, float]:
+        """What black and white are in generated samples and in batches."""
+        return getattr(self.networks[self.sampled[0]], "output_range", None) or (-1.0, 1.0)
+
     @abstractmethod
     def players(self) -> dict[str, Player]:
         """The players in playing order."""
@@ -212,7 +212,7 @@ class Game(ABC):
         with evaluating(*(self.networks[name] for name in self.sampled)):
             return self.generate(inputs)
 
-    def own_figures(self, real: Drawn, noise: torch.Generator) -> dict[str, Tensor]:
+    def own_figures(self, real: Samples, noise: torch.Generator) -> dict[str, Tensor]:
         """What the game's own networks have to say for its metrics; changes nothing.
 
         Args:

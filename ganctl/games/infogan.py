@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ganctl.config.schema import option
-from ganctl.data import Drawn
+from ganctl.data import Samples
 from ganctl.errors import BadInput
 from ganctl.games.cgan import hot
 from ganctl.games.contest import Judged
@@ -92,12 +92,12 @@ class InfoGan(Gan):
             found[name] = gaussian_information(recovered[:, place], inputs.codes[name][:, 0])
         return found
 
-    def own_figures(self, real: Drawn, noise: torch.Generator) -> dict[str, Tensor]:
+    def own_figures(self, real: Samples, noise: torch.Generator) -> dict[str, Tensor]:
         """`mutual_information`: the bound of the categorical code, for as many generated samples as there are real."""
         if not self.categories:
             return {}
         with evaluating(self.generator, self.discriminator, self.head):
-            inputs = self.draw(len(real.samples), noise)
+            inputs = self.draw(len(real), noise)
             features = self.discriminator.features(self.generate(inputs))  # type: ignore[operator]
             return {"mutual_information": self.information(inputs, features)["c1"]}
 
