@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy, softplus
 
+from ganctl.data import in_range
 from ganctl.errors import BadInput
 from ganctl.games import Inputs
 from ganctl.games.priors import PRIORS
