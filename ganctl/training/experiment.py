@@ -62,13 +62,11 @@ class Experiment:
             values: of that code, a class int64 [N] or a number float32 [N].
         """
         game = self.training.game
-        drawn = game.draw(count, noise)
-        rows = rows.to(drawn.latent.device)
-        codes = {name: value[rows] for name, value in drawn.codes.items()}
-        if values is not None:
-            classes, values = game.codes[code].classes, values.to(rows.device)
-            codes[code] = one_hot(values, classes).float() if classes else values.float()[:, None]
-        return Inputs(drawn.latent[rows], codes)
+        inputs = game.draw(count, noise).rows(rows)
+        if values is None:
+            return inputs
+        classes, values = game.codes[code].classes, values.to(inputs.device)
+        return inputs.with_code(code, one_hot(values, classes).float() if classes else values.float()[:, None])
 
     def draw_shown(self, noise: torch.Generator) -> tuple[Tensor, Inputs | None]:
         """What a picture of the run shows: samples on the CPU, and what they were made from if that can be chosen.

@@ -65,7 +65,9 @@ def test_the_class_terms_have_the_published_golden_values():
     game = playing("acgan").game
     game.head = torch.nn.Identity()
     inputs = Inputs(torch.zeros(4, 1), {"label": one_hot(torch.tensor([1, 2, 0, 0]), 4).float()})
-    real_judged, fake_judged = (Judged(torch.zeros(4), torch.tensor(logits)) for logits in (real, generated))
+    real_judged, fake_judged = (
+        Judged(torch.zeros(4), torch.zeros(4), features=torch.tensor(logits)) for logits in (real, generated)
+    )
     of_discriminator = game.discriminator_extras(batch_of(torch.zeros(4)), inputs, real_judged, fake_judged)
     of_generator = game.generator_extras(batch_of(torch.zeros(4)), inputs, torch.zeros(4), fake_judged)
     assert sum(of_generator.values()).item() == pytest.approx(3.84974, abs=1e-5)

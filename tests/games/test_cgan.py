@@ -6,7 +6,6 @@ from torch.nn.functional import one_hot, softplus
 
 from ganctl.games import Inputs
 from ganctl.losses import PENALTIES
-from ganctl.models import Wiring
 from ganctl.models.dcgan import DcganDiscriminator
 from ganctl.models.mlp import MlpDiscriminator
 from tests.games.toys import CLASSES, agreement, batch_of, dark_and_bright, playing
@@ -103,10 +102,9 @@ def test_a_generator_learns_the_classes_only_from_a_discriminator_that_is_told_t
 
 
 def projecting(model):
-    wiring = Wiring(given=CLASSES, generator="norm", discriminator="projection")
     if model == "mlp":
-        return MlpDiscriminator((1, 28, 28), [16], "leaky_relu", 0.0, wiring=wiring).double()
-    return DcganDiscriminator(1, 28, 2, wiring=wiring).double().eval()
+        return MlpDiscriminator((1, 28, 28), [16], "leaky_relu", 0.0, condition=CLASSES, how="projection").double()
+    return DcganDiscriminator(1, 28, 2, condition=CLASSES, how="projection").double().eval()
 
 
 @pytest.mark.parametrize("model", MODELS)
