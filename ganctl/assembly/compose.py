@@ -14,6 +14,7 @@ from ganctl.config.schema import Config, option
 from ganctl.data import DATASETS, Batches, Dataset
 from ganctl.errors import BadInput
 from ganctl.games import GAMES, Game, Parts, WeightedPenalty
+from ganctl.games.game import steps_of
 from ganctl.losses import LOSSES, PENALTIES
 from ganctl.models import MODELS, Family, Roles, plain
 from ganctl.models.layers import attach_noise_
@@ -77,8 +78,7 @@ def build(config: Config, dataset: Dataset | None = None, stored: int | None = N
     played = rules(parts, **{key: own[key] for key in own if key != "name"})
     check_fit(config, loss, penalties, played, roles)
     batches = Batches(dataset.to(device), config.batch_size, streams, played.value_range)
-    fresh = sum(player.turns for player in played.players().values() if player.fresh_batch)
-    total_steps = config.steps or -(-(config.epochs or 0) * batches.per_epoch // max(1, fresh))
+    total_steps = config.steps or steps_of(played.players().values(), (config.epochs or 0) * batches.per_epoch)
     average = None
     if config.ema_decay is not None:
         sampled = {name: networks[name] for name in played.sampled}

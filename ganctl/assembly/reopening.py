@@ -18,7 +18,7 @@ from ganctl.store import checkpoint
 from ganctl.store.run import RunFolder
 from ganctl.store.runs import find, latest
 from ganctl.training.experiment import Experiment
-from ganctl.training.loop import restore_networks
+from ganctl.training.state import restore_networks
 
 LARGEST_SAMPLE = 3 * 4096**2  # numbers of an image
 
@@ -117,7 +117,7 @@ def reopen(
         restore_networks(experiment.training.game, experiment.training.average, tensors["networks"])
     except RuntimeError as error:
         raise _foreign(at, error) from None
-    experiment.training.step = manifest["counts"]["step"]
+    experiment.training.arrive(manifest["counts"]["step"])
     if ema is False:
         experiment.training.average = None
     return experiment, at

@@ -1,7 +1,7 @@
 """What every game has: networks, and players that move in turn. A game never sees an optimizer."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -76,18 +76,48 @@ class Player:
     Attributes:
         networks: names of the networks whose weights a turn changes; those of every other one are frozen meanwhile.
         loss: batch -> {term: scalar}; the turn minimizes their sum.
-        turns: how often it moves in a step.
-        fresh_batch: whether its turn draws new data or is played on the latest batch.
+        turns: how often it moves in a step, or a function of the step's number (from 1); 0: it sits that step out.
+        fresh_batch: whether each of its turns draws new data, or is played on the step's latest batch. The first turn
+            of a step draws in any case.
         after_turn: called when its networks have moved.
         judged: whether its turn shows generated samples to a discriminator.
     """
 
     networks: tuple[str, ...]
     loss: Callable[[Batch], dict[str, Tensor]]
-    turns: int = 1
+    turns: int | Callable[[int], int] = 1
     fresh_batch: bool = False
     after_turn: Callable[[], None] | None = None
     judged: bool = True
+
+    def turns_at(self, step: int) -> int:
+        """How often it moves in the step number `step`."""
+        return self.turns if isinstance(self.turns, int) else self.turns(step)
+
+    def turns_until(self, step: int) -> int:
+        """How often it has moved when so many steps are done."""
+        return self.turns * step if isinstance(self.turns, int) else sum(map(self.turns, range(1, step + 1)))
+
+
+def draws_at(players: Iterable[Player], step: int) -> int:
+    """How many batches the step number `step` draws."""
+    drawn = 0
+    for player in players:
+        turns = player.turns_at(step)
+        drawn += turns if player.fresh_batch else int(turns > 0 and not drawn)
+    return drawn
+
+
+def steps_of(players: Iterable[Player], draws: int) -> int:
+    """How many steps draw at least so many batches, at least one."""
+    players = [*players]
+    if all(isinstance(player.turns, int) for player in players):
+        return max(1, -(-draws // draws_at(players, 1)))
+    step = 0
+    while draws > 0 or not step:
+        step += 1
+        draws -= draws_at(players, step)
+    return step
 
 
 class Game(ABC):
@@ -98,6 +128,8 @@ class Game(ABC):
         sampled: names of the networks that samples need, the one that makes them first; a moving average of them may be
             kept.
         contests: who tells real from fake, by the contest's name; "" where there is one.
+        stages: names and first steps of the parts of a run that are played by different rules; the first begins at 1.
+            Empty where the rules stay the same.
         codes: what of a sample can be chosen, by name, in the order in which the generator is given it.
         offers: metrics of `evaluate` that other games do not have.
     """
@@ -105,6 +137,7 @@ class Game(ABC):
     networks: dict[str, nn.Module]
     sampled: tuple[str, ...] = ("generator",)
     contests: "Mapping[str, Contest]" = MappingProxyType({})
+    stages: tuple[tuple[str, int], ...] = ()
     codes: Mapping[str, Code] = MappingProxyType({})
     offers: tuple[str, ...] = ()
 
@@ -145,7 +178,11 @@ class Game(ABC):
         """
 
     def begin_step(self, step: int) -> None:  # noqa: B027 - most games have nothing to do here
-        """Called before the step number `step` (from 1): growth, fade-in, annealing."""
+        """Called before the step number `step` (from 1): growth, fade-in, annealing.
+
+        It is called again with the last step when a run is resumed or opened to be sampled, so it must give the same
+        whenever it is called with the same number.
+        """
 
     def probe(self, batch: Batch, noise: torch.Generator) -> dict[str, Tensor]:
         """What a look at the gradients shows on real samples and as many generated from `noise`.

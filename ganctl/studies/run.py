@@ -56,6 +56,7 @@ def create(path: Path, config: Config, experiment: Experiment) -> RunFolder:
     config = replace(placed(config), device=device, threads=torch.get_num_threads())
     # A plugin's data set may have neither.
     left_out, files = (getattr(experiment.dataset, name, {}) for name in ("left_out", "files"))
+    stages = [list(stage) for stage in experiment.training.game.stages]
     return RunFolder.create(
         path,
         dump(config),
@@ -74,6 +75,7 @@ def create(path: Path, config: Config, experiment: Experiment) -> RunFolder:
         error=None,
         **({"left_out": left_out} if left_out else {}),
         **({"files": files} if files else {}),
+        **({"stages": stages} if stages else {}),
     )
 
 
