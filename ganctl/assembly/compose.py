@@ -1,5 +1,6 @@
 """The composition root: a configuration in, a training out. The only file that knows every part."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -11,7 +12,7 @@ from ganctl.assembly.memory import check_memory
 from ganctl.assembly.plugins import load_plugins
 from ganctl.config.load import load
 from ganctl.config.schema import Config, option
-from ganctl.data import DATASETS, Batches, Dataset
+from ganctl.data import DATASETS, TEST_SPLITS, Batches, Dataset
 from ganctl.errors import BadInput
 from ganctl.games import GAMES, Game, Parts, WeightedPenalty
 from ganctl.games.game import steps_of
@@ -28,7 +29,12 @@ from ganctl.training.loop import Training
 from ganctl.training.optimizers import OPTIMIZERS, schedule
 
 
-def _row(group: str, rows: dict[str, Any], options: Any) -> Any:
+def row_of(group: str, rows: Mapping[str, Any], options: Any) -> Any:
+    """The part that the options of a group choose.
+
+    Raises:
+        BadInput: there is none of that name.
+    """
     name = option(options, "name")
     if name not in rows:
         raise BadInput(f"{group}={name}: no such {group}; choose from {', '.join(sorted(rows))}")
@@ -37,7 +43,7 @@ def _row(group: str, rows: dict[str, Any], options: Any) -> Any:
 
 def _configured(group: str, rows: dict[str, Any], options: Any, *apart: str) -> Any:
     """A loss or a penalty with its options, but those that are named `apart`."""
-    row = _row(group, rows, options)
+    row = row_of(group, rows, options)
     if not hasattr(row, "configured"):
         kind = {"loss": "AdversarialLoss(discriminator, generator, paper)", "penalty": "Penalty(paper, of_samples=...)"}
         raise BadInput(f"{group}={option(options, 'name')}: its row is a {type(row).__name__}; make it {kind[group]}")
@@ -64,9 +70,9 @@ def build(config: Config, dataset: Dataset | None = None, stored: int | None = N
     load_plugins(config.plugins)
     loss = _configured("loss", LOSSES, config.loss)
     penalties = _penalties(config)
-    rules = _row("game", GAMES, config.game)
+    rules = row_of("game", GAMES, config.game)
     trains = stored is None
-    dataset = dataset or _row("data", DATASETS, config.data)(config.data)
+    dataset = dataset or row_of("data", DATASETS, config.data)(config.data)
     streams = Streams(config.seed, device)
     roles = rules.asks(config.game, dataset, option(config.model, "latent_dim", 0))
     factories = _factories(config, dataset, roles)
@@ -74,7 +80,11 @@ def build(config: Config, dataset: Dataset | None = None, stored: int | None = N
     networks = _networks(factories, streams)
     check_batch(config, networks.values())
     own = config.game if isinstance(config.game, dict) else vars(config.game)
-    parts = Parts(networks, loss, penalties, streams, roles, dataset if trains else None)
+    held_out: Dataset = NoData()
+    if rules.draws_from == "held_out":
+        held_out = held_out_of(config.data, dataset).to(device)
+    reads = trains or rules.draws_from == "held_out"
+    parts = Parts(networks, loss, penalties, streams, roles, dataset if reads else NoData(), held_out)
     played = rules(parts, **{key: own[key] for key in own if key != "name"})
     check_fit(config, loss, penalties, played, roles)
     batches = Batches(dataset.to(device), config.batch_size, streams, played.value_range)
@@ -104,13 +114,30 @@ def build(config: Config, dataset: Dataset | None = None, stored: int | None = N
     return experiment
 
 
+class NoData:
+    """In the place of data that a game has not asked for; whoever reads it is told so."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise BadInput(
+            "game: reads real samples where only noise is there; its class must say so, with draws_from = 'held_out'"
+        )
+
+
+def held_out_of(options: Any, dataset: Dataset) -> Dataset:
+    """The samples of a data set that training does not see; all samples where it sees all."""
+    name = option(options, "name")
+    return TEST_SPLITS[name](options) if name in TEST_SPLITS else dataset
+
+
 def _factories(config: Config, dataset: Dataset, roles: Roles) -> dict[str, Factory]:
     """What makes the networks that the game asks for.
 
     Raises:
         BadInput: the model has no such networks.
     """
-    row = _row("model", MODELS, config.model)
+    row = row_of("model", MODELS, config.model)
     if isinstance(row, Family):
         lacks = row.lacks(roles)
     else:  # a plugin's function
@@ -171,7 +198,7 @@ def _weighted(options: Any) -> WeightedPenalty:
 
 def _optimizers(config: Config, game: Game) -> dict[str, torch.optim.Optimizer]:
     """One optimizer a player; the discriminator's may have a learning rate of its own."""
-    make = _row("optim", OPTIMIZERS, config.optim)
+    make = row_of("optim", OPTIMIZERS, config.optim)
     rate = option(config.optim, "lr", 0.001)
     rates = {"discriminator": option(config.optim, "discriminator_lr") or rate}
     return {

@@ -38,6 +38,9 @@ class Dataset(Protocol):
     def batch(self, index: int, size: int, streams: Streams) -> Samples:
         """The batch number `index` (from 0) of a run, of `size` samples as they are stored, the same for one seed."""
 
+    def take(self, rows: Tensor) -> Samples:
+        """The samples with these numbers, int64 [N], from 0 to below `epoch_size`, as they are stored."""
+
     def reference(self, count: int) -> tuple[Samples, Samples]:
         """Two separate sets of up to `count` real samples each, to measure generated ones against.
 
@@ -101,6 +104,7 @@ class ImageSet:
 
     def take(self, rows: Tensor) -> Samples:
         """The images with these numbers, int64 [N], and their classes."""
+        rows = rows.to(self.pixels.device)
         return Samples(self.pixels[rows], None if self.labels is None else self.labels[rows])
 
     def balanced(self, count: int, order: torch.Generator) -> "ImageSet":
@@ -177,6 +181,11 @@ class Density:
     def batch(self, index: int, size: int, streams: Streams) -> Samples:
         """Fresh points."""
         return Samples(self.draw(size, streams.fresh("data_order", index)))
+
+    def take(self, rows: Tensor) -> Samples:
+        """The points with these numbers: the same number is the same point in every run."""
+        each = [self.draw(1, torch.Generator().manual_seed(derive(0, "point", row))) for row in rows.tolist()]
+        return Samples(torch.cat(each))
 
     def reference(self, count: int) -> tuple[Samples, Samples]:
         """Two sets of `count` exact points."""

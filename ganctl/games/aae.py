@@ -72,6 +72,10 @@ class Aae(Game):
         with evaluating(self.encoder, self.decoder):
             return self.generate(self.encode(samples))
 
+    def compare(self, real: Samples) -> dict[str, Tensor]:
+        """The reconstructions."""
+        return {"reconstructions": self.reconstruct(real.data)}
+
     def own_figures(self, real: Samples, noise: torch.Generator) -> dict[str, Tensor]:
         """`reconstruction_error`: squared, per element, black at 0, white at 1; `latents`, and the `prior`'s twice."""
         low, high = self.decoder.output_range or (0.0, 1.0)  # type: ignore[misc]

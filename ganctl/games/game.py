@@ -6,12 +6,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor, nn
 
-from ganctl.data import Dataset, Samples
+from ganctl.data import Dataset, Samples, scaled
 from ganctl.games.inputs import Code, Inputs
 from ganctl.games.payment import WeightedPenalty
 from ganctl.losses import AdversarialLoss
@@ -57,8 +57,9 @@ class Parts:
         penalties: what J(D) pays for besides, or what holds the discriminator's weights in bounds.
         streams: where random numbers come from.
         roles: what the game asked of each network, by the network's name.
-        dataset: what is real, for a game that looks at more of it than its batches; None where there is none, as for
-            a run that is only sampled from.
+        dataset: what is real, for a game that looks at more of it than its batches. A run that is only sampled from
+            has none, unless its game draws from held-out data; then whoever reads it gets a `BadInput`.
+        held_out: samples that training does not see, or those of the data set where all are seen; as `dataset`.
     """
 
     networks: dict[str, nn.Module]
@@ -67,6 +68,7 @@ class Parts:
     streams: Streams
     roles: Roles = field(default_factory=dict)
     dataset: Dataset | None = None
+    held_out: Dataset | None = None
 
 
 @dataclass(frozen=True)
@@ -128,6 +130,8 @@ class Game(ABC):
         sampled: names of the networks that samples need, the one that makes them first; a moving average of them may be
             kept.
         contests: who tells real from fake, by the contest's name; "" where there is one.
+        draws_from: what samples are generated from: noise alone, or held_out images too, which then are there whenever
+            the game is: in a run that is trained, sampled or evaluated.
         stages: names and first steps of the parts of a run that are played by different rules; the first begins at 1.
             Empty where the rules stay the same.
         codes: what of a sample can be chosen, by name, in the order in which the generator is given it.
@@ -137,6 +141,7 @@ class Game(ABC):
     networks: dict[str, nn.Module]
     sampled: tuple[str, ...] = ("generator",)
     contests: "Mapping[str, Contest]" = MappingProxyType({})
+    draws_from: Literal["noise", "held_out"] = "noise"
     stages: tuple[tuple[str, int], ...] = ()
     codes: Mapping[str, Code] = MappingProxyType({})
     offers: tuple[str, ...] = ()
@@ -224,6 +229,14 @@ class Game(ABC):
         del real, noise
         return {}
 
+    def compare(self, real: Samples) -> dict[str, Tensor]:
+        """What the game makes of real samples, by a word for each row of a picture of them: its reconstructions.
+
+        Returns: samples [N, *shape] each; empty where the game makes nothing of real samples. Changes nothing.
+        """
+        del real
+        return {}
+
     def sample(self, count: int, noise: torch.Generator) -> Tensor:
         """`count` generated samples [count, *shape], the same for the same state of `noise`; changes nothing."""
         return self.make(self.draw(count, noise))
@@ -241,3 +254,12 @@ def evaluating(*networks: nn.Module) -> Iterator[None]:
     finally:
         for network, before in zip(networks, training, strict=True):
             network.train(before)
+
+
+def chosen_from(dataset: Dataset, count: int, noise: torch.Generator, value_range: tuple[float, float]) -> Samples:
+    """`count` samples of a data set, chosen by `noise` with replacement, as a latent vector would be.
+
+    Returns: float32 within the value range, where the data set is.
+    """
+    rows = torch.randint(dataset.epoch_size, (count,), generator=noise, device=noise.device)
+    return scaled(dataset.take(rows), value_range)

@@ -43,11 +43,11 @@ class Experiment:
         with self._as_sampled():
             return self.training.game.make(inputs).float().cpu()
 
-    def reconstruct(self, samples: Tensor) -> Tensor:
-        """What an auto-encoder makes of real samples float32 [N, *shape] within `value_range`, on the CPU."""
-        game: Any = self.training.game
+    def compare(self, real: Samples) -> dict[str, Tensor]:
+        """What the game makes of real samples, as they are stored, by a word for each, on the CPU."""
+        real = scaled(real.to(self.training.streams.device), self.value_range)
         with self._as_sampled():
-            return game.reconstruct(samples.to(self.training.streams.device)).float().cpu()
+            return {name: samples.float().cpu() for name, samples in self.training.game.compare(real).items()}
 
     def draw_inputs(
         self, count: int, noise: torch.Generator, rows: Tensor, code: str = "", values: Tensor | None = None
@@ -111,7 +111,8 @@ class Experiment:
         """
         inputs = self.training.game.draw(count, noise)
         samples = self.make(inputs)
-        kinds = inputs.codes[self.category].argmax(dim=1).cpu() if self.category else None
+        kinds = inputs.codes[self.category].argmax(dim=1) if self.category else inputs.labels
+        kinds = None if kinds is None else kinds.cpu()
         if samples.ndim == 2:
             return Samples(samples, kinds)
         if not bool(torch.isfinite(samples).all()):
