@@ -74,7 +74,12 @@ def build(config: Config, dataset: Dataset | None = None, stored: int | None = N
     trains = stored is None
     dataset = dataset or row_of("data", DATASETS, config.data)(config.data)
     streams = Streams(config.seed, device)
-    roles = rules.asks(config.game, dataset, option(config.model, "latent_dim", 0))
+    try:
+        roles = rules.asks(config.game, dataset, option(config.model, "latent_dim", 0))
+    except AttributeError:
+        if trains:
+            raise
+        raise BadInput(UNDECLARED) from None  # it reads what no stand-in has
     factories = _factories(config, dataset, roles)
     check_memory(factories, streams, copies=4 if trains else 1, stored=stored)
     networks = _networks(factories, streams)
@@ -114,15 +119,16 @@ def build(config: Config, dataset: Dataset | None = None, stored: int | None = N
     return experiment
 
 
+UNDECLARED = "game: reads real samples where only noise is there; its class must say so, with draws_from = 'held_out'"
+
+
 class NoData:
     """In the place of data that a game has not asked for; whoever reads it is told so."""
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        raise BadInput(
-            "game: reads real samples where only noise is there; its class must say so, with draws_from = 'held_out'"
-        )
+        raise BadInput(UNDECLARED)
 
 
 def held_out_of(options: Any, dataset: Dataset) -> Dataset:

@@ -6,6 +6,7 @@ from typing import Any
 from ganctl.data import densities, digits, folders
 from ganctl.data.batches import Batches
 from ganctl.data.dataset import Dataset, Density, ImageSet, kind_of
+from ganctl.data.domains import Domains, measured_in
 from ganctl.data.samples import Samples, in_range, scaled
 
 Drawn = Samples  # its earlier name, which data sets of plugins may use
@@ -27,5 +28,6 @@ TEST_SPLITS: dict[str, Callable[[Any], ImageSet]] = {
 }
 
 __all__ = [
-    "DATASETS", "TEST_SPLITS", "Batches", "Dataset", "Density", "ImageSet", "Samples", "in_range", "kind_of", "scaled",
+    "DATASETS", "TEST_SPLITS", "Batches", "Dataset", "Density", "Domains", "ImageSet", "Samples",
+    "in_range", "kind_of", "measured_in", "scaled",
 ]  # fmt: skip

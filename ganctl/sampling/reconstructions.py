@@ -6,7 +6,7 @@ from torch import Tensor
 
 from ganctl.config.load import read
 from ganctl.config.schema import option
-from ganctl.data import ImageSet, Samples
+from ganctl.data import Samples, kind_of
 from ganctl.errors import BadInput
 from ganctl.evaluation.service import data_of
 from ganctl.evaluation.wanted import Wanted
@@ -53,7 +53,7 @@ def reconstructions(
         moved = f"`ganctl train --resume {shown(home.path)} data.root=DIR` says where they are now"
         raise BadInput(f"--reconstruct: needs the run's data ({str(error).split('; ')[0]}); {moved}") from None
     data = test or train
-    if not isinstance(data, ImageSet):
+    if kind_of(data) != "images":
         raise BadInput(f"--reconstruct: shows images, and data={option(options, 'name')} are points; leave it out")
     if num is not None and num > data.epoch_size:
         raise BadInput(f"--num {num}: there are {data.epoch_size} images; use at most that many")
