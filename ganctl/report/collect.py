@@ -116,7 +116,7 @@ def ended(cell: CellRecord) -> bool:
 
 
 def broke_off(cell: CellRecord) -> bool:
-    """Whether the cell failed for another reason than divergence. It then has no outcome and says nothing of its arm."""
+    """Whether the cell failed, but not by divergence. Such a cell has no outcome and says nothing about its arm."""
     return cell.status == "failed" and not broke_down(cell.info)
 
 
