@@ -188,5 +188,5 @@ def _is_count(text: str) -> bool:
 
 
 def is_number(value: object) -> bool:
-    """Whether `value` is allowed as a scalar: a number of about the range of single precision, so that sums are finite."""
+    """Whether `value` is allowed as a scalar: a number about in the range of float32, so that sums stay finite."""
     return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e39

@@ -1,4 +1,4 @@
-"""What one step of an arm costs, and what its players get: the facts of the fairness table."""
+"""The cost of one step of an arm, and the turns and learning rates of its players, for the fairness table."""
 
 from typing import Any
 
@@ -10,12 +10,12 @@ from ganctl.training.experiment import Experiment
 
 
 def cost(config: Config, experiment: Experiment) -> dict[str, Any]:
-    """The cost of an arm, by playing the first steps of `experiment`, which is of no use afterwards.
+    """The cost of an arm, measured by playing the first steps of `experiment`, which must not be used afterwards.
 
-    Returns: `parameters` by network; `learning_rates` and `turns` in a step by player; `penalty`, in words;
-    `real_images_per_step` and `generated_images_per_step`, each as they pass the discriminator;
-    `flops_per_step`: multiplications and additions of matrix products and convolutions, forward and backward, the mean
-    over one interval of a penalty that is not paid at every turn; None where the first step fails.
+    Returns: `parameters` per network; `learning_rates` and `turns` per step, per player; `penalty` in words;
+    `real_images_per_step` and `generated_images_per_step`, counted as they enter the discriminator;
+    `flops_per_step`: multiplications and additions of matrix products and convolutions, forward and backward, averaged
+    over the penalty's interval; None if the first step fails.
     """
     training = experiment.training
     turns = {name: player.turns for name, player in training.players.items()}
@@ -42,9 +42,9 @@ def _penalty(config: Config) -> str:
 
 
 class _Counter(TorchDispatchMode):
-    """Adds up what torch's own formulas give for every operation inside.
+    """Counts the FLOPs of all operations in its context, by torch's own formulas.
 
-    torch's FlopCounterMode follows modules with hooks that stop a second derivative (pytorch issue 131753).
+    torch's FlopCounterMode is not used: its module hooks break second derivatives (pytorch issue 131753).
     """
 
     total = 0
@@ -60,12 +60,15 @@ class _Counter(TorchDispatchMode):
 
 
 def _flops(experiment: Experiment, every: int, turns: int) -> int | None:
-    """Of a step on average. A penalty is paid in the first of every `every` turns, of which a step has `turns`."""
+    """The average FLOPs of a step with `turns` turns; the penalty is computed in the first of every `every` turns.
+
+    None if a step fails.
+    """
 
     def payments(step: int) -> int:
         return sum(turn % every == 0 for turn in range(step * turns, (step + 1) * turns))
 
-    counted: dict[int, int] = {}  # by the number of payments in a step, which takes two values at most
+    counted: dict[int, int] = {}  # {penalties in a step: FLOPs}; the number of penalties has at most two values
     step = 0
     try:
         while len(counted) < (1 if turns % every == 0 else 2):
@@ -73,7 +76,7 @@ def _flops(experiment: Experiment, every: int, turns: int) -> int | None:
                 experiment.training.play_step(log=False)
             counted[payments(step)] = counter.total
             step += 1
-    except (Exception, SystemExit):  # the cell itself will say what is wrong with its loss
+    except (Exception, SystemExit):  # the cell itself will report the error
         return None
     if len(counted) == 1:
         return next(iter(counted.values()))
