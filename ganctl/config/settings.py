@@ -1,4 +1,7 @@
-"""A composed configuration to a typed one: every setting of its type and within its limits. Imports no torch."""
+"""Turns a composed configuration into a typed one, with the type and the limits of each setting checked.
+
+Imports no torch.
+"""
 
 import re
 from dataclasses import fields, is_dataclass, make_dataclass
@@ -15,14 +18,14 @@ from ganctl.errors import BadInput
 
 
 def typed(node: DictConfig) -> Config:
-    """A composition as a configuration.
+    """The typed configuration from Hydra's composition.
 
     Raises:
-        BadInput: a key that there is not, a value of another type or outside of its limits.
+        BadInput: a key is unknown, or a value has the wrong type or is outside its limits.
     """
     sections: dict[str, Any] = {}
     for group, schemas in SCHEMAS.items():
-        # A run folder from before there were penalties has none.
+        # Run folders older than penalties lack this group.
         section = node.pop(group) if group in node else OmegaConf.create({"name": "none"})
         name = str(section.get("name"))
         if name in schemas:
@@ -69,13 +72,17 @@ def _options(group: str, section: DictConfig, schema: type) -> dict[str, Any]:
 
 
 def _schema_of_file(group: str, name: str) -> type:
-    """The options in a choice's YAML file, each of the type of its default."""
+    """A dataclass of the options in a choice's YAML file; each option has the type of its default."""
     defaults = yaml.safe_load((conf_dir() / group / f"{name}.yaml").read_text())
     return make_dataclass(name, [(key, type(value), value) for key, value in defaults.items()])
 
 
 def _merged(prefix: str, types: Any, values: DictConfig, schema: type) -> dict[str, Any]:
-    """`values` over the defaults of the structured configuration `types`, which also checks their types."""
+    """Merges `values` into the defaults of the structured configuration `types`, which checks their types.
+
+    Raises:
+        BadInput: a key is unknown or a value has the wrong type.
+    """
     try:
         merged = OmegaConf.to_container(OmegaConf.merge(types, values), resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
@@ -85,7 +92,7 @@ def _merged(prefix: str, types: Any, values: DictConfig, schema: type) -> dict[s
         raise BadInput(f"{prefix}{key}={values.get(key)}: has more digits than any number here") from None
     assert isinstance(merged, dict)
     for name, kind in get_type_hints(schema).items():
-        # OmegaConf takes lists and mappings for the numbers or words of a list.
+        # OmegaConf accepts lists and mappings where a list's items must be numbers or words.
         if get_origin(kind) is list and any(isinstance(each, (list, dict)) for each in merged[name] or []):
             raise BadInput(f"{prefix}{name}={values[name]}: must be {_expected(kind)}")
     return {str(key): value for key, value in merged.items()}
@@ -107,7 +114,7 @@ def _complaint(prefix: str, error: OmegaConfBaseException, values: DictConfig, s
 
 
 def _expected(kind: Any) -> str:
-    """What a setting of this type takes, in words."""
+    """A type in words, for an error message: "a whole number", "a list of words, as in [one,two]"."""
     words = {int: "a whole number", float: "a number", bool: "true or false", str: "a word", NoneType: "null"}
     if kind in words:
         return words[kind]

@@ -1,4 +1,4 @@
-"""Metrics of what a game controls: classes, codes, and the codes of an auto-encoder."""
+"""Metrics of what a game controls: the class, the codes, or an autoencoder's latent vectors."""
 
 import math
 from collections.abc import Callable
@@ -8,17 +8,17 @@ from torch import Tensor
 from ganctl.evaluation.sides import Estimate, Metric, Sides, mean_of
 from ganctl.metrics import energy_test, matched
 
-COMPARED = 1000  # codes, and as many of the prior, that the two-sample test looks at
+COMPARED = 1000  # the two-sample test compares so many latent vectors with as many of the prior
 
 
 def agrees(sides: Sides) -> Tensor:
-    """Whether the classifier finds in each generated image the class that was asked for, float64 [N]."""
+    """Whether the classifier assigns each generated image its requested class: float64 [N] of 0 and 1."""
     assert sides.fake.kinds is not None
     return (sides.fake.classes == sides.fake.kinds).double()
 
 
 def _class_fid(sides: Sides) -> Estimate:
-    """The mean over the classes, whose errors are independent."""
+    """The mean Fréchet distance over the classes. The errors of the classes are independent."""
     found = [each for each in sides.class_distances if not math.isnan(each.value)]
     if not found:
         return Estimate(math.nan)
@@ -31,7 +31,7 @@ def _code_match(sides: Sides) -> Estimate:
 
 
 def _confidence(sides: Sides) -> Estimate:
-    """How sure the classifier is of what it sees."""
+    """The classifier's mean probability of the most likely class of a generated image."""
     assert sides.fake.probabilities is not None
     return mean_of(sides.fake.probabilities.amax(dim=1).double())
 
@@ -46,7 +46,7 @@ def _test(sides: Sides) -> tuple[float, float]:
 
 
 def prior_floor(sides: Sides) -> float:
-    """The distance of the prior from itself: of as many of its vectors as are compared, from as many others."""
+    """The energy distance between two samples of the prior, as large as the samples that are compared."""
     prior, other = (sides.own[name][:COMPARED] for name in ("prior", "other_prior"))
     return energy_test(prior, other, sides.seed)[0]
 
@@ -62,13 +62,14 @@ ROWS: dict[str, Metric] = {
     "prior_p": Metric(lambda sides: Estimate(_test(sides)[1]), most=1, offered=True),
     "label_error": Metric(_own("label_error"), most=1, held_out=True, offered=True),
 }
-OWN = ("mutual_information", "reconstruction_error", "prior_distance", "prior_p", "label_error")  # of no image
-NAMED = ("label_agreement", "code_match", "confidence")  # of what the classifier finds, and how surely
-TESTED = ("prior_distance", "prior_p")
+# Metrics from the game's own networks, not from generated images.
+OWN = ("mutual_information", "reconstruction_error", "prior_distance", "prior_p", "label_error")
+NAMED = ("label_agreement", "code_match", "confidence")  # metrics from the classifier's predictions
+TESTED = ("prior_distance", "prior_p")  # metrics from the two-sample test
 
 
 def class_table(sides: Sides) -> dict[str, list[float]]:
-    """What was found of each class: agreement, Fréchet distance, and diversity relative to real images."""
+    """{metric: one value per class}: label agreement, Fréchet distance, and diversity relative to real images."""
     right, kinds = agrees(sides), range(len(sides.class_distances))
     spreads = [
         [float(side.rows_of(kind).double().var(dim=0).sum()) for kind in kinds] for side in (sides.fake, sides.real)

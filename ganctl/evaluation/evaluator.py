@@ -1,4 +1,4 @@
-"""One protocol for many generators: everything real is looked at once, and each generator's samples in turn."""
+"""Measures the images of many generators by one protocol. Features of the real images are computed only once."""
 
 import math
 from collections.abc import Collection, Iterator, Sequence
@@ -35,21 +35,21 @@ class ImageEvaluator:
     """Measures images in the features of a network.
 
     Args:
-        train: what generators are trained on.
-        test: what they are not; None where there is no test split.
-        metrics: names; empty: all that train nothing and can be had.
-        features: name of the network, or auto.
-        split: test or train: what to measure against; whole: all images, where there is no test split.
-        num: images to generate; None: as many as the split has, up to 10,000.
-        weights: file of the network's weights, where it needs one.
-        seed: of the noise that images are generated from.
-        device: where the network looks.
-        seen: whether the generators were trained on `train`; without that, nothing is known of what they copy.
-        offers: metrics that the generators' game has besides.
-        told: called with what is being done, now and while it measures.
+        train: the images on which generators are trained.
+        test: images on which they are not trained; None if there is no test split.
+        metrics: names of metrics; empty: all that apply and do not train a network.
+        features: name of the feature network, or auto.
+        split: the images to measure against: test or train, or whole (all images, if there is no test split).
+        num: number of images to generate; None: as many as the split has, up to 10,000.
+        weights: file of the network's weights, if it needs one.
+        seed: seed of the noise from which images are generated.
+        device: device of the feature network.
+        seen: whether the generators were trained on `train`; if not, it is unknown what they may copy.
+        offers: names of further metrics that the generators' game supports.
+        told: called with a description of the current work, now and while measuring.
 
     Raises:
-        BadInput: a metric or a network that cannot be had of these images.
+        BadInput: a metric or the network does not apply to these images.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class ImageEvaluator:
         self.told = told
         knows, labelled = test is not None and seen, test is not None and test.labels is not None
         kinds = (test if test is not None and split == "test" else train).labels is not None
-        # What cannot be is refused before a network is trained for it.
+        # Wrong requests are refused before a network is trained for them.
         refuse_few(train, test, split, num)
         for name in metrics:
             if name not in METRICS:
@@ -93,7 +93,7 @@ class ImageEvaluator:
         self._floors: dict[str, float] | None = None
 
     def protocol(self, weights: str) -> dict[str, Any]:
-        """How a generator with those weights (averaged, last, none) is measured."""
+        """The protocol for a generator with those weights (averaged, last, none): every setting of the measurement."""
         return {
             "features": {
                 "name": self.network.name, "sha256": self.network.digest, "dimensions": self.network.dimensions,
@@ -116,13 +116,13 @@ class ImageEvaluator:
         }  # fmt: skip
 
     def evaluate(self, draw: Draw, weights: str, errors: bool = True, own: Own | None = None) -> Evaluation:
-        """Draws the images and measures them.
+        """Draws images and measures them.
 
         Args:
-            draw: makes them.
-            weights: which they come from.
-            errors: whether standard errors, floors and pictures are wanted.
-            own: what the game's own networks say of held-out images, where a metric is of that.
+            draw: generates the images.
+            weights: the generator's weights: averaged, last or none.
+            errors: whether to compute standard errors, floors and pictures.
+            own: applies the game's own networks to real images, for the metrics that need them.
         """
         stream = torch.Generator().manual_seed(derive(self.seed, "evaluation", "samples"))
         fake = extract(self._chunks(draw, stream), self.num, self.network, told=self.told, what="generated images")
@@ -139,7 +139,7 @@ class ImageEvaluator:
             found.floors = {**self.floors()}
             self.told("nearest neighbours")
             found.pictures = self._pictures(fake)
-            if self.reference.split == "half":  # the classifier has learnt these very images: no floor but a ceiling
+            if self.reference.split == "half":  # the classifier was trained on these images, so this is not a floor
                 found.floors |= dict.fromkeys({*NAMED} & {*self.metrics}, math.nan)
             if "prior_distance" in self.metrics:
                 found.floors["prior_distance"] = prior_floor(sides)
@@ -148,7 +148,7 @@ class ImageEvaluator:
         return found
 
     def _own(self, own: Own) -> dict[str, Tensor]:
-        """What the game's networks say of the images that the generator has not seen, or of those it is measured by."""
+        """The output of the game's networks on held-out images, or on the reference images if none are known."""
         known = self.reference.trained_on is not None and self.seen
         images = self.reference.held_out if known else self.reference.real
         stream = torch.Generator().manual_seed(derive(self.seed, "evaluation", "own"))
@@ -167,7 +167,7 @@ class ImageEvaluator:
         return Sides(fake, self.reference.real, train, held_out, self.network, errors, seed)
 
     def floors(self) -> dict[str, float]:
-        """What real images come to: those of the other split, as many as are generated; {} where there are none."""
+        """{metric: value} of real images of the other split, as many as are generated; empty if there are none."""
         if self.reference.other is None:
             return {}
         if self._floors is None:
@@ -187,13 +187,13 @@ class ImageEvaluator:
         return self._floors
 
     def _warnings(self) -> list[str]:
-        """What a reader of the numbers must know."""
+        """Warnings that a reader of the numbers must know."""
         real, dimensions = self.reference.real.count, self.network.dimensions
         found = []
         if min(self.num, real) <= dimensions and {"fid", "fid_infinity"} & {*self.metrics}:
             found.append(
                 f"{self.num:,} generated and {real:,} real images are too few for {dimensions} features: fid takes "
-                f"more than {dimensions} of each, and deserves trust from ten times as many on; look at kid"
+                f"more than {dimensions} of each, and is reliable from ten times as many on; look at kid"
             )
         if self.network.name == "pixels" and self.reference.real.pixels.shape[1] == 3:
             found.append(
@@ -206,7 +206,7 @@ class ImageEvaluator:
             fewest = min(int(shown.bincount().min()), min(self.num, len(shown)) // kinds)
             if fewest <= dimensions:
                 found.append(
-                    f"a class has about {fewest:,} images, too few for {dimensions} features: class_fid deserves trust "
+                    f"a class has about {fewest:,} images, too few for {dimensions} features: class_fid is reliable "
                     "from ten times as many on"
                 )
         known = "; an overfitted generator that was trained on them looks good" if self.seen else ""
@@ -224,7 +224,7 @@ class ImageEvaluator:
         return found
 
     def _pictures(self, fake: Extracted) -> dict[str, list[Tensor]]:
-        """Rows of images: generated ones, the nearest real (training) images, the nearest held-out ones if known."""
+        """Rows of images: generated ones, their nearest training images, their nearest held-out ones if known."""
         known = self.reference.trained_on is not None and self.seen
         train, held_out = (self.reference.train, self.reference.held_out) if known else (self.reference.real, None)
         apart, rows = nearest(fake.rows, train.rows)

@@ -1,4 +1,4 @@
-"""What measures generators, and what is found of one."""
+"""The interface of evaluators, and the result of an evaluation."""
 
 import math
 from collections.abc import Callable
@@ -15,25 +15,25 @@ from ganctl.evaluation.scores import METRICS
 from ganctl.evaluation.sides import Estimate
 from ganctl.evaluation.telling import Told
 
-# (how many, random numbers) -> generated samples: images uint8 [n, C, H, W], or points float32 [n, 2]
+# (count, random generator) -> generated samples: images uint8 [n, C, H, W], or points float32 [n, 2]
 Draw = Callable[[int, torch.Generator], Samples]
-# (images uint8 [n, C, H, W], their classes or None, random numbers) -> what the game's own networks say of them
+# (images uint8 [n, C, H, W], their classes or None, random generator) -> {name: output of the game's own networks}
 Own = Callable[[Tensor, Tensor | None, torch.Generator], dict[str, Tensor]]
 
-FORM = 1  # of the definitions of the metrics; a change of any of them makes other numbers under another fingerprint
+FORM = 1  # version of the metrics' definitions, part of the fingerprint; a change of a definition needs a new one
 
 
 @dataclass
 class Evaluation:
-    """What was found of one generator.
+    """The evaluation of one generator.
 
     Attributes:
-        estimates: by metric.
-        floors: what real samples come to, by metric; nan where that means nothing.
-        protocol: how it was measured.
-        warnings: what weakens it.
-        pictures: rows of images beside their nearest training and held-out ones, for those who look.
-        classes: values by metric, one a class, where classes were asked for.
+        estimates: {metric: estimate}.
+        floors: {metric: value of real samples}; nan if such a value is meaningless.
+        protocol: the settings of the measurement.
+        warnings: reasons to distrust the numbers.
+        pictures: {title: rows of images}: generated images above their nearest training and held-out ones.
+        classes: {metric: one value per class}, if classes were requested.
     """
 
     estimates: dict[str, Estimate]
@@ -44,7 +44,7 @@ class Evaluation:
     classes: dict[str, list[float]] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """As metrics.json holds it, in plain numbers; what is not known is null."""
+        """The evaluation as an entry of metrics.json, in plain numbers; unknown values are None."""
         metrics, digits = {}, fingerprint(self.protocol)
         for name, estimate in self.estimates.items():
             low, high = _cut(name, estimate)
@@ -68,7 +68,7 @@ class Evaluation:
 
 
 def _cut(name: str, estimate: Estimate) -> tuple[float, float]:
-    """The interval, within what the metric can be."""
+    """The interval of an estimate, cut to the metric's possible values."""
     interval = estimate.interval
     if interval is None:
         return math.nan, math.nan
@@ -81,18 +81,18 @@ def _plain(value: float) -> float | None:
 
 
 class Evaluator(Protocol):
-    """Measures generators, all in the same way.
+    """Measures generators, all by the same protocol.
 
     Attributes:
-        metrics: the names of what is measured.
-        told: called with what is being done while it measures.
+        metrics: names of the measured metrics.
+        told: called with a description of the current work.
     """
 
     metrics: list[str]
     told: Told
 
     def protocol(self, weights: str) -> dict[str, Any]:
-        """How a generator with those weights (averaged, last, none) is measured."""
+        """The protocol for a generator with those weights (averaged, last, none): every setting of the measurement."""
 
     def evaluate(self, draw: Draw, weights: str, errors: bool = True, own: Own | None = None) -> Evaluation:
-        """Measures one generator; `errors` may be left out, where many moments of a run are measured."""
+        """Measures one generator; without `errors` it is faster, for repeated measurements during training."""

@@ -1,4 +1,4 @@
-"""Generated points against the density that they should have."""
+"""Measures generated points against the mixture that they should come from."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,17 +16,17 @@ from ganctl.numerics.streams import derive
 
 
 class PointEvaluator:
-    """Measures points against the density that they should have.
+    """Measures points against the mixture that they should come from.
 
     Args:
-        density: the exact one.
-        metrics: names; empty: all.
-        num: points to generate; None: 10,000.
-        seed: of the noise that points are generated from.
-        told: called with what is being done while it measures.
+        density: the exact mixture.
+        metrics: names of metrics; empty: all.
+        num: number of points to generate; None: 10,000.
+        seed: seed of the noise from which points are generated.
+        told: called with a description of the current work.
 
     Raises:
-        BadInput: a metric that points do not have.
+        BadInput: a metric does not apply to points, or there are too few points.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class PointEvaluator:
         self.exact = {name: value.value for name, value in point_estimates(exact, real, density, errors=False).items()}
 
     def protocol(self, weights: str) -> dict[str, Any]:
-        """How a generator with those weights (averaged, last) is measured."""
+        """The protocol for a generator with those weights (averaged, last): every setting of the measurement."""
         return {
             "form": FORM,
             "features": {"name": "points", "dimensions": self.density.shape[0]},
@@ -61,7 +61,7 @@ class PointEvaluator:
         }
 
     def evaluate(self, draw: Draw, weights: str, errors: bool = True, own: Own | None = None) -> Evaluation:
-        """Draws the points and measures them."""
+        """Draws points and measures them."""
         del own
         stream = torch.Generator().manual_seed(derive(self.seed, "evaluation", "samples"))
         sizes = [CHUNK] * (self.num // CHUNK) + [self.num % CHUNK]

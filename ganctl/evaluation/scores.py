@@ -1,4 +1,4 @@
-"""Every metric of images: its value and its standard error, from what was seen of both sides."""
+"""The table of metrics of images: how to compute each value and its standard error, and when a metric applies."""
 
 import math
 from collections.abc import Callable, Collection
@@ -38,7 +38,7 @@ def _fid(sides: Sides) -> Estimate:
 
 def _fid_infinity(sides: Sides) -> Estimate:
     sums = sides.fake.moments
-    # Real images come from the cache as one sum.
+    # Real images (as `fake`, for the floor) come from the cache as a single group.
     sums = moments(sides.fake.rows) if sums.groups == 1 else sums
     return Estimate(*limit(sides.real.gaussian, sums, sides.stream(), sides.moved if sides.errors else None))
 
@@ -47,7 +47,7 @@ def _kid(sides: Sides) -> Estimate:
     mean, deviation = kernel_distance(sides.real.rows, sides.fake.rows)
     if not sides.errors:
         return Estimate(mean)
-    # The mean over 100 subsets also errs by which subsets were drawn.
+    # The mean over 100 subsets has an additional error from the choice of subsets.
     return Estimate(mean, math.hypot(kernel_error(sides.real.rows, sides.fake.rows, sides.stream()), deviation / 10))
 
 
@@ -62,7 +62,7 @@ def _near(name: str) -> Callable[[Sides], Estimate]:
 
 
 def _halves(sides: Sides, value: Callable[[Tensor], float]) -> Estimate:
-    """A function of the generated classes, with its error by random halves of them."""
+    """A function of the generated images' classes, with its standard error by random halves."""
     classes, stream = sides.fake.classes, sides.stream()
     halves = [
         value(classes[torch.randperm(len(classes), generator=stream)[: len(classes) // 2]]) for _ in range(HALVES)
@@ -90,14 +90,14 @@ def _memorization(sides: Sides) -> Estimate:
     train, held_out, fake = sides.train.rows, sides.held_out.rows, sides.fake.rows
     if any(
         sides.fake is own for own in (sides.train, sides.held_out)
-    ):  # these are their own nearest; fresh images stand in for the floor
+    ):  # for the floor: these images are their own nearest neighbours, so half of the held-out ones take their place
         half = len(held_out) // 2
         held_out, fake = held_out[:half], held_out[half:]
     return mean_of(memorization(train, held_out, fake))
 
 
 def _classifier_accuracy(sides: Sides) -> Estimate:
-    """Trained on generated images as the network labels them, tested on real ones."""
+    """The accuracy on real images of a classifier trained on generated ones, with the network's labels."""
     assert sides.real.kinds is not None and sides.real.probabilities is not None
     labels = sides.fake.classes[: len(sides.fake.pixels)]
     network = train_classifier(ImageSet(sides.fake.pixels, labels), sides.real.probabilities.shape[1])
@@ -127,12 +127,12 @@ METRICS: dict[str, Metric] = {
 def unknown(
     name: str, knows_held_out: bool, knows_labels: bool, offers: Collection[str], kinds: bool = True
 ) -> str | None:
-    """Why a metric cannot be had of images without a test split or without its labels; None where it can.
+    """Why a metric does not apply, because of the images or the game; None if it applies.
 
     Args:
-        knows_held_out: whether there is a test split of what the generator was trained on.
-        knows_labels: whether that has labels.
-        offers: metrics that the generator's game has besides.
+        knows_held_out: whether the generator's training images have a test split.
+        knows_labels: whether that test split has labels.
+        offers: names of further metrics that the generator's game supports.
         kinds: whether the images that are measured against have labels.
     """
     metric = METRICS[name]
@@ -142,14 +142,14 @@ def unknown(
     if metric.held_out and not knows_held_out:
         return f"{name} needs a test split of the images that the generator was trained on, which is not known here"
     if name == "class_fid" and not kinds:
-        return "class_fid needs the classes of the real images, which these have not"
+        return "class_fid needs the classes of the real images, which these do not have"
     if metric.trains and not knows_labels:
-        return f"{name} needs a labelled test split, which these images have not"
+        return f"{name} needs a labelled test split, which these images do not have"
     return None
 
 
 def blind(name: str, network: FeatureNetwork) -> str | None:
-    """Why a metric cannot be had from what the network sees; None where it can."""
+    """Why a metric cannot be computed from the network's output; None if it can."""
     wanted = METRICS[name].classes
     if wanted == "own" and not network.own_classes:
         return f"{name} needs the classes of the data, which features={network.name} does not know"

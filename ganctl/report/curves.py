@@ -1,4 +1,4 @@
-"""The curves of a comparison over the steps. Each function draws one figure and gives it back."""
+"""The curves of a comparison over the steps. Each function draws one figure and returns it."""
 
 import math
 
@@ -19,7 +19,7 @@ def quality(arms: Arms) -> Figure:
         for arm, cells in arms.items():
             draw(panel, cells, tag, color(arms, arm), arm, style(arms, arm))
         panel.set_title(title, fontsize=10)
-        if panel.get_ylim()[1] > 20:  # one arm that diverges would flatten all the others
+        if panel.get_ylim()[1] > 20:  # one diverging arm would flatten all the others
             log_scale(panel)
     floors = [
         cell.info["floor"]["quality/sliced_wasserstein"]
@@ -36,7 +36,7 @@ def quality(arms: Arms) -> Figure:
 
 
 def measured_often(arms: Arms) -> list[str]:
-    """The metrics that some cell has at more than one step, in the order of their table."""
+    """The metrics that some cell has at more than one step, in the order of METRIC_NAMES."""
     several = {
         tag
         for cells in arms.values()
@@ -48,7 +48,7 @@ def measured_often(arms: Arms) -> list[str]:
 
 
 def metrics(arms: Arms) -> Figure:
-    """Every metric that was measured while training, a panel each."""
+    """Every metric that was measured during training, one panel per metric."""
     names = measured_often(arms)
     columns = min(3, len(names))
     figure, axes = panels(columns, math.ceil(len(names) / columns))
@@ -70,7 +70,7 @@ def metrics(arms: Arms) -> Figure:
 
 
 def own_losses(arms: Arms) -> Figure:
-    """J(D) and J(G) of every arm as it minimized them, a panel an arm, each with its own scale."""
+    """J(D) and J(G) of every arm as it minimized them, one panel per arm, each with its own scale."""
     columns = min(3, len(arms))
     figure, axes = panels(columns, math.ceil(len(arms) / columns))
     for panel in axes[len(arms) :]:
@@ -95,7 +95,7 @@ def yardsticks(arms: Arms) -> Figure:
         for arm, cells in arms.items():
             draw(panel, cells, tag, color(arms, arm), arm, style(arms, arm))
         panel.set_title(title, fontsize=10)
-        if max(map(abs, panel.get_ylim())) > 100:  # one arm that diverges would flatten all the others
+        if max(map(abs, panel.get_ylim())) > 100:  # one diverging arm would flatten all the others
             panel.set_yscale("symlog", linthresh=2)
     axes[0].axhline(2 * math.log(2), color="0.5", linewidth=0.8, linestyle=":")
     axes[0].annotate(
@@ -112,7 +112,7 @@ def yardsticks(arms: Arms) -> Figure:
 
 
 def scores(arms: Arms) -> Figure:
-    """What the discriminator thinks of real and of generated samples."""
+    """The discriminator's scores D(x) on real and D(G(z)) on generated samples."""
     figure, axes = panels(2)
     for panel, tag, title in zip(axes, ("score/real", "score/fake"), ("D(x), real", "D(G(z)), generated"), strict=True):
         for arm, cells in arms.items():
@@ -137,11 +137,11 @@ def gradient_norms(arms: Arms) -> Figure:
 
 FORMS = {"minimax": "minimax", "swapped": "minimax_swapped", "nonsaturating": "nonsaturating"}
 SHARES = {"accuracy_real": "right about real", "accuracy_fake": "right about generated", "sure_share": "D(G(z)) < 0.01"}
-MOST_ROWS = 6  # arms in a figure that has a row for each
+MOST_ROWS = 6  # arms in the figure of evidence, which has one row per arm
 
 
 def evidence(arms: Arms) -> Figure:
-    """What each form of J(G) would do at the weights that the arm had: a row an arm, the first six that have it."""
+    """The probes: what each form of J(G) would do at the arm's weights. One row per arm, for the first six with any."""
     having = {arm: cells for arm, cells in arms.items() if any("evidence/norm_own" in cell.series for cell in cells)}
     shown = dict([*having.items()][:MOST_ROWS])
     figure, axes = panels(4, len(shown), height=2.9)
@@ -176,7 +176,7 @@ def _cosines(panel: Axes, cells: list[CellRecord]) -> None:
 
 
 def _slopes(panel: Axes, cells: list[CellRecord]) -> None:
-    """The median of two forms' slopes over the probe with its span, of the first seed that has it."""
+    """The slopes of two forms over a probe's samples, median and span, of the first seed that has them."""
     cell = next(cell for cell in cells if "evidence/norm_own" in cell.series)
     for form, shade in (("minimax", COLORS[0]), ("nonsaturating", COLORS[2])):
         low, middle, high = (cell.series[f"evidence/slope_{form}_q{level}"] for level in ("05", "50", "95"))

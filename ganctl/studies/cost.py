@@ -1,4 +1,4 @@
-"""What one step of an arm costs, and what its players get: the facts of the fairness table."""
+"""The cost of one step of an arm, and the turns and learning rates of its players, for the fairness table."""
 
 import math
 from collections.abc import Callable
@@ -14,12 +14,12 @@ from ganctl.training.loop import Training
 
 
 def cost(config: Config, experiment: Experiment) -> dict[str, Any]:
-    """The cost of an arm, by playing some steps of `experiment`, which is of no use afterwards.
+    """The cost of an arm, measured by playing some steps of `experiment`, which must not be used afterwards.
 
-    Returns: `parameters` by network; `learning_rates` and `turns` in a step by player; `penalty`, in words;
-    `real_images_per_step` and `generated_images_per_step`, each as they pass the discriminator;
-    `flops_per_step`: multiplications and additions of matrix products and convolutions, forward and backward; None
-    where a step fails. Each is a mean over the steps of the budget, where steps differ.
+    Returns: `parameters` per network; `learning_rates` and `turns` per step, per player; `penalty` in words;
+    `real_images_per_step` and `generated_images_per_step`, counted as they enter the discriminator;
+    `flops_per_step`: multiplications and additions of matrix products and convolutions, forward and backward; None if
+    a step fails. Each is a mean over the steps of the budget, where steps differ.
     """
     training, total = experiment.training, experiment.total_steps
     players = training.players
@@ -57,9 +57,9 @@ def _penalty(config: Config) -> str:
 
 
 class _Counter(TorchDispatchMode):
-    """Adds up what torch's own formulas give for every operation inside.
+    """Counts the FLOPs of all operations in its context, by torch's own formulas.
 
-    torch's FlopCounterMode follows modules with hooks that stop a second derivative (pytorch issue 131753).
+    torch's FlopCounterMode is not used: its module hooks break second derivatives (pytorch issue 131753).
     """
 
     total = 0
@@ -84,7 +84,7 @@ def _flops(training: Training, total: int) -> int | None:
             with _Counter() as counter:
                 training.play_step(log=False)
             flops += share * counter.total
-    except (Exception, SystemExit):  # the cell itself will say what is wrong with its loss
+    except (Exception, SystemExit):  # the cell itself will report the error
         return None
     return round(flops)
 
