@@ -7,7 +7,8 @@ from typing import Any
 
 import torch
 
-from ganctl.assembly.compose import build, row_of
+from ganctl.assembly.compose import build
+from ganctl.assembly.parts import row_of
 from ganctl.assembly.plugins import load_plugins
 from ganctl.config.choices import choices
 from ganctl.config.identity import identity

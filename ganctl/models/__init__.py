@@ -5,7 +5,18 @@ from collections.abc import Callable
 from torch import nn
 
 from ganctl.models import autoencoder, dcgan, mlp
-from ganctl.models.roles import Discriminator, Encoder, Family, Generator, Head, Role, Roles, Translator, plain
+from ganctl.models.roles import (
+    Discriminator,
+    Encoder,
+    Family,
+    Generator,
+    Head,
+    Pretrained,
+    Role,
+    Roles,
+    Translator,
+    plain,
+)
 
 # A plugin may also give a function (options, shape of a sample) -> {"generator": factory, "discriminator": factory},
 # for games that ask for no more than these two.
@@ -19,5 +30,6 @@ MODELS: dict[str, Family | Callable[..., dict[str, Callable[[], nn.Module]]]] = 
 }
 
 __all__ = [
-    "MODELS", "Discriminator", "Encoder", "Family", "Generator", "Head", "Role", "Roles", "Translator", "plain",
+    "MODELS", "Discriminator", "Encoder", "Family", "Generator", "Head", "Pretrained", "Role", "Roles", "Translator",
+    "plain",
 ]  # fmt: skip

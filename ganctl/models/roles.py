@@ -79,6 +79,15 @@ class Translator(Role):
     to: tuple[int, ...]
 
 
+@dataclass(frozen=True)
+class Pretrained(Role):
+    """The classifier of the data set: images [N, C, H, W] within [-1, 1] to (features [N, D], logits [N, classes]).
+
+    No model builds it and no player moves it. It is another one than the classifier that `evaluate` measures with, for
+    a game that minimized a distance in that one would look better than it is. Its weights are in every checkpoint.
+    """
+
+
 Roles = Mapping[str, Role]
 Factory = Callable[[], nn.Module]
 

@@ -7,12 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from ganctl.data import DATASETS, Domains
+from ganctl.evaluation.classifier import RECIPE, classifier_of
 from ganctl.numerics.streams import Streams
 from tests.conftest import assert_same_weights, called, scalars
 from tests.plugins import translation
 
+STEPS = "step-00000002", "step-00000004"
 FILE = Path(translation.__file__)
 SMALL = [
     "plugins=[translation]", "data=negatives", "game=translation", "model=mlp", "model.generator_widths=[16]",
@@ -120,3 +123,42 @@ def test_the_two_domains_are_never_pairs():
     fresh = Domains(type(digits)(255 - digits.pixels), type(digits)(digits.pixels)).batch(3, 50, Streams(0))
     same = (255 - fresh.data == fresh.more["source"]).flatten(1).all(dim=1)
     assert same.float().mean() < 0.1
+
+
+SEEING = """
+from ganctl.games import GAMES
+from ganctl.models import Pretrained
+
+
+class Seeing(GAMES["gan"]):
+    @staticmethod
+    def asks(options, dataset, latent_dim):
+        return {**GAMES["gan"].asks(options, dataset, latent_dim), "content": Pretrained()}
+
+    def generator_extras(self, batch, inputs, generated, fake):
+        features = [self.networks["content"](each)[0].mean(dim=0) for each in (generated, batch.real)]
+        return {"content": (features[0] - features[1]).square().mean()}
+
+
+GAMES["seeing"] = Seeing
+"""
+
+
+def test_a_game_may_look_through_a_trained_classifier_that_no_player_moves(monkeypatch, beside, call, tmp_path):
+    (beside / "seeing.py").write_text(SEEING)
+    monkeypatch.setitem(RECIPE, "steps", 5)
+    words = ["plugins=[seeing]", "game=seeing", "data=mnist5k", *SMALL[3:]]
+    done = call("train", *words, "steps=4", f"output_dir={tmp_path}", cwd=beside)
+    assert done.returncode == 0 and "the classifier that the game looks through" in done.stderr
+    folder = Path(done.stdout.strip().splitlines()[-1])
+    before, after = (load_file(folder / "checkpoints" / name / "networks.safetensors") for name in (STEPS[0], STEPS[1]))
+    content = {key for key in after if key.startswith("content.")}
+    assert content and all(torch.equal(before[key], after[key]) for key in content)
+    measured, _ = classifier_of(DATASETS["mnist5k"](None), None)
+    assert any(not torch.equal(after[f"content.{key}"], value) for key, value in measured.state_dict().items())
+    assert all(row["term/generator/content"] > 0 for row in scalars(folder))
+    assert call("sample", str(folder), "--plugin", "seeing", cwd=beside).returncode == 0
+
+    words = ["plugins=[seeing]", "game=seeing", "data=ring8", "steps=2", f"output_dir={tmp_path}"]
+    done = call("train", *words, cwd=beside)
+    assert done.returncode == 2 and "these have no classes; choose data=mnist5k" in done.stderr
