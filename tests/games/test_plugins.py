@@ -162,3 +162,16 @@ def test_a_game_may_look_through_a_trained_classifier_that_no_player_moves(monke
     words = ["plugins=[seeing]", "game=seeing", "data=ring8", "steps=2", f"output_dir={tmp_path}"]
     done = call("train", *words, cwd=beside)
     assert done.returncode == 2 and "these have no classes; choose data=mnist5k" in done.stderr
+
+
+def test_the_game_in_contributing_is_short_and_can_be_played(beside, call, tmp_path):
+    text = (Path(__file__).parents[2] / "CONTRIBUTING.md").read_text()
+    (code,) = [block for block in text.split("```python\n")[1:] if "GAMES[" in block]
+    code = code.split("```")[0]
+    assert len(code.splitlines()) <= 30
+    (beside / "my_games.py").write_text(code)
+    words = ["plugins=[my_games]", "game=matching", "data=mnist5k", *SMALL[3:]]
+    done = call("train", *words, "steps=3", f"output_dir={tmp_path}", cwd=beside)
+    assert done.returncode == 0, done.stderr
+    shares = [row["term/generator/matching"] for row in scalars(Path(done.stdout.strip().splitlines()[-1]))]
+    assert shares[2] > shares[0] > 0
