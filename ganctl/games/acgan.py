@@ -41,7 +41,7 @@ class Acgan(Cgan):
             "head": Head("discriminator", classes),
         }
 
-    def told(self, inputs: Inputs) -> None:  # type: ignore[override]
+    def condition_of(self, inputs: Inputs) -> None:  # type: ignore[override]
         """Nothing: the discriminator does not know the class."""
         del inputs
 

@@ -36,13 +36,13 @@ class Cgan(Gan):
         """Latent vectors from N(0, I), and every class with the same probability."""
         return with_labels(super().draw(count, noise), self.codes["label"].classes, noise)
 
-    def draw_beside(self, batch: Batch, noise: torch.Generator) -> Inputs:
+    def draw_for(self, batch: Batch, noise: torch.Generator) -> Inputs:
         """Latent vectors, the same that a game without classes would draw, and the classes of the batch."""
         assert batch.labels is not None
         labels = one_hot(batch.labels, self.codes["label"].classes)
         return Inputs(self.latents(len(batch.real), noise), {"label": labels})
 
-    def told(self, inputs: Inputs) -> Tensor:
+    def condition_of(self, inputs: Inputs) -> Tensor:
         """The class."""
         return inputs.codes["label"]
 

@@ -53,20 +53,20 @@ class Gan(Game):
         """Latent vectors from N(0, I)."""
         return Inputs(self.latents(count, noise))
 
-    def draw_beside(self, batch: Batch, noise: torch.Generator) -> Inputs:
+    def draw_for(self, batch: Batch, noise: torch.Generator) -> Inputs:
         """What a turn's samples are generated from, one beside each real sample."""
         return self.draw(len(batch.real), noise)
 
-    def told(self, inputs: Inputs) -> Tensor | None:
+    def condition_of(self, inputs: Inputs) -> Tensor | None:
         """What the discriminator is told of samples, real and generated, [N, K]; None: nothing."""
         del inputs
         return None
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
         """J(D) on the batch and as many generated samples, and what it pays for the penalty."""
-        inputs = self.draw_beside(batch, self.streams.noise)
-        generated, told = self.generate(inputs), self.told(inputs)
-        real, fake = self.contest.judge(batch.real, generated, told)
+        inputs = self.draw_for(batch, self.streams.noise)
+        generated, condition = self.generate(inputs), self.condition_of(inputs)
+        real, fake = self.contest.judge(batch.real, generated, condition)
         terms = self.contest.discriminator_terms(batch, real, fake)
         return terms | self.discriminator_extras(batch, inputs, real, fake)
 
@@ -77,9 +77,9 @@ class Gan(Game):
 
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
         """J(G) on as many generated samples as the batch has."""
-        inputs = self.draw_beside(batch, self.streams.noise)
-        generated, told = self.generate(inputs), self.told(inputs)
-        fake = self.contest.look(generated, told)
+        inputs = self.draw_for(batch, self.streams.noise)
+        generated, condition = self.generate(inputs), self.condition_of(inputs)
+        fake = self.contest.look(generated, condition)
         terms = {"adversarial": self.contest.generator_term(batch, fake, batch.real)}
         return terms | self.generator_extras(batch, inputs, generated, fake)
 
@@ -96,15 +96,15 @@ class Gan(Game):
         """The evidence of `gradient_evidence`, as the generator's turn sees it; of log-odds only."""
         if not self.contest.loss.log_odds:
             return {}
-        inputs = self.draw_beside(batch, noise)
-        told = self.told(inputs)
+        inputs = self.draw_for(batch, noise)
+        condition = self.condition_of(inputs)
         parameters = [*self.generator.parameters()]
         for network, moves in ((self.generator, True), (self.discriminator, False)):
             network.requires_grad_(moves)  # as in the generator's turn; the loop says so anew at every turn
         with self.streams.preserved(), torch.enable_grad():
             self.streams.layer_noise.restart(derive(self.streams.seed, "probe"))
             generated = untouched(self.generator, *inputs.parts)
-            fake = self.contest.glance(generated, told)
+            fake = self.contest.glance(generated, condition)
             with torch.no_grad():
-                judged = self.contest.glance(batch.real, told)
+                judged = self.contest.glance(batch.real, condition)
             return gradient_evidence(judged, fake, parameters, self.contest.loss.generator)

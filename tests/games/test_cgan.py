@@ -96,7 +96,7 @@ def test_a_generator_learns_the_classes_only_from_a_discriminator_that_is_told_t
     assert agreement(told, 300) > 0.95
     misled, shuffle = playing(game, *TOY, data=dark_and_bright()), torch.Generator().manual_seed(0)
     monkeypatch.setattr(
-        misled.game, "told", lambda inputs: inputs.codes["label"][torch.randperm(50, generator=shuffle)]
+        misled.game, "condition_of", lambda inputs: inputs.codes["label"][torch.randperm(50, generator=shuffle)]
     )
     assert agreement(misled, 300) < 0.8
 
