@@ -1,4 +1,4 @@
-"""The rules of each GAN variant: who plays, and what each player minimizes."""
+"""The rules of each GAN variant: its players, and the loss of each player."""
 
 from ganctl.games.aae import Aae, SemisupervisedAae
 from ganctl.games.acgan import Acgan
@@ -10,7 +10,7 @@ from ganctl.games.infogan import InfoGan
 from ganctl.games.inputs import Code, Inputs
 from ganctl.games.payment import WeightedPenalty
 
-# Made of (its parts, its own options).
+# Each class is called with its parts and its own options.
 GAMES: dict[str, type[Game]] = {
     "gan": Gan,
     "cgan": Cgan,
