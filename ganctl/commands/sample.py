@@ -9,14 +9,14 @@ import torch
 from torch import Tensor
 
 from ganctl.assembly.reopening import reopen
-from ganctl.data import Density
-from ganctl.data.pictures import GRID_COUNT, paired, to_pixels, to_png
+from ganctl.data import kind_of
+from ganctl.data.pictures import GRID_COUNT, stacked, to_pixels, to_png
 from ganctl.errors import BadInput
 from ganctl.numerics.streams import Streams
 from ganctl.sampling import traversals
 from ganctl.sampling.animation import progress, there_and_back
 from ganctl.sampling.asked import ANIMATED, Asked, refuse_both, refuse_ending
-from ganctl.sampling.reconstructions import Reconstructions, reconstructions
+from ganctl.sampling.reconstructions import Comparison, reconstructions
 from ganctl.sampling.traversals import Table
 from ganctl.store.files import write_atomically
 from ganctl.store.places import try_to_write
@@ -71,8 +71,9 @@ def sample(
     seed = experiment.training.streams.seed if seed is None else seed
     animated = out is not None and out.suffix[1:] in ANIMATED
     if asked.reconstruct:
-        pairs = reconstructions(experiment, home, num, seed, plugins)
-        count, content, note = len(pairs.real), _of_pairs(experiment, pairs, columns or 8, npz), pairs.origin
+        compared = reconstructions(experiment, home, num, seed, plugins)
+        count, content = len(compared.real), _of_compared(experiment, compared, columns or 8, npz)
+        note = f"{compared.origin}; below each row: {', '.join(compared.made)}"
     else:
         _refuse_still(experiment, asked, moves=animated or npz)
         drawn = _draw(experiment, asked, num, columns, Streams(seed).fresh("sampling"), animated)
@@ -125,7 +126,7 @@ def _any_samples(experiment: Experiment, num: int | None, columns: int | None, n
 def _table(
     experiment: Experiment, asked: Asked, num: int | None, columns: int | None, noise: torch.Generator, animated: bool
 ) -> Table:
-    points = isinstance(experiment.dataset, Density)
+    points = kind_of(experiment.dataset) == "points"
     classes = traversals.classes_of(asked.label, experiment) if asked.label is not None else []
     steps = 25 if animated else columns or 9
     rows = num or (experiment.picture_count if points else 32 if animated else 8)
@@ -161,7 +162,7 @@ def _smooth(experiment: Experiment, asked: Asked) -> bool:
 
 
 def _refuse_still(experiment: Experiment, asked: Asked, moves: bool) -> None:
-    if not moves and _smooth(experiment, asked) and isinstance(experiment.dataset, Density):
+    if not moves and _smooth(experiment, asked) and kind_of(experiment.dataset) == "points":
         raise BadInput(f"{asked.flags[-1]}: points have no rows and columns, but can move; add --out FILE.gif")
 
 
@@ -204,10 +205,11 @@ def _of_samples(
     return there_and_back(frames, table.captions, _smooth(experiment, asked), animation.suffix[1:])
 
 
-def _of_pairs(experiment: Experiment, pairs: Reconstructions, columns: int, npz: bool) -> bytes:
-    """The content of the file for reconstructions."""
-    real, made = (to_pixels(images, experiment.value_range) for images in (pairs.real, pairs.made))
-    return _arrays({"images": real, "reconstructions": made}) if npz else to_png(paired(real, made, columns))
+def _of_compared(experiment: Experiment, compared: Comparison, columns: int, npz: bool) -> bytes:
+    """The bytes of the file."""
+    rows = {"images": compared.real.data.permute(0, 2, 3, 1).numpy()}
+    rows |= {name: to_pixels(images, experiment.value_range) for name, images in compared.made.items()}
+    return _arrays(rows) if npz else to_png(stacked([*rows.values()], columns))
 
 
 def _pixels(experiment: Experiment, samples: Tensor) -> dict[str, np.ndarray]:

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ganctl.config.schema import SCHEMAS, Config
+from ganctl.config.schema import SCHEMAS, Config, settings
 
 
 def identity(config: Config) -> dict[str, Any]:
@@ -16,10 +16,8 @@ def identity(config: Config) -> dict[str, Any]:
 
     Returns: those of the configuration's entries, and under "plugins" a fingerprint of each plugin's source.
     """
-    values = config.to_dict()
-    found = {
-        key: values[key] for key in ("seed", "batch_size", "ema_decay", "ema_start", "precision", "compile", *SCHEMAS)
-    }
+    values, decisive = config.to_dict(), settings("result", "repetition")
+    found = {key: values[key] for key in values if key in decisive}
     # The place of the data does not matter; run.json has a fingerprint of their content.
     found["data"] = {key: value for key, value in found["data"].items() if key != "root"}
     return found | {"plugins": {name: fingerprint(name) for name in config.plugins}}

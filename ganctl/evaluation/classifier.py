@@ -36,14 +36,19 @@ class _Steps:
         self.told(counted("steps of the classifier's training", training.step, RECIPE["steps"]))
 
 
-def train_classifier(images: ImageSet, classes: int, told: Told = silent) -> Classifier:
-    """Trains a classifier on the labelled `images`; returns it on the CPU, in evaluation mode."""
+def train_classifier(images: ImageSet, classes: int, told: Told = silent, seed: int | None = None) -> Classifier:
+    """Trains a classifier on the labelled `images`; returns it on the CPU, in evaluation mode.
+
+    Args:
+        images: the training set.
+        classes: how many there are.
+        told: called with the progress of the training.
+        seed: of its weights and of the order of the images; None: that of the recipe.
+    """
     steps = RECIPE["steps"]
-    # A new set with the same pixels: that of a run has the run's position in its epoch and its generator's value range.
-    images = ImageSet(images.pixels, images.labels)
     # If a run is evaluated during training, its number of threads and torch's random stream must not change.
     with threads(RECIPE["threads"]), torch.random.fork_rng(devices=[]):
-        streams = Streams(RECIPE["seed"])
+        streams = Streams(RECIPE["seed"] if seed is None else seed)
         with streams.initial_weights("classifier"):
             network = Classifier(images.shape, classes, RECIPE["width"]).to(memory_format=torch.channels_last)
         game = Classification(network)
@@ -59,32 +64,43 @@ def train_classifier(images: ImageSet, classes: int, told: Told = silent) -> Cla
     return network.eval()
 
 
-def classifier_of(images: ImageSet, test: ImageSet | None, told: Told = silent) -> tuple[Classifier, float | None]:
+def classifier_like(images: ImageSet) -> Classifier:
+    """An untrained classifier for such images; it changes no random stream."""
+    assert images.labels is not None
+    with torch.random.fork_rng(devices=[]):
+        network = Classifier(images.shape, int(images.labels.max()) + 1, RECIPE["width"])
+    return network.to(memory_format=torch.channels_last).eval()
+
+
+def classifier_of(
+    images: ImageSet, test: ImageSet | None, told: Told = silent, seed: int | None = None
+) -> tuple[Classifier, float | None]:
     """The classifier of a data set, from the cache if it was trained before.
 
     Args:
         images: labelled images to train it on.
         test: labelled images to measure its accuracy on; None, or images without labels: the accuracy is unknown.
         told: called with the progress of its training, if it is trained.
+        seed: of its training; None: that of the classifier that images are measured with.
 
     Returns: the classifier and its accuracy on `test`, in [0, 1]; None if unknown.
     """
     assert images.labels is not None
     classes = int(images.labels.max()) + 1
-    name = cache.key(images.fingerprint, cache.digest({"labels": images.labels}), RECIPE)
+    recipe = RECIPE if seed is None else {**RECIPE, "seed": seed}
+    name = cache.key(images.fingerprint, cache.digest({"labels": images.labels}), recipe)
 
     def make() -> dict[str, Tensor]:
-        print("training the classifier that images are measured with (once for a data set)", file=sys.stderr)
+        use = "images are measured with" if seed is None else "the game looks through"
+        print(f"training the classifier that {use} (once for a data set)", file=sys.stderr)
         began = time.perf_counter()
-        network = train_classifier(images, classes, told)
+        network = train_classifier(images, classes, told, seed)
         print(f"trained it in {time.perf_counter() - began:.0f} s", file=sys.stderr)
         return network.state_dict()
 
     tensors = cache.stored(f"evaluation/classifier-{name}", make)
-    with torch.random.fork_rng(devices=[]):  # the initial weights, replaced below, must not change torch's stream
-        network = Classifier(images.shape, classes, RECIPE["width"])
+    network = classifier_like(images)
     network.load_state_dict(tensors)
-    network = network.to(memory_format=torch.channels_last).eval()
     if test is None or test.labels is None:
         return network, None
     asked_of = cache.key(name, test.fingerprint, cache.digest({"labels": test.labels}))

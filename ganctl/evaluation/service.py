@@ -9,7 +9,7 @@ import torch
 
 from ganctl.config.load import load
 from ganctl.config.schema import option
-from ganctl.data import DATASETS, TEST_SPLITS, Dataset, Density, ImageSet
+from ganctl.data import DATASETS, TEST_SPLITS, Dataset, Density, ImageSet, measured_in
 from ganctl.data.folders import folder
 from ganctl.errors import BadInput
 from ganctl.evaluation import Evaluator, ImageEvaluator, PointEvaluator, Told, silent
@@ -61,6 +61,8 @@ def evaluator_for(
             )
         return image_evaluator(own, real, wanted, device, offers=offers, told=told)
     found, test = data_of(wanted, options, train)
+    seen = trained_on in (None, found.fingerprint)
+    found = measured_in(found)
     if shape != found.shape:
         raise BadInput(
             f"data={wanted.data or option(options, 'name')}: has samples of shape {list(found.shape)} and the run "
@@ -76,7 +78,7 @@ def evaluator_for(
         return PointEvaluator(found, wanted.metrics, wanted.num, wanted.seed, told)
     if not isinstance(found, ImageSet):
         raise BadInput(f"data={option(options, 'name')}: is neither images nor a density; only these are measured")
-    return image_evaluator(found, test, wanted, device, trained_on in (None, found.fingerprint), offers, told)
+    return image_evaluator(found, test, wanted, device, seen, offers, told)
 
 
 def _trained_on(options: Any, fingerprint: str | None) -> ImageSet | None:

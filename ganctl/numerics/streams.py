@@ -7,6 +7,7 @@ Observing a run (a grid, a logged value) draws from streams that training never 
     data_order          the permutation of each epoch                 derived for each epoch
     noise               the latent input of the generator             advances, saved in checkpoints
     layer_noise         dropout                                       advances, saved in checkpoints
+    augmentation        random changes to what a discriminator sees   advances, saved in checkpoints once it is used
     penalty             the points at which a penalty is evaluated    advances, saved in checkpoints
     global, global_cuda torch's own generators, for plugins' layers   advance, saved in checkpoints
     probe, evaluation   noise and real samples of measurements        derived for each measurement
@@ -111,6 +112,15 @@ class Streams:
         """A new generator at the start of the stream with these names."""
         return torch.Generator(device).manual_seed(derive(self.seed, *names))
 
+    @property
+    def augmentation(self) -> torch.Generator:
+        """The stream of random changes to what a discriminator is shown; it begins when it is first asked for."""
+        stream = self._advancing.get("augmentation")
+        if stream is None:
+            stream = self._advancing["augmentation"] = self.fresh("augmentation", device=self.device)
+        assert isinstance(stream, torch.Generator)
+        return stream
+
     @contextmanager
     def initial_weights(self, network: str) -> Iterator[None]:
         """A context in which new layers draw their initial weights from the stream weights/<network>."""
@@ -133,5 +143,7 @@ class Streams:
 
     def restore(self, state: dict[str, Tensor]) -> None:
         """Sets the advancing streams to positions that `state()` returned; a stream missing there is not changed."""
+        if "augmentation" in state:
+            _ = self.augmentation
         for name in self._advancing.keys() & state.keys():
             self._advancing[name].set_state(state[name])

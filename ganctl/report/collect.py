@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -137,7 +136,7 @@ def read_cell(arm: str, seed: int, folder: RunFolder, rules: dict[str, Any]) -> 
     info = _sound(folder.info())
     try:
         rows = folder.scalars()
-        _check_rows(folder, rows)
+        _check_rows(folder, rows, info.get("stages", []))
     except (BadInput, OSError) as error:
         why = f"{error}; or remove {folder.path}, and the same command trains the cell anew"
         rows, info = [], {**info, "not_finite": broke_down(info), "status": "failed", "error": why}
@@ -162,15 +161,23 @@ def read_cell(arm: str, seed: int, folder: RunFolder, rules: dict[str, Any]) -> 
     )
 
 
-def _check_rows(folder: RunFolder, rows: list[dict[str, float]]) -> None:
-    """Raises BadInput unless the rows are those of one run: steps increase, and each row has all logged tags."""
-    logged = {tag for tag in (rows[0] if rows else {}) if tag.startswith(LOGGED)}
-    for before, row in pairwise(rows):
-        if row["step"] <= before["step"] or not logged <= row.keys():
+def _check_rows(folder: RunFolder, rows: list[dict[str, float]], stages: list[tuple[str, int]]) -> None:
+    """Raises BadInput unless the rows are those of one run: steps increase, and each row has all tags of its stage.
+
+    Args:
+        stages: names and first steps of the run's stages; a player may sit one out.
+    """
+    logged: dict[int, set[str]] = {}  # by the stage
+    before = 0.0
+    for row in rows:
+        stage = sum(first <= row["step"] for _, first in stages)
+        expected = logged.setdefault(stage, {tag for tag in row if tag.startswith(LOGGED)})
+        if row["step"] <= before or not expected <= row.keys():
             raise BadInput(
                 f"{folder.scalars_file}: the row of step {row['step']} belongs to another run than the rows before it; "
                 "mend or remove the file"
             )
+        before = row["step"]
 
 
 def _sound(info: dict[str, Any]) -> dict[str, Any]:
@@ -202,6 +209,10 @@ def _finding(value: Any) -> bool:
     return known and _count(value.get("since"))
 
 
+def _stage(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 2 and _text(value[0]) and _count(value[1])
+
+
 # The entries of a run.json that the report reads, each with the check of its type.
 KINDS: dict[str, Callable[[Any], bool]] = {
     "status": _text,
@@ -218,6 +229,7 @@ KINDS: dict[str, Callable[[Any], bool]] = {
         isinstance(value, dict)
         and all(map(_count, (value.get("pictures"), value.get("transparent", 0), value.get("first_of_several", 0))))
     ),
+    "stages": lambda value: isinstance(value, list) and all(map(_stage, value)),
     "sample_shape": lambda value: isinstance(value, list) and all(map(_count, value)) and 0 not in value,
     "papers": lambda value: isinstance(value, dict) and all(map(_text, value.values())),
     "floor": lambda value: isinstance(value, dict) and all(map(is_number, value.values())),

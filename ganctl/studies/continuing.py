@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ganctl.config.choices import groups
 from ganctl.config.load import changed, read
 from ganctl.config.overrides import listed, read_words
-from ganctl.config.schema import Config, option
+from ganctl.config.schema import Config, option, settings
 from ganctl.errors import BadInput
 from ganctl.store.places import expanded
 from ganctl.store.run import RunFolder
@@ -20,10 +20,7 @@ if TYPE_CHECKING:
     from ganctl.data import Dataset
 
 # The settings that may change when a run resumes: its length, where it runs, what is saved and measured.
-RESUMABLE = {
-    "epochs", "steps", "device", "threads", "plugins", "keep_checkpoints", "checkpoint_every",
-    "metrics", "evaluate_every", "evaluate_num", "features", "data.root",
-}  # fmt: skip
+RESUMABLE = {*settings("length", "nothing"), "data.root"}
 
 # The settings that may change when a run is verified: where its data and its plugins are.
 VERIFIABLE = {"data.root", "plugins"}

@@ -27,7 +27,8 @@ class Record:
         self.spent = float(spent) if isinstance(spent, (int, float)) else 0.0
         self.began = time.perf_counter()
         modes = len(experiment.dataset.centers) if isinstance(experiment.dataset, Density) else None
-        self.diagnosis = Diagnosis(experiment.log_odds, modes)
+        stages = [first for _, first in self.training.game.stages]
+        self.diagnosis = Diagnosis(experiment.log_odds, modes, stages)
         folder.update(**BEGINNING, total_steps=experiment.total_steps)
 
     def seconds(self) -> float:

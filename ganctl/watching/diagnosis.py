@@ -6,7 +6,7 @@ steps, so that a few odd batches neither raise nor hide an alarm. Only condition
 
 import statistics
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -92,16 +92,24 @@ class Diagnosis:
     Args:
         log_odds: whether the sigmoid of a logit is a probability under the run's loss.
         modes: number of modes of the mixture; None for images.
+        stages: first steps of the run's stages. Each stage is judged by itself: other players move in it, other terms
+            are minimized, or the networks are larger, so that a gradient says nothing about that of the stage before.
     """
 
-    def __init__(self, log_odds: bool, modes: int | None = None) -> None:
+    def __init__(self, log_odds: bool, modes: int | None = None, stages: Sequence[int] = ()) -> None:
+        self._failure: Finding | None = None
+        self._rules = [rule for rule in self._all_rules(modes) if log_odds or not rule.log_odds]
+        self._stages = sorted(stages)
+        self._stage = 0
+        self._step = 0
+        self._begin()
+
+    def _begin(self) -> None:
+        """Forgets all rows, at the beginning of a stage."""
         self._early: dict[str, list[float]] = {}
         self._reference: dict[str, float] = {}
         self._first: int | None = None
-        self._step = 0
         self._logits: list[tuple[int, float]] = []
-        self._failure: Finding | None = None
-        self._rules = [rule for rule in self._all_rules(modes) if log_odds or not rule.log_odds]
         self._signals = [_Signal() for _ in self._rules]
 
     def _all_rules(self, modes: int | None) -> list[_Rule]:
@@ -193,6 +201,10 @@ class Diagnosis:
 
     def add(self, step: int, scalars: Mapping[str, float]) -> None:
         """Adds a logged row."""
+        stage = sum(first <= step for first in self._stages)
+        if stage != self._stage:
+            self._stage = stage
+            self._begin()
         if self._first is None:
             self._first = step
         self._step = step
