@@ -206,7 +206,7 @@ def _of_samples(
 
 
 def _of_compared(experiment: Experiment, compared: Comparison, columns: int, npz: bool) -> bytes:
-    """The bytes of the file."""
+    """The content of the file for reconstructions and their like."""
     rows = {"images": compared.real.data.permute(0, 2, 3, 1).numpy()}
     rows |= {name: to_pixels(images, experiment.value_range) for name, images in compared.made.items()}
     return _arrays(rows) if npz else to_png(stacked([*rows.values()], columns))

@@ -8,7 +8,7 @@ from torch import Tensor
 from ganctl.evaluation.sides import Estimate, Metric, Sides, mean_of
 from ganctl.metrics import energy_test, matched
 
-COMPARED = 1000  # the two-sample test compares so many latent vectors with as many of the prior
+COMPARED = 1000  # number of latent vectors that the two-sample test compares with as many of the prior
 
 
 def agrees(sides: Sides) -> Tensor:

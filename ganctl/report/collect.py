@@ -167,7 +167,7 @@ def _check_rows(folder: RunFolder, rows: list[dict[str, float]], stages: list[tu
     Args:
         stages: names and first steps of the run's stages; a player may sit one out.
     """
-    logged: dict[int, set[str]] = {}  # by the stage
+    logged: dict[int, set[str]] = {}  # {stage: tags that its rows have}
     before = 0.0
     for row in rows:
         stage = sum(first <= row["step"] for _, first in stages)

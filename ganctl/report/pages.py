@@ -36,7 +36,7 @@ HEADLINE = {
 }
 
 
-MOST_REASONS = 12  # the report describes the probes of at most so many cells in words
+MOST_REASONS = 12  # the largest number of cells whose probes the report describes in words
 
 
 @dataclass(frozen=True)
