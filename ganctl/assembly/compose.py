@@ -12,10 +12,12 @@ from ganctl.assembly.memory import check_memory
 from ganctl.assembly.plugins import load_plugins
 from ganctl.config.load import load
 from ganctl.config.schema import Config, option
+from ganctl.config.settings import check_metrics
 from ganctl.data import DATASETS, TEST_SPLITS, Batches, Dataset
 from ganctl.errors import BadInput
 from ganctl.games import GAMES, Game, Parts, WeightedPenalty
 from ganctl.games.game import steps_of
+from ganctl.games.metric import named_apart
 from ganctl.losses import LOSSES, PENALTIES
 from ganctl.models import MODELS, Family, Roles, plain
 from ganctl.models.layers import attach_noise_
@@ -111,6 +113,7 @@ def build(config: Config, dataset: Dataset | None = None, stored: int | None = N
     experiment = Experiment(training, dataset, total_steps, loss.log_odds, papers)
     if trains:
         played.check_data()
+        check_metrics(config, named_apart(played.metrics))
     return experiment
 
 

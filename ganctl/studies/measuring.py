@@ -6,7 +6,7 @@ from typing import Any
 
 from ganctl.assembly.reopening import reopen
 from ganctl.config.schema import Config
-from ganctl.errors import RunFailed
+from ganctl.errors import BadInput, RunFailed
 from ganctl.evaluation import Evaluator, Told, fingerprint
 from ganctl.evaluation.kept import evaluations_in, keep
 from ganctl.formats import clock, number
@@ -26,6 +26,7 @@ class CellEvaluators:
 
     def __init__(self) -> None:
         self.made: dict[str, Evaluator] = {}
+        self.labels: dict[str, tuple[str, str]] = {}  # and direction, by metric
 
     def prepare(self, config: Config, experiment: Experiment, told: Told) -> None:
         """Makes the evaluator of an arm, where its data and game have none yet and metrics are asked for.
@@ -34,10 +35,18 @@ class CellEvaluators:
             told: called with what is being done.
 
         Raises:
-            BadInput: a metric or features that such samples do not have.
+            BadInput: a metric or features that such samples do not have, or a metric that is another in another arm.
         """
-        if config.metrics and _measured(config) not in self.made:
-            self.made[_measured(config)] = evaluator_of(config, experiment, told)
+        if not config.metrics or _measured(config) in self.made:
+            return
+        evaluator = self.made[_measured(config)] = evaluator_of(config, experiment, told)
+        for name in evaluator.metrics:
+            said = evaluator.rows[name].label, evaluator.rows[name].better
+            if (before := self.labels.setdefault(name, said)) != said:
+                raise BadInput(
+                    f"metrics={name}: is {', '.join(before)}, in one arm and {', '.join(said)}, in another; give each "
+                    "a name of its own"
+                )
 
     def evaluate(self, cells: list[Cell]) -> None:
         """Measures the last checkpoint of every complete cell, where this protocol has not measured it already."""
