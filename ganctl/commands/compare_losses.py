@@ -10,7 +10,7 @@ from ganctl.assembly.compose import build
 from ganctl.data import kind_of
 from ganctl.errors import BadInput, Interrupted, RunFailed
 from ganctl.evaluation.folders import counted
-from ganctl.report.collect import read_cell
+from ganctl.report.collect import less_is_better, read_cell
 from ganctl.store.files import locked, refuse_links
 from ganctl.store.host import available_cores
 from ganctl.store.places import shown, try_to_write, unwritable
@@ -193,19 +193,24 @@ def _tune(study: Study, jobs: int, steps: dict[str, int], evaluators: CellEvalua
         raise RunFailed(
             f"{len(broken)} trials broke off, {broken[0].title} among them; the same command tries them again"
         )
-    found = {
+    records = {
         arm: {
-            point: [read_cell(arm, cell.seed, cell.folder, study.rules).outcome() for cell in cells]
+            point: [read_cell(arm, cell.seed, cell.folder, study.rules) for cell in cells]
             for point, cells in grid.items()
         }
         for arm, grid in study.trials.items()
+    }
+    lower = less_is_better([record for grid in records.values() for cells in grid.values() for record in cells])
+    found = {
+        arm: {point: [record.outcome() for record in cells] for point, cells in grid.items()}
+        for arm, grid in records.items()
     }
     spent = {
         arm: sum(cell.folder.info().get("seconds") or 0.0 for cells in grid.values() for cell in cells)
         for arm, grid in study.trials.items()
     }
     chosen = {
-        arm: known[arm]["tuning"]["chosen"] if "tuning" in known[arm] else best_point(points, study.lower_is_better)
+        arm: known[arm]["tuning"]["chosen"] if "tuning" in known[arm] else best_point(points, lower)
         for arm, points in found.items()
     }
     comparison_file.note(

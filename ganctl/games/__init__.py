@@ -8,6 +8,7 @@ from ganctl.games.game import Batch, Game, Parts, Player, chosen_from, evaluatin
 from ganctl.games.gan import Gan
 from ganctl.games.infogan import InfoGan
 from ganctl.games.inputs import Code, Inputs
+from ganctl.games.metric import GameMetric
 from ganctl.games.payment import WeightedPenalty
 
 # Made of (its parts, its own options).
@@ -21,7 +22,4 @@ GAMES: dict[str, type[Game]] = {
     "aae_semisupervised": SemisupervisedAae,
 }
 
-__all__ = [
-    "GAMES", "Batch", "Code", "Contest", "Game", "Inputs", "Parts", "Player", "WeightedPenalty",
-    "after_turn", "chosen_from", "evaluating",
-]  # fmt: skip
+__all__ = ["GAMES", "Batch", "Code", "Contest", "Game", "GameMetric", "Inputs", "Parts", "Player", "WeightedPenalty"]

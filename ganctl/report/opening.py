@@ -2,12 +2,11 @@
 
 from typing import Any
 
-from ganctl.config.schema import OUTCOMES
 from ganctl.formats import number
 from ganctl.report.collect import CellRecord
 from ganctl.report.fairness import settings
 from ganctl.report.further import would_tell
-from ganctl.report.judgement import LABELS, comparable
+from ganctl.report.judgement import comparable, label_of, less_wins
 from ganctl.report.saturation import Saturation, saturation
 from ganctl.report.stories import probable
 
@@ -40,7 +39,7 @@ def _what(comparison: dict[str, Any], one_scale: bool) -> str:
     summaries = {arm: values["summary"] for arm, values in comparison["arms"].items()}
     if not any(summary["seeds"] for summary in summaries.values()):
         return "No run has an outcome yet."
-    label, better = LABELS[outcome], "lower" if OUTCOMES[outcome] else "higher"
+    label, better = label_of(comparison, outcome), "lower" if less_wins(comparison) else "higher"
     waits = comparison["verdict"]["broke_off"] > 0
     pairs = [pair for pair in comparison["pairs"] if pair["first"] == baseline and pair.get("seeds")]
     if len(summaries) == 2:

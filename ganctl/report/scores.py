@@ -3,7 +3,7 @@
 import sys
 from typing import Any
 
-from ganctl.config.schema import METRIC_NAMES
+from ganctl.config.metrics import METRIC_NAMES
 from ganctl.formats import number
 from ganctl.terminal.abilities import console
 from ganctl.terminal.table import Row, print_fitted
@@ -17,7 +17,7 @@ def print_scores(entry: dict[str, Any], title: str) -> None:
     screen, rows = console(sys.stderr), []
     for name, found in entry["metrics"].items():
         value, low, high, floor = (number(found[key], f"metric/{name}") for key in ("value", "low", "high", "floor"))
-        direction = METRIC_NAMES[name][1] if name in METRIC_NAMES else ""
+        direction = METRIC_NAMES[name][1] if name in METRIC_NAMES else found.get("better", "")
         rows.append(Row((name, value, low if found["low"] is None else f"{low} to {high}", floor, direction)))
     screen.print(title, style="italic", soft_wrap=True)
     headings = ["metric", "value", "95 % interval", "real samples", "better"]

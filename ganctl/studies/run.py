@@ -19,6 +19,7 @@ from ganctl.errors import BadInput, Interrupted, RunFailed, one_line
 from ganctl.evaluation import Evaluator, Told, silent
 from ganctl.evaluation.service import evaluator_for
 from ganctl.evaluation.wanted import Wanted
+from ganctl.games.metric import named_apart
 from ganctl.store.events import EventFile
 from ganctl.store.files import locked, write_atomically
 from ganctl.store.host import machine
@@ -111,9 +112,9 @@ def evaluator_of(config: Config, experiment: Experiment, told: Told = silent) ->
     """
     wanted = Wanted(config.metrics, config.features, num=config.evaluate_num)
     dataset, device = experiment.dataset, experiment.training.streams.device
-    offers = experiment.training.game.offers
+    game = experiment.training.game
     try:
-        return evaluator_for(config.data, dataset.shape, wanted, device, dataset, offers=offers, told=told)
+        return evaluator_for(config.data, dataset.shape, wanted, device, dataset, game=game, told=told)
     except BadInput as error:  # only `evaluate` has the flag
         finished = "measure the finished run with `ganctl evaluate RUN --weights FILE`"
         raise BadInput(str(error).replace("give --weights FILE", finished)) from None
@@ -132,6 +133,8 @@ def run(config: Config, experiment: Experiment, folder: RunFolder, evaluator: Ev
         folder.remove_unfinished()
         folder.set_reserve()
         record = Record(config, experiment, folder)
+        if own := named_apart(experiment.training.game.metrics):  # which nobody knows without the plugin
+            folder.update(own_metrics={name: {"label": row[0], "better": row[1]} for name, row in own.items()})
         if evaluator is not None:
             evaluator.told = partial(show, None)
             protocol, before = evaluator.protocol(experiment.weights), folder.info().get("protocol")

@@ -14,7 +14,7 @@ from ganctl.config.choices import groups
 from ganctl.config.identity import deciding, fingerprint
 from ganctl.config.load import dump, load
 from ganctl.config.overrides import listed, parse, refuse_twice, values_of
-from ganctl.config.schema import OUTCOMES, SCHEMAS, Config, Density, settings
+from ganctl.config.schema import SCHEMAS, Config, Density, settings
 from ganctl.errors import BadInput
 from ganctl.store.places import expanded
 from ganctl.store.run import RunFolder, broke_down
@@ -74,11 +74,6 @@ class Study:
     settings: dict[str, dict[str, Any]]
     rules: dict[str, Any]
     trials: dict[str, dict[str, list[Cell]]]
-
-    @property
-    def lower_is_better(self) -> bool:
-        """Whether a smaller outcome is a better one."""
-        return OUTCOMES[self.rules["outcome"]]
 
     def with_threads(self, threads: int) -> "Study":
         """The same study with so many threads a cell, where the command does not say how many."""
