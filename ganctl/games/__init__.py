@@ -22,4 +22,7 @@ GAMES: dict[str, type[Game]] = {
     "aae_semisupervised": SemisupervisedAae,
 }
 
-__all__ = ["GAMES", "Batch", "Code", "Contest", "Game", "GameMetric", "Inputs", "Parts", "Player", "WeightedPenalty"]
+__all__ = [
+    "GAMES", "Batch", "Code", "Contest", "Game", "GameMetric", "Inputs", "Parts", "Player", "WeightedPenalty",
+    "after_turn", "chosen_from", "evaluating",
+]  # fmt: skip
