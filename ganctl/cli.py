@@ -291,7 +291,7 @@ def evaluate(
         raise BadInput("--split whole: choose from test, train; all images of data without a test split are --whole")
     split = "whole" if whole else split
     names = [name for name in metrics.replace(" ", "").split(",") if name]
-    conditions = [condition(text, names) for text in fail_if or []]
+    conditions = [condition(text, names, plugin or []) for text in fail_if or []]
     needed = [each.metric for each in conditions]
     wanted = Wanted(
         names, features, weights, num, split, data, root, against, seed, plugin or [], needed, image_size, out, as_json

@@ -1,12 +1,12 @@
-"""The ways a command ends early that are not bugs, and how an error is said."""
+"""The errors that end a command and are not bugs, and how messages are printed."""
 
 LONGEST = 2000  # characters of a message
 
 
 def printable(text: str) -> str:
-    """The text on one line of bounded length, with escapes for whatever a terminal would obey instead of showing.
+    """The text on one line of bounded length, with control characters escaped.
 
-    Messages quote what came, from the command line or from somebody else's file, and that may be anything.
+    Messages quote the command line and files of others, which may contain anything.
     """
     if len(text) > LONGEST:
         text = f"{text[: LONGEST // 2]} [...] {text[-LONGEST // 2 :]}"
@@ -17,14 +17,14 @@ def printable(text: str) -> str:
 
 
 def one_line(error: BaseException) -> str:
-    """An error of anybody's in one line: of a file its name and what the system said, else its kind and its words."""
+    """Any error as one line: for a file error the file's name and the system's message, else its type and message."""
     if isinstance(error, OSError) and error.strerror:
         return printable(f"{error.filename or 'a file of the run'}: {error.strerror}")
     return printable(f"{type(error).__name__}: {error}")
 
 
 class BadInput(ValueError):
-    """The user asked for something that cannot be.
+    """The user's input is wrong.
 
     The message is one line: what came, what is allowed, what to do. The command line prints it and exits 2.
     """
@@ -34,7 +34,7 @@ class BadInput(ValueError):
 
 
 class Interrupted(Exception):
-    """The user stopped a run or a comparison; what was done is saved. The command line exits 130."""
+    """The user stopped a run or a comparison, which is saved. The command line exits 130."""
 
 
 class RunFailed(RuntimeError):
@@ -45,4 +45,4 @@ class RunFailed(RuntimeError):
 
 
 class NotFinite(RunFailed):
-    """A run's numbers left the range of floating point."""
+    """A number of a run became nan or infinite."""

@@ -1,13 +1,13 @@
-"""Numbers and lists for people."""
+"""Formats numbers and lists for people."""
 
 
 def number(value: float | None, tag: str = "", sign: bool = False) -> str:
-    """A scalar: a count as it is, others with three decimals, or two digits where those hide it.
+    """A scalar as text: a count in full, other numbers with three decimals, very small or large ones with two digits.
 
     Args:
-        value: None gives a dash.
-        tag: of the scalar, where that tells how it is written.
-        sign: whether a positive one has a plus sign.
+        value: the number; None gives a dash.
+        tag: the scalar's tag; it tells which scalars are counts.
+        sign: whether a positive number gets a plus sign.
     """
     if value is None:
         return "–"
@@ -49,5 +49,5 @@ def roughly(seconds: float) -> str:
 
 
 def listed(words: list[str], most: int = 6, joint: str = ", ") -> str:
-    """The words in a row; of more than `most`, the first ones and how many more there are."""
+    """The words joined by `joint`; if there are more than `most`, the first ones and the number of the others."""
     return joint.join(words) if len(words) <= most else f"{joint.join(words[:most])}{joint}and {len(words) - most} more"

@@ -1,5 +1,5 @@
 """Bounds of a discriminator's score, the probability D(x) that a sample is real. Imports no torch."""
 
-# Below this D(G(z)) the discriminator is called sure of its fakes: the gradient of a sample under J(G) = -J(D) then has
-# less than a hundredth of its size under the non-saturating loss (their ratio is D / (1 - D)).
+# The discriminator is "sure" that a sample is generated if D(G(z)) is below this. The sample's gradient under
+# J(G) = -J(D) is then at most about a hundredth of that under the non-saturating loss (their ratio is D / (1 - D)).
 SURE = 0.01

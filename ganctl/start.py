@@ -1,4 +1,4 @@
-"""Where the command line begins. Imports nothing that takes time before it knows what a Ctrl-C means."""
+"""The entry point of the command line. Handles Ctrl-C before it imports anything slow."""
 
 import signal
 
@@ -6,16 +6,16 @@ from ganctl.leaving import leave, leaving
 
 
 def main() -> None:
-    """Runs the command line; a Ctrl-C at any moment ends it without a traceback.
+    """Runs the command line. A Ctrl-C at any moment ends it without a traceback.
 
-    Before this, while Python itself starts, a Ctrl-C is Python's.
+    Only while Python itself starts, before this function, Python handles a Ctrl-C.
     """
     try:
         with leaving():
             from ganctl.cli import main as run
         run()
-    except KeyboardInterrupt:  # in between the two
+    except KeyboardInterrupt:  # between `leaving` and the handlers of the command line
         leave()
-    finally:  # nothing is left but to end, which no traceback shall disturb
+    finally:  # from here on a Ctrl-C ends the process without a traceback
         if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
             signal.signal(signal.SIGINT, signal.SIG_DFL)

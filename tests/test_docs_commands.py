@@ -13,6 +13,7 @@ from PIL import Image
 from ganctl.config.schema import Mnist5k
 from ganctl.data import DATASETS
 from ganctl.errors import BadInput
+from ganctl.games import GAMES as RULES
 from ganctl.losses import LOSSES, PENALTIES
 from ganctl.models import MODELS
 from tests.commands_in_docs import (
@@ -69,7 +70,7 @@ def named(command):
 @pytest.fixture(autouse=True)
 def _own_plugins():
     """What a plugin adds is gone after the test."""
-    tables = (LOSSES, PENALTIES, MODELS, DATASETS)
+    tables = (LOSSES, PENALTIES, MODELS, DATASETS, RULES)
     before, modules, path = [dict(table) for table in tables], {*sys.modules}, [*sys.path]
     yield
     for table, rows in zip(tables, before, strict=True):

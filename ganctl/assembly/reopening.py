@@ -8,17 +8,21 @@ from typing import Any
 import torch
 
 from ganctl.assembly.compose import build
+from ganctl.assembly.parts import row_of
+from ganctl.assembly.plugins import load_plugins
 from ganctl.config.choices import choices
 from ganctl.config.identity import identity
 from ganctl.config.load import read
-from ganctl.config.schema import SCHEMAS, option
-from ganctl.data import Dataset, ImageSet
+from ganctl.config.schema import SCHEMAS, Config, option
+from ganctl.data import DATASETS, Dataset, ImageSet
 from ganctl.errors import BadInput
+from ganctl.games import GAMES
 from ganctl.store import checkpoint
+from ganctl.store.places import shown
 from ganctl.store.run import RunFolder
 from ganctl.store.runs import find, latest
 from ganctl.training.experiment import Experiment
-from ganctl.training.loop import restore_networks
+from ganctl.training.state import restore_networks
 
 LARGEST_SAMPLE = 3 * 4096**2  # numbers of an image
 
@@ -96,7 +100,7 @@ def reopen(
     folder, paths = _locate(path, output_dir)
     config = read(folder.config)
     # A sample needs neither, so it needs no plugin that brought them.
-    config.loss, config.penalty = {"name": "nonsaturating"}, {"name": "none"}
+    config.loss, config.penalty, config.penalties = {"name": "nonsaturating"}, {"name": "none"}, []
     missing = [name for name in config.plugins if name not in plugins]
     if missing and any(
         option(getattr(config, group), "name") not in choices(group) for group in ("data", "game", "model")
@@ -112,15 +116,37 @@ def reopen(
     _check_settings(at, manifest, made, "name the run it came from")
     config.batch_size = 2  # all that the stand-in has
     stored = sum(tensor.numel() * tensor.element_size() for tensor in tensors["networks"].values())
-    experiment = build(config, _stand_in(folder), stored)
+    load_plugins(config.plugins)
+    rules = row_of("game", GAMES, config.game)
+    data = _real(folder, config) if rules.draws_from == "held_out" else _stand_in(folder)
+    experiment = build(config, data, stored)
     try:
         restore_networks(experiment.training.game, experiment.training.average, tensors["networks"])
     except RuntimeError as error:
         raise _foreign(at, error) from None
-    experiment.training.step = manifest["counts"]["step"]
+    experiment.training.arrive(manifest["counts"]["step"])
     if ema is False:
         experiment.training.average = None
     return experiment, at
+
+
+def _real(folder: RunFolder, config: Config) -> Dataset:
+    """The data of a run whose game makes its samples from real ones.
+
+    Raises:
+        BadInput: they are gone, or others than those that it was trained beside.
+    """
+    way = f"`ganctl train --resume {shown(folder.path)} data.root=DIR` says where they are now"
+    try:
+        found: Dataset = row_of("data", DATASETS, config.data)(config.data)
+    except BadInput as error:
+        reason = str(error).split("; ")[0]
+        raise BadInput(f"{folder.path}: makes its samples from real ones ({reason}); {way}") from None
+    if folder.info().get("data_fingerprint") not in (None, found.fingerprint):
+        raise BadInput(
+            f"{folder.path}: makes its samples from real ones, and these are others than it was trained beside; {way}"
+        )
+    return found
 
 
 def _stand_in(folder: RunFolder) -> Dataset | None:

@@ -1,4 +1,4 @@
-"""`ganctl list`: what there is to choose from. Imports no torch."""
+"""`ganctl list`: prints the available choices. Imports no torch."""
 
 import json
 import textwrap
@@ -11,11 +11,11 @@ from ganctl.terminal.abilities import UNBOUNDED
 
 
 def list_choices(group: str | None, width: int | None) -> str:
-    """A line for each choice of `group`, or of every group: its name, what its YAML file says it is, its options.
+    """The choices of `group`, or of every group, one per line: name, description from the YAML file, options.
 
     Args:
-        group: loss, penalty, model, ...; None: all of them.
-        width: of a line, in characters; None: any.
+        group: loss, penalty, model, ...; None: all groups.
+        width: width of a line in characters; None: unlimited.
 
     Raises:
         BadInput: there is no such group.
@@ -39,7 +39,7 @@ def list_choices(group: str | None, width: int | None) -> str:
 
 
 def _options(group: str, choice: str) -> str:
-    """The options of a choice with their defaults, as one writes them behind `group.`."""
+    """The options of a choice with their defaults: [key=value, ...], as they are written after `group.`."""
     text = (conf_dir() / group / f"{choice}.yaml").read_text()
     values = {} if "@package" in text else yaml.safe_load(text)
     shown = [f"{key}={json.dumps(value)}" for key, value in values.items() if key != "name"]

@@ -1,4 +1,4 @@
-"""`ganctl compare-losses`: arms x seeds in, one comparison folder with a report out."""
+"""`ganctl compare-losses`: trains every arm with every seed, and writes one folder with a report."""
 
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -7,10 +7,10 @@ from typing import Any
 import torch
 
 from ganctl.assembly.compose import build
-from ganctl.data import Density
+from ganctl.data import kind_of
 from ganctl.errors import BadInput, Interrupted, RunFailed
 from ganctl.evaluation.folders import counted
-from ganctl.report.collect import read_cell
+from ganctl.report.collect import less_is_better, read_cell
 from ganctl.store.files import locked, refuse_links
 from ganctl.store.host import available_cores
 from ganctl.store.places import shown, try_to_write, unwritable
@@ -28,25 +28,25 @@ from ganctl.training.experiment import Experiment
 
 
 def compare_losses(study: Study) -> Path:
-    """Trains every cell that is not finished, writes the report and gives the comparison's folder.
+    """Trains every unfinished cell, writes the report and returns the comparison's folder.
 
     Raises:
-        BadInput: a cell cannot be built, or the folder holds another study or cannot be written.
-        Interrupted: the user stopped it; the same command goes on.
-        RunFailed: a cell broke off, so that there is no verdict yet, or none was completed.
+        BadInput: a cell cannot be built, or the folder contains another study or cannot be written.
+        Interrupted: the user stopped the study; the same command continues it.
+        RunFailed: a cell broke off, so that there is no verdict yet, or no cell was completed.
     """
     if study.path.exists():
         refuse_links(study.path)
     before = comparison_file.read_before(study)
     if before is not None:
         refuse_other_study(study, before)
-    # The number of threads changes the last digits of every sum, so it is the study's, whatever `jobs` and the machine.
+    # The number of threads changes the last digits of sums, so the study fixes it, independent of `jobs` and machine.
     study = study.with_threads((before or {}).get("threads", 1))
     try:
         try_to_write(study.path)
     except OSError as error:
         raise unwritable(study.path, error) from None
-    # One build an arm, so that what cannot be is refused before anything runs.
+    # Each arm is built once, so that wrong settings are refused before anything runs.
     evaluators = CellEvaluators()
     prepared = _prepared(study, evaluators)
     with ExitStack() as stack:
@@ -59,7 +59,7 @@ def compare_losses(study: Study) -> Path:
 
 
 def _run(study: Study, evaluators: CellEvaluators, steps: dict[str, int], costs: dict[str, Any], on_cpu: bool) -> Path:
-    before = comparison_file.read_before(study) or {}  # whoever had the lock may have changed it
+    before = comparison_file.read_before(study) or {}  # read again: the process that had the lock may have changed it
     baseline = next(iter(before.get("arms") or study.arms))
     if baseline != next(iter(study.arms)):
         say(f"note: the baseline stays {baseline}, as this comparison began; for another give another name=")
@@ -89,7 +89,7 @@ def _run(study: Study, evaluators: CellEvaluators, steps: dict[str, int], costs:
 
 
 def _check_endings(study: Study, comparison: dict[str, Any]) -> None:
-    """Raises RunFailed where a cell broke off or did not begin, or where none was completed."""
+    """Raises RunFailed if a cell broke off or did not begin, or if no cell was completed."""
     entries = [
         (f"{arm} seed={seed}", cell)
         for arm, values in comparison["arms"].items()
@@ -111,9 +111,9 @@ def _check_endings(study: Study, comparison: dict[str, Any]) -> None:
 
 
 def _report(study: Study) -> dict[str, Any]:
-    """Writes the report, shows its table and gives comparison.json."""
+    """Writes the report, shows its table and returns comparison.json."""
     say("writing the report")
-    # What draws and judges takes a second to import, which no cell should wait for.
+    # Importing the report takes a second, for which no cell should wait.
     from ganctl.report.comparison import write_report
     from ganctl.report.table import print_table
 
@@ -126,7 +126,7 @@ def _report(study: Study) -> dict[str, Any]:
 
 
 def _prepared(study: Study, evaluators: CellEvaluators) -> tuple[dict[str, int], dict[str, Any], bool]:
-    """Steps and cost of each arm's cells, and whether they run on a CPU."""
+    """The steps and the cost of each arm, and whether the cells run on a CPU."""
     steps, costs, on_cpu = {}, {}, True
     with Activity() as activity:
         for place, cell in enumerate(study.cells[: len(study.arms)], 1):
@@ -140,12 +140,12 @@ def _prepared(study: Study, evaluators: CellEvaluators) -> tuple[dict[str, int],
             steps[cell.arm] = experiment.total_steps
             on_cpu = experiment.training.streams.device.type == "cpu"
             costs[cell.arm] = cost(cell.config, experiment)
-    torch.cuda.empty_cache()  # a GPU's memory is for the cells from now on; without one nothing happens
+    torch.cuda.empty_cache()  # the cells need the GPU's memory; without a GPU this does nothing
     return steps, costs, on_cpu
 
 
 def _check_data(study: Study, arm: str, experiment: Experiment) -> None:
-    """Raises BadInput where a cell of the arm has begun on other data than there are now."""
+    """Raises BadInput if a cell of the arm was trained on other data than the current ones."""
     now = fingerprints(experiment.dataset)
     for folder in (cell.folder for cell in study.cells if cell.arm == arm):
         before = folder.info()
@@ -158,7 +158,7 @@ def _check_data(study: Study, arm: str, experiment: Experiment) -> None:
 
 def _check_outcome(study: Study, experiment: Experiment) -> None:
     outcome = study.rules["outcome"]
-    if outcome.startswith("modes/") and not isinstance(experiment.dataset, Density):
+    if outcome.startswith("modes/") and kind_of(experiment.dataset) != "points":
         raise BadInput(
             f"compare.outcome={outcome}: only a density such as ring8 has modes; "
             "use compare.outcome=quality/sliced_wasserstein"
@@ -166,20 +166,21 @@ def _check_outcome(study: Study, experiment: Experiment) -> None:
 
 
 def _room(study: Study, on_cpu: bool) -> int:
-    """How many cells there is room for at once.
+    """The number of cells that run at once.
 
-    Cells side by side use the cores better than threads of one cell do, so there are as many as there are cores.
+    By default it is 1 on a GPU. On a CPU it is the number of cores divided by `threads`: parallel cells use the cores
+    better than the threads of one cell.
     """
     return study.base.jobs or (max(1, available_cores() // (study.base.threads or 1)) if on_cpu else 1)
 
 
 def _tune(study: Study, jobs: int, steps: dict[str, int], evaluators: CellEvaluators) -> dict[str, str]:
-    """Trains the trials and gives the point of the grid with the best mean outcome for each arm, failures last.
+    """Trains the trials; returns for each arm the point of the grid with the best mean outcome, failures last.
 
-    What was chosen once stays: the cells that are there were trained with it.
+    A point chosen earlier is kept, since existing cells were trained with it.
 
     Raises:
-        RunFailed: a trial was killed or broke off, so that its point cannot be judged; the same command tries it again.
+        RunFailed: a trial was killed or broke off, so its point cannot be judged; the same command tries it again.
     """
     known = (comparison_file.read_before(study) or {}).get("arms", {})
     if all("tuning" in known[arm] for arm in study.arms):
@@ -192,19 +193,24 @@ def _tune(study: Study, jobs: int, steps: dict[str, int], evaluators: CellEvalua
         raise RunFailed(
             f"{len(broken)} trials broke off, {broken[0].title} among them; the same command tries them again"
         )
-    found = {
+    records = {
         arm: {
-            point: [read_cell(arm, cell.seed, cell.folder, study.rules).outcome() for cell in cells]
+            point: [read_cell(arm, cell.seed, cell.folder, study.rules) for cell in cells]
             for point, cells in grid.items()
         }
         for arm, grid in study.trials.items()
+    }
+    lower = less_is_better([record for grid in records.values() for cells in grid.values() for record in cells])
+    found = {
+        arm: {point: [record.outcome() for record in cells] for point, cells in grid.items()}
+        for arm, grid in records.items()
     }
     spent = {
         arm: sum(cell.folder.info().get("seconds") or 0.0 for cells in grid.values() for cell in cells)
         for arm, grid in study.trials.items()
     }
     chosen = {
-        arm: known[arm]["tuning"]["chosen"] if "tuning" in known[arm] else best_point(points, study.lower_is_better)
+        arm: known[arm]["tuning"]["chosen"] if "tuning" in known[arm] else best_point(points, lower)
         for arm, points in found.items()
     }
     comparison_file.note(
@@ -226,7 +232,7 @@ def _tune(study: Study, jobs: int, steps: dict[str, int], evaluators: CellEvalua
 
 
 def best_point(points: dict[str, list[float]], lower_is_better: bool) -> str:
-    """The point with the best mean over its seeds; one with fewer failures (NaN) comes before any with more."""
+    """The point with the fewest failures (NaN), and among those the one with the best mean over its seeds."""
 
     def rank(point: str) -> tuple[int, float]:
         there = [value for value in points[point] if value == value]

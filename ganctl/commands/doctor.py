@@ -1,4 +1,4 @@
-"""`ganctl doctor`: known answers, computed on the machine in front of you."""
+"""`ganctl doctor`: checks computations with known results on this machine."""
 
 import math
 import platform
@@ -24,7 +24,7 @@ from ganctl.terminal.abilities import console
 
 @dataclass(frozen=True)
 class Check:
-    """What was asked, whether the answer was right (None: no matter), and the figure seen."""
+    """The name of a check, whether it passed (None: it is only a note), and the value seen."""
 
     name: str
     passed: bool | None
@@ -38,7 +38,7 @@ def doctor() -> None:
     """Prints a table of checks on stdout.
 
     Raises:
-        RunFailed: an answer was wrong.
+        RunFailed: a check failed.
     """
     table = Table(title="ganctl doctor: known answers on this machine", title_justify="left")
     table.add_column("check")
@@ -57,16 +57,16 @@ def doctor() -> None:
 
 
 def _tried(section: Callable[[], Iterator[Check]]) -> Iterator[Check]:
-    """The checks of a section; one that breaks down has failed."""
+    """The checks of a section; an exception counts as a failed check."""
     try:
         yield from section()
-    except Exception as error:  # whatever it is, the rest of the table is still worth having
+    except Exception as error:  # after any error, the other sections are still useful
         reason = " ".join(str(error).split())
         yield Check(section.__name__, False, f"{type(error).__name__}: {reason[:200]}")
 
 
 def machine() -> Iterator[Check]:
-    """What there is. Nothing here can fail."""
+    """Versions, processor and device. These checks cannot fail."""
     yield Check("versions", True, ", ".join(f"{name} {version}" for name, version in versions().items()))
     yield Check(
         "processor", True, f"{platform.machine()}, {available_cores()} cores, {torch.get_num_threads()} threads"
@@ -76,13 +76,13 @@ def machine() -> Iterator[Check]:
     yield Check("device=auto", True, devices or ("mps" if torch.backends.mps.is_available() else "cpu: no GPU found"))
 
 
-# Logits at which no hinge has its kink, in double precision so that finite differences mean something.
+# Logits away from the kinks of hinges, in double precision, so that finite differences are accurate.
 REAL = torch.tensor([-0.53, 0.61, 1.72, -2.11], dtype=torch.float64)
 FAKE = torch.tensor([0.37, -1.62, 0.08, 2.41], dtype=torch.float64)
 
 
 def slope(objective: Callable[[Tensor], Tensor], logits: Tensor) -> Tensor:
-    """The gradient of a scalar objective."""
+    """The gradient of a scalar objective with respect to the logits."""
     logits = logits.clone().requires_grad_()
     value = objective(logits)
     if not value.requires_grad:
@@ -97,12 +97,12 @@ def generator_slope(loss: AdversarialLoss) -> Tensor:
 
 
 def apart(one: Tensor, other: Tensor | float) -> float:
-    """The largest difference."""
+    """The largest absolute difference between two tensors."""
     return (one - other).abs().max().item()
 
 
 def identities() -> Iterator[Check]:
-    """What the papers say of their losses."""
+    """Identities of the losses that are known from their papers."""
     zero = torch.zeros(4, dtype=torch.float64)
     minimax, plain = LOSSES["minimax"], LOSSES["nonsaturating"]
     one, other = generator_slope(minimax), generator_slope(plain)
@@ -126,7 +126,7 @@ def identities() -> Iterator[Check]:
 
 
 def gradients() -> Iterator[Check]:
-    """Every gradient of every loss against central differences."""
+    """Compares every gradient of every loss with central differences."""
     for name, loss in LOSSES.items():
         largest = max(_differences(loss))
         yield Check(f"loss {name}: gradients", largest < 1e-7, f"off finite differences by {largest:.1e}")
@@ -141,7 +141,7 @@ def _differences(loss: AdversarialLoss) -> list[float]:
 
 
 def _difference(objective: Callable[[Tensor], Tensor], logits: Tensor, step: float = 1e-5) -> float:
-    """The largest difference between gradient and central difference, relative to the largest gradient."""
+    """The largest difference between the gradient and central differences, relative to the largest gradient."""
     found = slope(objective, logits)
     steps = torch.eye(len(logits), dtype=logits.dtype) * step
     central = torch.stack([(objective(logits + h) - objective(logits - h)) / (2 * step) for h in steps])
@@ -149,7 +149,7 @@ def _difference(objective: Callable[[Tensor], Tensor], logits: Tensor, step: flo
 
 
 def extremes() -> Iterator[Check]:
-    """Values and gradients in single precision, on the device of a run, where a sigmoid has long been 0 or 1."""
+    """Checks that values and gradients are finite in float32 on a run's device, at logits whose sigmoid is 0 or 1."""
     device = prepare_machine(load([]))
     places = [(real, fake) for real in (-100.0, 100.0) for fake in (-100.0, 100.0)]
     bad = [
@@ -185,7 +185,7 @@ class LinearCritic(nn.Module):
 
 
 def penalties() -> Iterator[Check]:
-    """The penalties of a linear critic with |w| = 2.5 on the device of a run, whatever the batch."""
+    """Compares the penalties of a linear critic, |w| = 2.5, with known values, on a run's device, for three batches."""
     device = prepare_machine(load([]))
     stream = torch.Generator(device).manual_seed(0)
     weight = torch.randn(3, 4, 4, generator=stream, device=device)
@@ -194,7 +194,7 @@ def penalties() -> Iterator[Check]:
         off = 0.0
         for count in (1, 4, 64):
             real, fake = torch.randn(2, count, 3, 4, 4, generator=stream, device=device)
-            if name == "consistency":  # pictures of one colour, which no shift changes
+            if name == "consistency":  # images of a single colour, which a shift does not change
                 real = real.mean(dim=(2, 3), keepdim=True).expand_as(real)
             known = _known_penalty(name, critic(real), critic(fake))
             off = max(off, abs(PENALTIES[name](critic, real, fake, stream).item() - known) / max(1.0, known))
@@ -207,7 +207,7 @@ def penalties() -> Iterator[Check]:
 
 
 def _known_penalty(name: str, real: Tensor, fake: Tensor) -> float:
-    """By hand, from |w| = 2.5 and the logits: (|w| - 1)^2, |w|^2 / 2, or mean squares of logits."""
+    """A penalty's value by hand, from |w| = 2.5 and the logits: (|w| - 1)^2, |w|^2 / 2, or mean squares of logits."""
     norm = 2.5
     constants = {
         "gradient": (norm - 1) ** 2,
@@ -223,10 +223,10 @@ def _known_penalty(name: str, real: Tensor, fake: Tensor) -> float:
 
 
 def scores() -> Iterator[Check]:
-    """Metrics of samples with closed forms, and the side on which precision is."""
+    """Compares metrics with closed forms, and checks which of precision and recall is which."""
     line = torch.linspace(-1, 1, 101, dtype=torch.float64)
     line = (line / line.std())[:, None]
-    # Of N(1, 2^2) and N(3, 5^2): (1 - 3)^2 + (2 - 5)^2.
+    # For N(1, 2^2) and N(3, 5^2) it is (1 - 3)^2 + (2 - 5)^2.
     yield _near("Fréchet distance of N(1, 4) and N(3, 25)", frechet_distance(1 + 2 * line, 3 + 5 * line), 13)
     collapsed = frechet_distance(line, torch.zeros(101, 1))
     yield _near("Fréchet distance to a single image", collapsed, 1)
@@ -246,10 +246,10 @@ def _near(name: str, seen: float, expected: float) -> Check:
 
 
 def compilation() -> Iterator[Check]:
-    """Whether torch.compile keeps the second derivatives that a penalty needs; some releases drop them unsaid.
+    """Whether torch.compile keeps the second derivatives that a penalty needs; some releases drop them silently.
 
-    ganctl runs penalties eagerly, so only the eager gradient can fail: it is compared with finite differences. What
-    the compiled one does is a note.
+    ganctl runs penalties eagerly, so only the eager gradient, compared with finite differences, can fail. The result of
+    the compiled one is a note.
     """
     stream = torch.Generator().manual_seed(0)
     real, fake = torch.randn(2, 6, 4, generator=stream, dtype=torch.float64)
@@ -266,7 +266,7 @@ def compilation() -> Iterator[Check]:
         try:
             # This backend traces like the default one and needs no C++ compiler.
             traced = slope(lambda weights: torch.compile(paid, backend="aot_eager")(weights, last), first)
-        except Exception as error:  # torch has no common class for what its tracer raises
+        except Exception as error:  # torch has no common base class for its tracer's errors
             seen = f"cannot be compiled here ({str(error).strip().splitlines()[0][:60]})"
         else:
             off = apart(eager, traced)
@@ -275,7 +275,7 @@ def compilation() -> Iterator[Check]:
 
 
 def repetition() -> Iterator[Check]:
-    """Ten steps twice over, on the device that a run would take."""
+    """Trains ten steps twice, on the device that a run would use, and compares the weights."""
     words = ["data=ring8", "steps=10", "penalty=gradient", "model.dropout=0.3", "batch_size=64"]
     ends = []
     for _ in range(2):

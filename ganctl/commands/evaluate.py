@@ -1,4 +1,4 @@
-"""`ganctl evaluate`: how good a run's samples are, or any folder of images."""
+"""`ganctl evaluate`: measures the samples of a run, or a folder of images."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +10,7 @@ from ganctl.assembly.plugins import load_plugins
 from ganctl.assembly.reopening import reopen
 from ganctl.commands.results import finish, writable
 from ganctl.config.load import load, read
-from ganctl.data import Dataset, ImageSet
+from ganctl.data import Dataset, ImageSet, Samples
 from ganctl.data.folders import headers
 from ganctl.errors import BadInput
 from ganctl.evaluation import Evaluator
@@ -18,7 +18,6 @@ from ganctl.evaluation.extraction import shuffled
 from ganctl.evaluation.folders import both, note_resizing, pictures, shared
 from ganctl.evaluation.service import data_of, evaluator_for, image_evaluator, refuse_both
 from ganctl.evaluation.wanted import Wanted
-from ganctl.games import Made
 from ganctl.numerics.machine import prepare_machine
 from ganctl.store.run import now
 from ganctl.store.runs import find, new_path
@@ -29,14 +28,15 @@ from ganctl.terminal.screen import say
 def evaluate_run(
     run: Path | None, wanted: Wanted, ema: bool | None, activity: Activity
 ) -> tuple[Path | None, dict[str, Any]]:
-    """Measures what a run's generator makes, and adds it to the run's metrics.json, or to that of another folder.
+    """Measures the samples of a run's generator, and adds the result to the run's metrics.json or to wanted.out's.
 
     Args:
         run: a run folder or one of its checkpoints; None: the latest run.
-        ema: use the averaged weights; None: where there are any.
-        activity: says what is being done until there is something to show, and ends then.
+        wanted: the request.
+        ema: whether to use the averaged weights; None: if there are any.
+        activity: shows the current work, and is closed before the result is shown.
 
-    Returns: the file, None where none can be written, and what was found.
+    Returns: metrics.json (None if it cannot be written) and the new entry.
     """
     _refuse_size(wanted)
     activity.tell("opening the run")
@@ -45,34 +45,32 @@ def evaluate_run(
     file = writable(wanted.out or home.path, wanted)
     shape = home.sample_shape or experiment.dataset.shape
     data, device = read(home.config).data, experiment.training.streams.device
-    offers = experiment.training.game.offers
+    game = experiment.training.game
     info = home.info()
     seen, names = info.get("data_fingerprint"), info.get("files", {}).get("classes")
-    evaluator = evaluator_for(
-        data, shape, wanted, device, trained_on=seen, offers=offers, told=activity.tell, names=names
-    )
+    evaluator = evaluator_for(data, shape, wanted, device, trained_on=seen, game=game, told=activity.tell, names=names)
     _refuse_missing(wanted, evaluator)
     say(f"evaluating {checkpoint}, {experiment.weights} weights, seed {wanted.seed}")
     found = evaluator.evaluate(experiment.draw_measured, experiment.weights, own=experiment.own_figures)
     entry = {"step": experiment.training.step, "checkpoint": checkpoint.name, "created": now(), **found.to_dict()}
-    if wanted.out is not None:  # elsewhere than in its folder
+    if wanted.out is not None:  # the file is not in the run's folder, so it names the run
         entry["run"] = str(home.path.resolve())
     activity.close()
     return finish(found, entry, file, f"{home.path}, step {experiment.training.step:,}", wanted), entry
 
 
 def evaluate_images(images: Path, wanted: Wanted, activity: Activity) -> tuple[Path | None, dict[str, Any]]:
-    """Measures a folder of images against a data set or another folder, and writes a folder of its own.
+    """Measures a folder of images against a data set or another folder, and writes the result to a folder of its own.
 
     Args:
-        images: the folder.
-        wanted: what is asked for.
-        activity: says what is being done until there is something to show, and ends then.
+        images: the folder of images.
+        wanted: the request.
+        activity: shows the current work, and is closed before the result is shown.
 
-    Returns: the file metrics.json, None where none can be written, and what was found.
+    Returns: metrics.json (None if it cannot be written) and the new entry.
 
     Raises:
-        BadInput: nothing is named to measure against.
+        BadInput: the request does not say what to measure against, or cannot be met.
     """
     device = prepare_machine(load([]))
     load_plugins(wanted.plugins)
@@ -95,18 +93,18 @@ def evaluate_images(images: Path, wanted: Wanted, activity: Activity) -> tuple[P
     num = len(given.pixels) if wanted.num is None else wanted.num
     if num > len(given.pixels):
         raise BadInput(f"--num {num}: {images} has {len(given.pixels)} images; use at most that many")
-    # Nobody knows what made the pictures of a folder; beside a data set it is taken to have been trained on that.
+    # The generator of a folder's images is unknown; with a data set it is assumed to have been trained on that.
     evaluator = image_evaluator(
         train, test, replace(wanted, num=num), device, seen=wanted.against is None, told=activity.tell
     )
     _refuse_missing(wanted, evaluator)
     rows, place = shuffled(given, "given"), 0
 
-    def draw(count: int, noise: torch.Generator) -> Made:
+    def draw(count: int, noise: torch.Generator) -> Samples:
         nonlocal place
         del noise
         place += count
-        return Made(given.pixels[rows[place - count : place]])
+        return Samples(given.pixels[rows[place - count : place]])
 
     found = evaluator.evaluate(draw, "none")
     found.warnings[:0] = shared(images, given, wanted.against, (train, test))
@@ -118,7 +116,7 @@ def evaluate_images(images: Path, wanted: Wanted, activity: Activity) -> tuple[P
 
 
 def _refuse_size(wanted: Wanted) -> None:
-    """Raises BadInput where the size of the images is not up to the command line."""
+    """Raises BadInput for --image-size: only a pair of folders takes it, in other cases the data have a size."""
     if wanted.image_size is not None:
         raise BadInput(
             f"--image-size {wanted.image_size}: only two folders have no size of their own, --images DIR --against "
@@ -127,7 +125,7 @@ def _refuse_size(wanted: Wanted) -> None:
 
 
 def _refuse_missing(wanted: Wanted, evaluator: Evaluator) -> None:
-    """Raises BadInput where a condition is of a metric that these samples do not have."""
+    """Raises BadInput if a condition is about a metric that is not measured."""
     for name in wanted.needed:
         if name not in evaluator.metrics:
             raise BadInput(f"--fail-if: {name} is not measured here; choose from {', '.join(evaluator.metrics)}")

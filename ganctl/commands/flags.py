@@ -1,4 +1,4 @@
-"""What shared code says of settings, in the flags of the command that shows it. Imports no torch."""
+"""Rewrites messages of shared code, which name settings, so that they name a command's flags. Imports no torch."""
 
 import re
 import warnings
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from ganctl.errors import BadInput, RunFailed
 
-# Settings of `train`, and what `evaluate` and `sample` have in their place.
+# {setting of `train`: flag that `evaluate` or `sample` has instead}.
 EVALUATE = {
     "data.root": "--root", "data": "--data", "features": "--features", "metrics": "--metrics", "split": "--split",
     "num": "--num", "output_dir": "--out",
@@ -16,17 +16,17 @@ SAMPLE = {"num": "--num", "output_dir": "--out"}
 
 
 def flagged(text: str, flags: dict[str, str]) -> str:
-    """The text with flags in place of settings; a command in backticks stays as it is.
+    """The text with settings replaced by flags; commands in backticks stay unchanged.
 
     Args:
-        flags: by the setting that each stands for.
+        flags: {setting: flag}.
     """
     setting = re.compile(rf"(?:^|(?<=[ (]))({'|'.join(map(re.escape, flags))})=")
     parts = text.removeprefix("output_dir: ").split("`")
 
     def as_flag(found: re.Match[str]) -> str:
         word_before = found.string[: found.start()].rstrip().rpartition(" ")[2]
-        if word_before.startswith("--"):  # what a flag gave is no setting
+        if word_before.startswith("--"):  # the word is the value of a flag, not a setting
             return found[0]
         return flags[found[1]] + ("" if found.string.startswith(":", found.end()) else " ")
 
@@ -36,7 +36,7 @@ def flagged(text: str, flags: dict[str, str]) -> str:
 
 @contextmanager
 def in_flags(flags: dict[str, str]) -> Iterator[None]:
-    """Inside, errors and warnings speak of flags."""
+    """A context in which errors and warnings name flags instead of settings."""
     before = warnings.formatwarning
     warnings.formatwarning = lambda message, *rest: before(flagged(str(message), flags), *rest)
     try:

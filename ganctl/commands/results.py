@@ -1,4 +1,4 @@
-"""Where evaluations are kept: metrics.json, and the picture of nearest neighbours beside it."""
+"""Writes the result of an evaluation: metrics.json, and the picture of nearest neighbours beside it."""
 
 from pathlib import Path
 from typing import Any
@@ -15,12 +15,12 @@ from ganctl.terminal.screen import say
 
 
 def writable(place: Path, wanted: Wanted) -> Path | None:
-    """The metrics.json in the folder; one that is damaged is set aside.
+    """Checks before the measurement that the folder's metrics.json can be written. Renames a damaged one.
 
-    Returns: None where it cannot be written and the result is printed anyway, which is said.
+    Returns: the file; None, with a note to the user, if it cannot be written but the result is printed anyway.
 
     Raises:
-        BadInput: it could not be written after the measurement.
+        BadInput: the file cannot be written, or is not ganctl's.
     """
     file = place / "metrics.json"
     try:
@@ -51,10 +51,10 @@ def _unwritable(file: Path, error: OSError, wanted: Wanted) -> BadInput:
 def finish(found: Evaluation, entry: dict[str, Any], file: Path | None, title: str, wanted: Wanted) -> Path | None:
     """Shows the table and the warnings, then writes the file and the picture of nearest neighbours beside it.
 
-    Returns: the file; None where it could not be written and the result is printed anyway.
+    Returns: the file; None if it could not be written but the result is printed anyway.
 
     Raises:
-        RunFailed: it could not be written; the table has been shown.
+        RunFailed: the file could not be written; the table has been shown.
     """
     print_scores(entry, title)
     for warning in found.warnings:

@@ -1,4 +1,4 @@
-"""`ganctl sample`: pictures and animations of what a run's generator makes."""
+"""`ganctl sample`: pictures, animations and arrays of the samples of a run's generator."""
 
 import io
 from dataclasses import dataclass
@@ -9,14 +9,14 @@ import torch
 from torch import Tensor
 
 from ganctl.assembly.reopening import reopen
-from ganctl.data import Density
-from ganctl.data.pictures import GRID_COUNT, paired, to_pixels, to_png
+from ganctl.data import kind_of
+from ganctl.data.pictures import GRID_COUNT, stacked, to_pixels, to_png
 from ganctl.errors import BadInput
 from ganctl.numerics.streams import Streams
 from ganctl.sampling import traversals
 from ganctl.sampling.animation import progress, there_and_back
 from ganctl.sampling.asked import ANIMATED, Asked, refuse_both, refuse_ending
-from ganctl.sampling.reconstructions import Reconstructions, reconstructions
+from ganctl.sampling.reconstructions import Comparison, reconstructions
 from ganctl.sampling.traversals import Table
 from ganctl.store.files import write_atomically
 from ganctl.store.places import try_to_write
@@ -24,7 +24,7 @@ from ganctl.store.runs import find
 from ganctl.terminal.screen import say
 from ganctl.training.experiment import Experiment
 
-MOST = 100_000  # samples that are chosen, not just any: they are made at once
+MOST = 100_000  # the largest table of samples; they are generated all at once
 
 
 def sample(
@@ -38,22 +38,25 @@ def sample(
     plugins: list[str],
     asked: Asked | None = None,
 ) -> Path:
-    """Makes samples and writes them as a PNG (a grid, or a scatter plot of points), as an animation or as arrays.
+    """Generates samples and writes them as a PNG (a grid, or a scatter plot of points), as an animation or as arrays.
 
     Args:
         run: a run folder or one of its checkpoints; None: the latest run.
-        num: how many samples; of a table, latent vectors or pairs of them; of reconstructions, images. None: 64
-            samples or 2,000 points, 8 latent vectors, 32 images.
-        seed: of the noise; None: the run's. With its default number and nothing asked that gives its own grids.
-        columns: of the grid; of a table, steps along a continuous code or between latent vectors; at least 1.
-        out: the file to write, an animation if it ends in .gif or .webp; None: in the run folder.
-        npz: write arrays instead: `images` uint8 [N, H, W, C] or `points` float32 [N, 2], and what was chosen of each:
-            `labels`, or an array by the name of its code.
-        ema: use the averaged weights; None: where there are any.
-        plugins: modules of the user that the run needs.
-        asked: what to show; None: any samples.
+        num: number of samples; for a table, number of latent vectors or pairs of them; for reconstructions, number of
+            images. None: 64 samples or 2,000 points; 8 latent vectors; 32 images.
+        seed: seed of the noise; None: the run's seed, which with all defaults gives the run's own grids.
+        columns: columns of the grid; for a table, steps along a continuous code or between latent vectors; at least 1.
+        out: the file to write, an animation if it ends in .gif or .webp; None: a file in the run folder.
+        npz: whether to write arrays instead: `images` uint8 [N, H, W, C] or `points` float32 [N, 2], and what was
+            chosen for each sample: `labels`, or an array named after its code.
+        ema: whether to use the averaged weights; None: if there are any.
+        plugins: names of the user's modules that the run needs.
+        asked: which samples to show; None: independent samples.
 
     Returns: the file.
+
+    Raises:
+        BadInput: the request cannot be met, or the file cannot be written.
     """
     asked = asked or Asked()
     refuse_both(asked, {"--num": num, "--seed": seed, "--columns": columns, "--ema or --no-ema": ema}, npz)
@@ -68,8 +71,9 @@ def sample(
     seed = experiment.training.streams.seed if seed is None else seed
     animated = out is not None and out.suffix[1:] in ANIMATED
     if asked.reconstruct:
-        pairs = reconstructions(experiment, home, num, seed, plugins)
-        count, content, note = len(pairs.real), _of_pairs(experiment, pairs, columns or 8, npz), pairs.origin
+        compared = reconstructions(experiment, home, num, seed, plugins)
+        count, content = len(compared.real), _of_compared(experiment, compared, columns or 8, npz)
+        note = f"{compared.origin}; below each row: {', '.join(compared.made)}"
     else:
         _refuse_still(experiment, asked, moves=animated or npz)
         drawn = _draw(experiment, asked, num, columns, Streams(seed).fresh("sampling"), animated)
@@ -83,13 +87,13 @@ def sample(
     name = f"sample-step-{experiment.training.step:08d}-seed-{seed}-num-{count}{shown}{weights}"
     path = _write(out or home.path / f"{name}.{'npz' if npz else 'png'}", content, out)
     for line in filter(None, [f"sampled {checkpoint}, {experiment.weights} weights, seed {seed}", note]):
-        say(line)  # only now, for until here it may have been refused
+        say(line)  # only now, since the request could be refused until here
     return path
 
 
 @dataclass(frozen=True)
 class _Drawn:
-    """Samples on the CPU, row by row, and the table that they were made from, if any."""
+    """Samples on the CPU, the columns of their grid, and the table of inputs that they were generated from, if any."""
 
     samples: Tensor
     columns: int
@@ -106,7 +110,7 @@ def _draw(
 
 
 def _any_samples(experiment: Experiment, num: int | None, columns: int | None, noise: torch.Generator) -> _Drawn:
-    """What the run's own grids show, or as many independent samples as are asked for."""
+    """The samples of the run's own grids, or independent samples if `num` or `columns` is given."""
     if num is columns is None:
         samples, inputs = experiment.draw_shown(noise)
         columns = experiment.picture_columns
@@ -122,7 +126,7 @@ def _any_samples(experiment: Experiment, num: int | None, columns: int | None, n
 def _table(
     experiment: Experiment, asked: Asked, num: int | None, columns: int | None, noise: torch.Generator, animated: bool
 ) -> Table:
-    points = isinstance(experiment.dataset, Density)
+    points = kind_of(experiment.dataset) == "points"
     classes = traversals.classes_of(asked.label, experiment) if asked.label is not None else []
     steps = 25 if animated else columns or 9
     rows = num or (experiment.picture_count if points else 32 if animated else 8)
@@ -145,25 +149,25 @@ def _table(
         _refuse_many(rows, experiment.dataset.classes)
         return traversals.all_classes(experiment, rows, noise)
     wide = columns or 8
-    whole = len(classes) * wide  # a row of each class
+    whole = len(classes) * wide  # one row per class
     count = num or -(-GRID_COUNT // whole) * whole
     _refuse_many(count, 1)
     return traversals.of_classes(experiment, classes, count, wide, noise)
 
 
 def _smooth(experiment: Experiment, asked: Asked) -> bool:
-    """Whether what moves does so in steps of any size, not from class to class."""
+    """Whether the samples change continuously, and not from class to class."""
     code = experiment.training.game.codes.get(asked.sweep or "")
     return asked.moves and (code is None or not code.classes)
 
 
 def _refuse_still(experiment: Experiment, asked: Asked, moves: bool) -> None:
-    if not moves and _smooth(experiment, asked) and isinstance(experiment.dataset, Density):
+    if not moves and _smooth(experiment, asked) and kind_of(experiment.dataset) == "points":
         raise BadInput(f"{asked.flags[-1]}: points have no rows and columns, but can move; add --out FILE.gif")
 
 
 def _reach(experiment: Experiment, asked: Asked) -> str:
-    """A word on a continuous code that goes further than in training."""
+    """A note that a continuous code goes beyond its range in training; empty for other samples."""
     if asked.sweep is None or not _smooth(experiment, asked):
         return ""
     reach = traversals.REACH
@@ -186,7 +190,7 @@ def _refuse_many(rows: int, columns: int) -> None:
 def _of_samples(
     experiment: Experiment, asked: Asked, drawn: _Drawn, columns: int | None, npz: bool, animation: Path | None
 ) -> bytes:
-    """The bytes of the file."""
+    """The content of the file for samples."""
     table, title = drawn.table, f"step {experiment.training.step:,}"
     if npz:
         return _arrays(_pixels(experiment, drawn.samples) | (_chosen(experiment, table) if table else {}))
@@ -201,10 +205,11 @@ def _of_samples(
     return there_and_back(frames, table.captions, _smooth(experiment, asked), animation.suffix[1:])
 
 
-def _of_pairs(experiment: Experiment, pairs: Reconstructions, columns: int, npz: bool) -> bytes:
-    """The bytes of the file."""
-    real, made = (to_pixels(images, experiment.value_range) for images in (pairs.real, pairs.made))
-    return _arrays({"images": real, "reconstructions": made}) if npz else to_png(paired(real, made, columns))
+def _of_compared(experiment: Experiment, compared: Comparison, columns: int, npz: bool) -> bytes:
+    """The content of the file for reconstructions and their like."""
+    rows = {"images": compared.real.data.permute(0, 2, 3, 1).numpy()}
+    rows |= {name: to_pixels(images, experiment.value_range) for name, images in compared.made.items()}
+    return _arrays(rows) if npz else to_png(stacked([*rows.values()], columns))
 
 
 def _pixels(experiment: Experiment, samples: Tensor) -> dict[str, np.ndarray]:
@@ -214,7 +219,7 @@ def _pixels(experiment: Experiment, samples: Tensor) -> dict[str, np.ndarray]:
 
 
 def _chosen(experiment: Experiment, table: Table) -> dict[str, np.ndarray]:
-    """What was chosen of each sample: a class int64 [N], its shares [N, K] on the way to another, a number [N]."""
+    """The chosen codes of the samples: classes int64 [N], shares of classes [N, K] between two, or numbers [N]."""
     found = {}
     for name, value in table.inputs.codes.items():
         if not experiment.training.game.codes[name].classes:
@@ -232,7 +237,7 @@ def _arrays(arrays: dict[str, np.ndarray]) -> bytes:
 
 
 def _refuse_unwritable(path: Path, out: Path | None) -> None:
-    """Raises BadInput where the file could not be written after the work."""
+    """Raises BadInput, before the work begins, if the file cannot be written."""
     try:
         try_to_write(path.parent)
         if path.is_dir():
@@ -242,7 +247,7 @@ def _refuse_unwritable(path: Path, out: Path | None) -> None:
 
 
 def _write(path: Path, content: bytes, out: Path | None) -> Path:
-    """Writes the file, and its folder if that is not there."""
+    """Writes the file, and creates its folder if it is missing."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, content)

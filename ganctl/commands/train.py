@@ -1,4 +1,4 @@
-"""`ganctl train`: one run, one run folder."""
+"""`ganctl train`: trains one run in one run folder."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
@@ -24,7 +24,7 @@ from ganctl.training.experiment import Experiment
 
 
 def train(overrides: Sequence[str]) -> Path:
-    """Trains what `overrides` describe in a new folder and gives that folder."""
+    """Trains a run with the configuration from `overrides` in a new folder, and returns that folder."""
     config = load(overrides)
     output_dir = expanded(config.output_dir, "output_dir")
     try:
@@ -44,23 +44,23 @@ def train(overrides: Sequence[str]) -> Path:
 
 
 def resume_run(path: Path, overrides: Sequence[str]) -> Path:
-    """Goes on with the run in the folder `path`, to its budget or to the one in `overrides`."""
+    """Resumes the run in the folder `path`, to its budget or to the one in `overrides`, and returns the folder."""
     folder = find(path)
     config = continued(folder, overrides)
-    # A folder whose lock this user may not open can be another's, whose run goes on: its run.json stays as it is.
+    # If the lock cannot be opened, the folder may be another user's, whose run goes on: run.json stays as it is.
     with _owned(folder, partial(unwritable, folder.path, begun=True)):
         return _resume(folder, config)
 
 
 @contextmanager
 def _owned(folder: RunFolder, refused: Callable[[OSError], BadInput]) -> Iterator[None]:
-    """Inside, no other process trains in the folder.
+    """A context in which no other process trains in the folder.
 
     Args:
-        refused: the error for a folder whose lock cannot be opened.
+        refused: makes the error for a folder whose lock cannot be opened.
 
     Raises:
-        BadInput: another one does, or its lock cannot be opened.
+        BadInput: another process trains in the folder, or its lock cannot be opened.
     """
     with ExitStack() as stack:
         try:
@@ -96,7 +96,7 @@ def _resume(folder: RunFolder, config: Config) -> Path:
 
 
 def run_shown(config: Config, experiment: Experiment, folder: RunFolder, evaluator: Evaluator | None) -> Path:
-    """Trains with a progress display, and says at the end where to look."""
+    """Trains with a progress display, and prints at the end where to find the results."""
     display = ProgressDisplay(experiment.total_steps, experiment.training.step)
     try:
         with closing(display):

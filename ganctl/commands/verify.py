@@ -1,4 +1,4 @@
-"""`ganctl train --verify`: the same run again, number by number."""
+"""`ganctl train --verify`: repeats a run and compares every number."""
 
 from collections.abc import Sequence
 from contextlib import closing
@@ -26,25 +26,25 @@ from ganctl.watching.hooks import summary
 
 
 class _Differs(Exception):
-    """The first number that is another one."""
+    """A number differs. The message says which."""
 
 
 class _Rows:
-    """Compares each logged row with that of the run.
+    """A hook that compares each logged row with the run's row.
 
-    Tags that only the run has are those of an end that it once had; what depends on the clock is left out, and so are
-    metrics, which may have been asked for later.
+    Only tags that are logged now are compared: a run that was extended also has those of its earlier end. Tags that
+    depend on the clock are left out, and so are metrics, which may have been requested later.
     """
 
     def __init__(self, rows: list[dict[str, float]], until: int, log_every: int, display: ProgressDisplay) -> None:
         self.rows = {int(row["step"]): row for row in rows}
-        # Logged now because it is the last one, which it was not for a run that was stopped there.
+        # The last step is always logged, but a run that was stopped there may not have logged it.
         self.own = until if until % log_every else None
         self.display = display
         self.compared = 0
 
     def after_step(self, training: Training, scalars: dict[str, float] | None) -> None:
-        """Raises _Differs at the first number of a logged step that is another one."""
+        """Raises _Differs at the first number of a logged step that differs."""
         if scalars is None:
             return
         self.display.show(training.step, summary(scalars))
@@ -60,14 +60,14 @@ class _Rows:
 
 
 class _Weights:
-    """Compares the whole state at the step of a checkpoint with what that holds."""
+    """A hook that compares the whole state at a checkpoint's step with the checkpoint."""
 
     def __init__(self, step: int, tensors: dict[str, dict[str, Tensor]]) -> None:
         self.step, self.tensors = step, tensors
         self.compared = 0
 
     def after_step(self, training: Training, scalars: dict[str, float] | None) -> None:
-        """Raises _Differs at the first tensor that is another one."""
+        """Raises _Differs at the first tensor that differs."""
         del scalars
         if training.step != self.step:
             return
@@ -80,14 +80,14 @@ class _Weights:
 
 
 def verify(path: Path, overrides: Sequence[str]) -> Path:
-    """Trains the run in the folder `path` again, writing nothing, and gives the folder where all is equal.
+    """Repeats the run in the folder `path` without writing anything; returns the folder if all numbers are equal.
 
     Args:
-        overrides: the plugins that it needs and where its data are now, and nothing else.
+        overrides: only the plugins that the run needs and the current place of its data.
 
     Raises:
-        BadInput: there is no such run, nothing to compare with, or other data than it was trained on.
-        RunFailed: a number or a weight differs; the message says which is the first.
+        BadInput: there is no such run, nothing to compare with, or the data are not those it was trained on.
+        RunFailed: a number or a weight differs; the message names the first one.
     """
     folder = find(path)
     config = verified(folder, overrides)
@@ -113,7 +113,7 @@ def verify(path: Path, overrides: Sequence[str]) -> Path:
 
 
 def _excuse(folder: RunFolder, experiment: Experiment) -> str:
-    """What is not as it was when the run began: another version, processor or GPU may round in another way."""
+    """The versions and hardware that changed since the run began, in words: others may round differently."""
     info, changed = folder.info(), []
     if info.get("device", device_name(experiment)) != device_name(experiment):
         changed.append(f"device was {info['device']} and is {device_name(experiment)}")

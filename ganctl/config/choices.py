@@ -1,4 +1,4 @@
-"""What the YAML files of `conf/` offer to choose from. Imports no torch."""
+"""The choices that the YAML files of `conf/` offer. Imports no torch."""
 
 import difflib
 import itertools
@@ -25,7 +25,10 @@ def groups() -> tuple[str, ...]:
 
 
 def describe(group: str, name: str) -> str:
-    """What a choice is, in the words that head its YAML file up to an indented command; empty for a plugin's."""
+    """The description of a choice: the comment at the head of its YAML file, up to an example command.
+
+    Empty for a plugin's choice.
+    """
     path = conf_dir() / group / f"{name}.yaml"
     lines = path.read_text().splitlines() if path.is_file() else []
     head = [line for line in itertools.takewhile(lambda line: line.startswith("#"), lines) if "@package" not in line]
@@ -33,6 +36,6 @@ def describe(group: str, name: str) -> str:
 
 
 def near(value: str, known: Iterable[str]) -> str:
-    """The known name that is most like `value`, as the end of a message; empty where none is."""
+    """The end of an error message that suggests the known name closest to `value`; empty if none is close."""
     found = difflib.get_close_matches(value, list(known), n=1)
     return f" (did you mean {found[0]}?)" if found else ""

@@ -1,4 +1,4 @@
-"""What makes a run this run and no other. Imports no torch."""
+"""The settings that identify a run, and those that decide its result. Imports no torch."""
 
 import hashlib
 import importlib.util
@@ -6,28 +6,29 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ganctl.config.schema import SCHEMAS, Config
+from ganctl.config.schema import SCHEMAS, Config, settings
 
 
 def identity(config: Config) -> dict[str, Any]:
-    """What decides the weights of a run besides its length and the machine: it is no longer that run with another.
+    """The settings that decide the weights of a run, apart from its length and its machine.
 
-    Returns: of the configuration's keys those that nothing may change, and a fingerprint of each plugin's source.
+    A resumed run must have the same identity.
+
+    Returns: those of the configuration's entries, and under "plugins" a fingerprint of each plugin's source.
     """
-    values = config.to_dict()
-    found = {
-        key: values[key] for key in ("seed", "batch_size", "ema_decay", "ema_start", "precision", "compile", *SCHEMAS)
-    }
-    # Where the data lie does not matter; that they are the same, run.json says.
+    values, decisive = config.to_dict(), settings("result", "repetition")
+    found = {key: values[key] for key in values if key in decisive}
+    # The place of the data does not matter; run.json has a fingerprint of their content.
     found["data"] = {key: value for key, value in found["data"].items() if key != "root"}
     return found | {"plugins": {name: fingerprint(name) for name in config.plugins}}
 
 
 def deciding(values: dict[str, Any], checkpoint: str) -> dict[str, Any]:
-    """Of a configuration's values, as `Config.to_dict` has them, those that can change what a cell comes to.
+    """The settings that can change the outcome of a cell.
 
     Args:
-        checkpoint: where a cell is judged: last, or best, which is one of those that were measured.
+        values: all settings, from `Config.to_dict`.
+        checkpoint: where a cell is judged: at the last step, or at the best of the measured steps.
     """
     ignored = {"probe_every", "checkpoint_every"}
     if checkpoint == "last":
@@ -48,7 +49,7 @@ def deciding(values: dict[str, Any], checkpoint: str) -> dict[str, Any]:
 
 
 def fingerprint(module: str) -> str | None:
-    """Twelve digits that change with the source of a module; None where there is none."""
+    """A hash of a module's source file, 12 hexadecimal digits; None if the module has no readable source."""
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
     try:

@@ -1,7 +1,7 @@
-"""Overrides in, one typed configuration out. Imports no torch, so a refused override costs nothing.
+"""Turns overrides into one typed configuration. Imports no torch, so a wrong override is refused at once.
 
-Hydra composes the YAML files of `conf/`; the dataclasses of `schema` say what may stand in them. Every error is a
-`BadInput` of one line that names what came and what is allowed.
+Hydra composes the YAML files of `conf/`; the dataclasses of `schema` define the allowed keys and values. Every error
+is a `BadInput` with a message of one line that says what came and what is allowed.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -22,14 +22,14 @@ from ganctl.config.settings import typed
 from ganctl.errors import BadInput
 
 LARGEST_FILE = 2**20  # bytes of a configuration
-DEEPEST = 20  # levels of its lists and mappings
+DEEPEST = 20  # nested levels of a configuration's lists and mappings
 
 
 def load(overrides: Sequence[str]) -> Config:
-    """The configuration that `overrides` (`key=value`, `group=choice`) make of the defaults.
+    """The default configuration with `overrides` (`key=value`, `group=choice`) applied.
 
     Raises:
-        BadInput: an override that cannot be read, names no key, or gives a value that is not allowed.
+        BadInput: an override cannot be read, names no known key, or gives a value that is not allowed.
     """
     overrides = listed(overrides)
     parsed = parse(overrides)
@@ -37,16 +37,16 @@ def load(overrides: Sequence[str]) -> Config:
     node = _compose(parsed, overrides)
     _settle_budget(node, named)
     config = typed(node)
-    if not config.output_dir:  # as an unset variable of the shell makes it
+    if not config.output_dir:  # for example from an unset shell variable
         raise BadInput("output_dir=: is empty; give output_dir=DIR, or leave it out for outputs/")
     return config
 
 
 def changed(config: Config, overrides: Sequence[str]) -> Config:
-    """`config` with the settings that `overrides` give; no choice of a group can be among them.
+    """`config` with `overrides` applied, which must be settings and not choices of a group.
 
     Raises:
-        BadInput: as for `load`.
+        BadInput: in the same cases as `load`.
     """
     parsed = read_words(listed(overrides))
     named = _named(parsed)
@@ -58,10 +58,10 @@ def changed(config: Config, overrides: Sequence[str]) -> Config:
 
 
 def _named(parsed: Sequence[Override]) -> set[str]:
-    """The keys that are given a value.
+    """The keys to which the overrides give a value other than null.
 
     Raises:
-        BadInput: one has several values, or both budgets are named.
+        BadInput: an override has several values, or both budgets (epochs, steps) are named.
     """
     for override in parsed:
         if override.is_sweep_override():
@@ -76,14 +76,17 @@ def _named(parsed: Sequence[Override]) -> set[str]:
 
 
 def _settle_budget(node: DictConfig, named: set[str]) -> None:
-    """Naming one budget replaces the other."""
+    """Sets the other budget to null if the user named one (epochs or steps)."""
     for budget, other in (("steps", "epochs"), ("epochs", "steps")):
         if budget in named:
             node[other] = None
 
 
 def _compose(parsed: Sequence[Override], overrides: Sequence[str]) -> DictConfig:
-    """The overrides over the defaults, without what a data set or an experiment says of a part that was replaced."""
+    """Applies the overrides to the defaults; for each group the last choice counts.
+
+    Options that a data set or an experiment sets for a choice are dropped if the user takes another choice.
+    """
     last = {override.key_or_group: place for place, override in enumerate(parsed)}
     given = [
         (text, override)
@@ -99,7 +102,7 @@ def _resolved(given: Sequence[tuple[str, Override]]) -> DictConfig:
     for owner in ("data", "experiment"):
         for group, choice in _settled(owner, chosen.get(owner)).items():
             if group in chosen and chosen[group] != choice:
-                # What the data set says of the part still holds, where it is the experiment's part that is replaced.
+                # If the experiment's choice is replaced, options that the data set sets for the group still hold.
                 roots = (group, "data") if owner == "experiment" else (group,)
                 own = [pair for pair in given if pair[1].key_or_group.split(".")[0] in roots]
                 node[group] = _resolved(own)[group]
@@ -107,7 +110,7 @@ def _resolved(given: Sequence[tuple[str, Override]]) -> DictConfig:
 
 
 def _settled(owner: str, name: str | None) -> dict[str, str]:
-    """The other groups whose options a data set's or an experiment's file sets, and the choice that they are for."""
+    """The groups whose options the file of a data set or an experiment sets, with the choice they apply to."""
     if name not in choices(owner):
         return {}
     files = (conf_dir() / "config.yaml", conf_dir() / owner / f"{name}.yaml")
@@ -124,8 +127,8 @@ def _composed(given: Sequence[tuple[str, Override]]) -> DictConfig:
         for override in parsed
         if override.key_or_group in SCHEMAS and _one(override) not in choices(override.key_or_group)
     ]
-    # A plugin's choice has no file that says what its options are, so every one of them is new, unless a data set or an
-    # experiment has one of this name.
+    # A plugin's choice has no file with its options, so Hydra must add each option (++), whether or not a data set or
+    # an experiment has set one of that name.
     own = tuple(f"{row.key_or_group}." for row in plugin_rows)
     texts = [
         f"++{text}" if override.key_or_group.startswith(own) and not text.startswith("+") else text
@@ -148,7 +151,7 @@ def _one(override: Override) -> str:
 
 
 def _explained(error: Exception, parsed: Sequence[Override]) -> BadInput:
-    """Hydra's complaint about a composition, as one line about the override that caused it."""
+    """Hydra's error as a message of one line about the override that caused it."""
     chosen_groups = [
         f"{o.key_or_group}={_one(o)}"
         for o in parsed
@@ -175,7 +178,7 @@ def _explained(error: Exception, parsed: Sequence[Override]) -> BadInput:
             inside = [f"{group}.{leaf}" for group in SCHEMAS if leaf in _keys(base[group])]
             meant = f" (did you mean {inside[0]}?)" if inside and not parent else near(leaf, names)
             return BadInput(f"{override.input_line}: no such key; {where} {', '.join(names)}{meant}")
-    for override in parsed:  # only then, since lists are good values of other keys
+    for override in parsed:  # checked last, since lists are valid for some keys
         value, default = override.value(), OmegaConf.select(base, override.key_or_group)
         if isinstance(value, dict) or (isinstance(value, list) and isinstance(default, DictConfig)):
             return BadInput(f"{override.input_line}: cannot be given on the command line; by default it is {default}")
@@ -183,7 +186,7 @@ def _explained(error: Exception, parsed: Sequence[Override]) -> BadInput:
 
 
 def _owners(group: str, leaf: str) -> list[str]:
-    """The choices of a group that have an option of this name."""
+    """The choices of a group that have an option named `leaf`."""
     files = {name: yaml.safe_load((conf_dir() / group / f"{name}.yaml").read_text()) for name in choices(group)}
     return [name for name, options in files.items() if leaf in (options.get(group) or options)]
 
@@ -193,10 +196,10 @@ def _keys(options: Any) -> list[str]:
 
 
 def from_dict(values: dict[str, Any], source: Path) -> Config:
-    """The configuration that a run folder's `config.yaml` holds.
+    """The configuration from the parsed `config.yaml` of a run folder.
 
     Raises:
-        BadInput: `values` is not what ganctl writes.
+        BadInput: `values` is not a configuration that ganctl wrote; the message names the file `source`.
     """
     try:
         return typed(OmegaConf.create(values))
@@ -205,7 +208,7 @@ def from_dict(values: dict[str, Any], source: Path) -> Config:
 
 
 def _shallow(events: Iterable[yaml.Event]) -> Iterator[yaml.Event]:
-    """The events of a YAML file, as long as they are not nested so deeply that the rest would take minutes to parse."""
+    """Passes on the events of a YAML file; raises ValueError for a nesting so deep that parsing would take minutes."""
     depth = 0
     for event in events:
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
@@ -215,17 +218,17 @@ def _shallow(events: Iterable[yaml.Event]) -> Iterator[yaml.Event]:
 
 
 def read(path: Path) -> Config:
-    """The configuration in the file `path`, whoever wrote it.
+    """Reads the configuration in the file `path`. The file is not trusted.
 
     Raises:
-        BadInput: it cannot be read, or is not what ganctl writes.
+        BadInput: the file cannot be read, or is not a configuration that ganctl wrote.
     """
     try:
         if path.stat().st_size > LARGEST_FILE:
             raise ValueError(f"it has {path.stat().st_size:,} bytes; ganctl writes none above {LARGEST_FILE:,}")
         text = path.read_text()
-        # Neither is ever in ganctl's own: names for parts that are repeated, which a few lines can repeat a billion
-        # times, and references, which may name variables of the environment.
+        # ganctl writes neither aliases, with which a few lines can expand to a billion values, nor references, which
+        # can read environment variables.
         events = yaml.parse(text, yaml.SafeLoader)
         if "${" in text or any(isinstance(event, yaml.AliasEvent) for event in _shallow(events)):
             raise ValueError("it refers to something instead of saying it")
@@ -238,7 +241,7 @@ def read(path: Path) -> Config:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Says everything again where it comes twice, since no reference is read."""
+    """Writes repeated values in full, since `read` refuses aliases."""
 
     def ignore_aliases(self, data: Any) -> bool:
         del data

@@ -1,4 +1,4 @@
-"""What the user typed: `key=value` and `group=choice`, read by Hydra's grammar, less what ganctl has no use for.
+"""Parses overrides (`key=value`, `group=choice`) by Hydra's grammar, and refuses forms that ganctl does not support.
 
 Imports no torch.
 """
@@ -15,24 +15,24 @@ from ganctl.config.choices import choices, groups, near
 from ganctl.config.schema import SCHEMAS
 from ganctl.errors import BadInput
 
-# Paths and free names: what follows the = is taken as it is, whatever Hydra's grammar would make of it.
+# Paths and free names: the text after the = is taken literally, not parsed by Hydra's grammar.
 AS_WRITTEN = ("data.root", "output_dir", "name", "compare.source")
-# Of these what can make arms: in a comparison a comma separates them.
+# Those of AS_WRITTEN that can make arms: in a comparison, commas separate their values.
 SWEPT_AS_WRITTEN = ("data.root",)
 QUOTED = r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*\""""
 
-# How Hydra's grammar says where it stopped.
+# Patterns of the messages in which Hydra's parser says where it stopped.
 STOPPED = (r"error at: '(.+)'$", r"(?:extraneous|mismatched) input '(.+?)' expecting", r"at input '.*(.)'$")
 
 
 def listed(overrides: Sequence[str], sweeps: bool = False) -> list[str]:
-    """The overrides as Hydra's grammar takes them: metrics=fid,kid is a list and no sweep, a path or a name is quoted.
+    """Rewrites overrides for Hydra's grammar: metrics=fid,kid becomes a list instead of a sweep; paths are quoted.
 
     Args:
-        sweeps: whether a comma may separate values of a path.
+        sweeps: whether commas separate several paths.
 
     Raises:
-        BadInput: a path or a name has a character that none may have.
+        BadInput: a path or a name contains an invalid character.
     """
     return [_listed(text, sweeps) for text in overrides]
 
@@ -53,14 +53,18 @@ def _listed(text: str, sweeps: bool) -> str:
 
 
 def _as_written(value: str) -> str:
-    """The value in quotes, unless it is in quotes already, is empty, or says that there is none."""
+    """The value in quotes, unless it is quoted already, empty, or null."""
     if not value or value.lower() == "null" or re.fullmatch(QUOTED, value, re.DOTALL):
         return value
     return QuotedString(value, Quote.single).with_quotes()
 
 
 def parse(overrides: Sequence[str]) -> list[Override]:
-    """The overrides as Hydra reads them, every group choice checked against the files that exist."""
+    """Parses the overrides and checks each choice of a group against the YAML files.
+
+    Raises:
+        BadInput: as `read_words`, or for an unknown choice, a setting of Hydra itself, or <group>.name=.
+    """
     plugins = any(text.startswith("plugins=") for text in overrides)
     parsed = read_words(overrides)
     for text, override in zip(overrides, parsed, strict=True):
@@ -73,7 +77,7 @@ def parse(overrides: Sequence[str]) -> list[Override]:
             raise BadInput(
                 f"{text}: write {group}= and one of {', '.join(choices(group))}, which brings its options along"
             )
-        # A plugin's choice is known when it is imported.
+        # With plugins a choice may be one of theirs, which is known only after their import.
         if override.key_or_group in groups() and not (plugins and override.key_or_group in SCHEMAS):
             for value in values_of(override):
                 _check_choice(override.key_or_group, value)
@@ -81,10 +85,10 @@ def parse(overrides: Sequence[str]) -> list[Override]:
 
 
 def read_words(overrides: Sequence[str]) -> list[Override]:
-    """The overrides as Hydra reads them, whatever their keys.
+    """Parses the overrides without checking their keys.
 
     Raises:
-        BadInput: one cannot be read, or has a form that ganctl has no use for.
+        BadInput: an override cannot be read, or has a form that ganctl does not support.
     """
     parsed = []
     for text in overrides:
@@ -97,7 +101,7 @@ def read_words(overrides: Sequence[str]) -> list[Override]:
 
 
 def _unreadable(text: str, reason: str) -> str:
-    """Where Hydra's grammar stopped, and how to write what it did not take."""
+    """The message for an override that cannot be parsed: where Hydra's parser stopped, and how to write it instead."""
     came = text if text.strip() else f"'{text}'"
     key, equals, value = text.partition("=")
     if not equals or not re.fullmatch(r"[+~]{0,2}[\w./@:$-]*", key, re.ASCII):
@@ -115,13 +119,13 @@ def _unreadable(text: str, reason: str) -> str:
 
 
 def _unpaired(value: str) -> bool:
-    """Whether a bracket or a quote in it has no partner."""
+    """Whether a bracket or a quote in the value has no partner."""
     open_ones = any(value.count(left) != value.count(right) for left, right in ("[]", "{}", "()"))
     return open_ones or any(value.count(quote) % 2 for quote in "'\"")
 
 
 def _check_form(text: str, override: Override) -> None:
-    """Refuses what Hydra's grammar has and ganctl has no use for."""
+    """Raises BadInput for forms of Hydra's grammar that ganctl does not support."""
     key = override.key_or_group
     if not key.strip():
         raise BadInput(f"{text}: has no key; write key=value, such as loss=minimax or seed=3")
@@ -138,16 +142,16 @@ def _check_form(text: str, override: Override) -> None:
 
 
 def values_of(override: Override) -> list[str]:
-    """The values that an override gives its key: one, or those of a sweep.
+    """The values of an override: one, or all of a sweep.
 
     Raises:
-        BadInput: a sweep that lists nothing, such as an interval.
+        BadInput: the sweep is not a list of values, but an interval, for example.
     """
     if not override.is_sweep_override():
         return [override.get_value_element_as_str()]
     as_written = override.key_or_group in AS_WRITTEN
     try:
-        if as_written:  # without the quotes that Hydra needed, since it is taken as it is once more
+        if as_written:  # without the quotes; `listed` adds them again
             return [
                 value.text if isinstance(value, QuotedString) else str(value) for value in override.sweep_iterator()
             ]
@@ -158,9 +162,9 @@ def values_of(override: Override) -> list[str]:
 
 
 def refuse_twice(parsed: Sequence[Override]) -> None:
-    """Raises BadInput where a choice, or what is swept, is named twice in two ways, of which one would be forgotten.
+    """Raises BadInput if a choice or a swept setting is given twice with different values, since one would be lost.
 
-    A plain setting and seeds may be: the last ones hold, so that they can be added to a line that has some.
+    Plain settings and seeds may be given twice; the last one counts, so that a user can append one to a command.
     """
     for place, override in enumerate(parsed):
         for other in parsed[:place]:

@@ -1,6 +1,7 @@
 """What may stand in a configuration: one dataclass for each choice of each group, and one for the whole."""
 
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from dataclasses import MISSING as DATACLASS_MISSING
+from dataclasses import Field, asdict, dataclass, field, fields, is_dataclass
 from typing import Any
 
 from omegaconf import MISSING
@@ -19,6 +20,22 @@ def bounded(default: Any, *, least: float | None = None, above: float | None = N
 def chosen(default: str, *choices: str) -> Any:
     """A dataclass field that takes one of `choices`."""
     return field(default=default, metadata={"choices": choices})
+
+
+# What a setting of a run decides: the weights that it comes to; which of its repetitions it is; how many steps it has;
+# which rows and pictures are made on the way; where its folder is; which study it belongs to; or nothing of these.
+# Everything that must know reads it here: what a checkpoint and a resumed run must agree in, what tells studies apart.
+DECISIONS = ("result", "repetition", "length", "rows", "place", "study", "nothing")
+
+
+def deciding(decision: str, default: Any = MISSING) -> Any:
+    """A dataclass field of a setting that decides so much; `default` is a value, or a field with bounds."""
+    assert decision in DECISIONS
+    given = default if isinstance(default, Field) else bounded(default)
+    limits = {**given.metadata, "decides": decision}
+    if given.default_factory is not DATACLASS_MISSING:
+        return field(default_factory=given.default_factory, metadata=limits)
+    return field(default=given.default, metadata=limits)
 
 
 @dataclass
@@ -222,52 +239,13 @@ class Rmsprop(Optimizer):
     alpha: float = bounded(0.99, least=0, below=1)
 
 
-# What `evaluate` measures: {name: (what it is, where a good generator is)}.
-METRIC_NAMES = {
-    "fid": ("Fréchet distance of features", "lower"),
-    "fid_infinity": ("the same, extrapolated to endless samples", "lower"),
-    "kid": ("kernel distance of features", "lower"),
-    "inception_score": ("inception score of the classifier", "higher"),
-    "precision": ("share of samples that could be real", "higher"),
-    "recall": ("share of real images that could be generated", "higher"),
-    "density": ("real neighbourhoods a sample lies in", "near 1"),
-    "coverage": ("share of real images with a sample near", "higher"),
-    "modes": ("kinds of samples present", "higher"),
-    "class_kl": ("KL divergence of the class shares", "lower"),
-    "diversity": ("diversity within a class", "near 1"),
-    "memorization": ("share nearer to training than to held-out images", "near 0.5"),
-    "classifier_accuracy": ("accuracy of a classifier trained on samples", "higher"),
-    "label_agreement": ("share of samples that have the class asked for", "higher"),
-    "class_fid": ("mean Fréchet distance within a class", "lower"),
-    "code_match": ("share of samples whose code tells their class", "higher"),
-    "mutual_information": ("bound of the information in the code c1, in nats", "higher"),
-    "confidence": ("mean probability of the likeliest class", "higher"),
-    "reconstruction_error": ("mean squared error of reconstructed images", "lower"),
-    "prior_distance": ("energy distance of codes from their prior", "lower"),
-    "prior_p": ("chance of such a distance under the prior", "higher"),
-    "label_error": ("share of held-out images named wrongly", "lower"),
-    "high_quality": ("share of high-quality samples", "higher"),
-    "sliced_wasserstein": ("sliced Wasserstein distance", "lower"),
-}
-
-# What arms may be judged by: {scalar tag: whether a smaller value is a better one}.
-OUTCOMES = {
-    "quality/sliced_wasserstein": True,
-    "quality/diversity": False,
-    "modes/covered": False,
-    "modes/high_quality": False,
-    "modes/kl": True,
-    **{f"metric/{name}": way == "lower" for name, (_, way) in METRIC_NAMES.items() if way in ("lower", "higher")},
-}
-
-
 @dataclass
 class Comparison:
     """What `compare-losses` does when the command line sweeps nothing."""
 
     arms: list[str] = field(default_factory=list)
     seeds: list[int] = field(default_factory=list)
-    outcome: str = chosen("quality/sliced_wasserstein", *OUTCOMES)
+    outcome: str = "quality/sliced_wasserstein"
     checkpoint: str = chosen("last", "last", "best")
     tune_seeds: list[int] = field(default_factory=lambda: [1000])
     published: dict[str, dict[str, float]] = field(default_factory=dict)
@@ -331,41 +309,47 @@ SCHEMAS: dict[str, dict[str, type]] = {
 class Config:
     """Everything a run depends on. The comments of `conf/config.yaml` say what each key means."""
 
-    data: Any
-    model: Any
-    game: Any
-    loss: Any
-    penalty: Any
-    optim: Any
-    seed: int = 0
-    epochs: int | None = bounded(None, least=1, below=10**9)
-    steps: int | None = bounded(None, least=1, below=10**12)
-    batch_size: int = bounded(100, least=1)
-    ema_decay: float | None = bounded(None, least=0, below=1)
-    ema_start: int = bounded(0, least=0)
-    device: str = "auto"
-    precision: str = chosen("fp32", "fp32", "tf32", "bf16")
-    compile: bool = False
-    threads: int | None = bounded(None, least=1, below=1025)
-    log_every: int = bounded(10, least=1, below=10**12)
-    sample_every: int = bounded(200, least=1, below=10**12)
-    probe_every: int = bounded(100, least=1, below=10**12)
-    checkpoint_every: int = bounded(500, least=1, below=10**12)
-    keep_checkpoints: int = bounded(2, least=1)
-    metrics: list[str] = field(default_factory=list)
-    evaluate_every: int | None = bounded(None, least=1)
-    evaluate_num: int | None = bounded(None, least=20, below=10**6 + 1)
-    features: str = "auto"
-    output_dir: str = "outputs"
-    name: str | None = None
-    plugins: list[str] = field(default_factory=list)
-    jobs: int | None = bounded(None, least=1)
-    tune: list[str] = field(default_factory=list)
-    compare: Comparison = field(default_factory=Comparison)
+    data: Any = deciding("result")
+    model: Any = deciding("result")
+    game: Any = deciding("result")
+    loss: Any = deciding("result")
+    penalty: Any = deciding("result")
+    optim: Any = deciding("result")
+    seed: int = deciding("repetition", 0)
+    epochs: int | None = deciding("length", bounded(None, least=1, below=10**9))
+    steps: int | None = deciding("length", bounded(None, least=1, below=10**12))
+    batch_size: int = deciding("result", bounded(100, least=1))
+    penalties: list[str] = deciding("result", [])
+    ema_decay: float | None = deciding("result", bounded(None, least=0, below=1))
+    ema_start: int = deciding("result", bounded(0, least=0))
+    device: str = deciding("nothing", "auto")
+    precision: str = deciding("result", chosen("fp32", "fp32", "tf32", "bf16"))
+    compile: bool = deciding("result", False)
+    threads: int | None = deciding("nothing", bounded(None, least=1, below=1025))
+    log_every: int = deciding("rows", bounded(10, least=1, below=10**12))
+    sample_every: int = deciding("rows", bounded(200, least=1, below=10**12))
+    probe_every: int = deciding("rows", bounded(100, least=1, below=10**12))
+    checkpoint_every: int = deciding("nothing", bounded(500, least=1, below=10**12))
+    keep_checkpoints: int = deciding("nothing", bounded(2, least=1))
+    metrics: list[str] = deciding("nothing", [])
+    evaluate_every: int | None = deciding("nothing", bounded(None, least=1))
+    evaluate_num: int | None = deciding("nothing", bounded(None, least=20, below=10**6 + 1))
+    features: str = deciding("nothing", "auto")
+    output_dir: str = deciding("place", "outputs")
+    name: str | None = deciding("place", None)
+    plugins: list[str] = deciding("nothing", [])
+    jobs: int | None = deciding("study", bounded(None, least=1))
+    tune: list[str] = deciding("study", [])
+    compare: Comparison = deciding("study", field(default_factory=Comparison))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dicts, lists, numbers and strings, as `config.yaml` holds them."""
         return {item.name: _plain(getattr(self, item.name)) for item in fields(self)}
+
+
+def settings(*decisions: str) -> set[str]:
+    """The keys of a configuration that decide one of these."""
+    return {item.name for item in fields(Config) if item.metadata["decides"] in decisions}
 
 
 def option(section: Any, key: str, default: Any = None) -> Any:

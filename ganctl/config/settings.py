@@ -1,6 +1,10 @@
-"""A composed configuration to a typed one: every setting of its type and within its limits. Imports no torch."""
+"""Turns a composed configuration into a typed one, with the type and the limits of each setting checked.
+
+Imports no torch.
+"""
 
 import re
+from collections.abc import Collection
 from dataclasses import fields, is_dataclass, make_dataclass
 from types import NoneType, UnionType
 from typing import Any, get_args, get_origin, get_type_hints
@@ -10,19 +14,20 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException, ValidationError
 
 from ganctl.config.choices import choices, conf_dir, near
-from ganctl.config.schema import METRIC_NAMES, SCHEMAS, Comparison, Config
+from ganctl.config.metrics import METRIC_NAMES, OUTCOMES, Names, outcomes
+from ganctl.config.schema import SCHEMAS, Comparison, Config
 from ganctl.errors import BadInput
 
 
 def typed(node: DictConfig) -> Config:
-    """A composition as a configuration.
+    """The typed configuration from Hydra's composition.
 
     Raises:
-        BadInput: a key that there is not, a value of another type or outside of its limits.
+        BadInput: a key is unknown, or a value has the wrong type or is outside its limits.
     """
     sections: dict[str, Any] = {}
     for group, schemas in SCHEMAS.items():
-        # A run folder from before there were penalties has none.
+        # Run folders older than penalties lack this group.
         section = node.pop(group) if group in node else OmegaConf.create({"name": "none"})
         name = str(section.get("name"))
         if name in schemas:
@@ -53,15 +58,35 @@ def _check_whole(config: Config) -> None:
         raise BadInput("epochs and steps are both null: a budget is one of them; give epochs=7 or steps=1000")
     if not re.fullmatch(r"auto|cpu|mps|cuda(:\d{1,2})?", config.device):
         raise BadInput(f"device={config.device}: choose from auto, cpu, cuda, cuda:1, mps")
-    for name in config.metrics:
-        if name not in METRIC_NAMES:
-            raise BadInput(
-                f"metrics={name}: no such metric; choose from {', '.join(METRIC_NAMES)}{near(name, METRIC_NAMES)}"
-            )
+    if not config.plugins:  # whose games may have metrics of their own
+        check_metrics(config, {})
+    elif config.compare.outcome not in OUTCOMES and not config.compare.outcome.startswith("metric/"):
+        raise _no_outcome(config.compare.outcome, OUTCOMES)
     if config.name is not None and not re.fullmatch(r"[\w][\w.,=+ -]{0,99}", config.name):
         raise BadInput(
             f"name={config.name}: is the name of one folder; use up to 100 letters, digits, spaces and . , = + - _"
         )
+
+
+def check_metrics(config: Config, own: Names) -> None:
+    """Checks the names of what is measured.
+
+    Args:
+        own: metrics that only the game has.
+
+    Raises:
+        BadInput: there is no such metric, or arms cannot be judged by it.
+    """
+    names, tags = [*METRIC_NAMES, *own], outcomes(own)
+    for name in config.metrics:
+        if name not in names:
+            raise BadInput(f"metrics={name}: no such metric; choose from {', '.join(names)}{near(name, names)}")
+    if config.compare.outcome not in tags:
+        raise _no_outcome(config.compare.outcome, tags)
+
+
+def _no_outcome(outcome: str, tags: Collection[str]) -> BadInput:
+    return BadInput(f"compare.outcome={outcome}: choose from {', '.join(tags)}{near(outcome, tags)}")
 
 
 def _options(group: str, section: DictConfig, schema: type) -> dict[str, Any]:
@@ -69,13 +94,17 @@ def _options(group: str, section: DictConfig, schema: type) -> dict[str, Any]:
 
 
 def _schema_of_file(group: str, name: str) -> type:
-    """The options in a choice's YAML file, each of the type of its default."""
+    """A dataclass of the options in a choice's YAML file; each option has the type of its default."""
     defaults = yaml.safe_load((conf_dir() / group / f"{name}.yaml").read_text())
     return make_dataclass(name, [(key, type(value), value) for key, value in defaults.items()])
 
 
 def _merged(prefix: str, types: Any, values: DictConfig, schema: type) -> dict[str, Any]:
-    """`values` over the defaults of the structured configuration `types`, which also checks their types."""
+    """Merges `values` into the defaults of the structured configuration `types`, which checks their types.
+
+    Raises:
+        BadInput: a key is unknown or a value has the wrong type.
+    """
     try:
         merged = OmegaConf.to_container(OmegaConf.merge(types, values), resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
@@ -85,7 +114,7 @@ def _merged(prefix: str, types: Any, values: DictConfig, schema: type) -> dict[s
         raise BadInput(f"{prefix}{key}={values.get(key)}: has more digits than any number here") from None
     assert isinstance(merged, dict)
     for name, kind in get_type_hints(schema).items():
-        # OmegaConf takes lists and mappings for the numbers or words of a list.
+        # OmegaConf accepts lists and mappings where a list's items must be numbers or words.
         if get_origin(kind) is list and any(isinstance(each, (list, dict)) for each in merged[name] or []):
             raise BadInput(f"{prefix}{name}={values[name]}: must be {_expected(kind)}")
     return {str(key): value for key, value in merged.items()}
@@ -107,7 +136,7 @@ def _complaint(prefix: str, error: OmegaConfBaseException, values: DictConfig, s
 
 
 def _expected(kind: Any) -> str:
-    """What a setting of this type takes, in words."""
+    """A type in words, for an error message: "a whole number", "a list of words, as in [one,two]"."""
     words = {int: "a whole number", float: "a number", bool: "true or false", str: "a word", NoneType: "null"}
     if kind in words:
         return words[kind]

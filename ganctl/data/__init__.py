@@ -5,7 +5,11 @@ from typing import Any
 
 from ganctl.data import densities, digits, folders
 from ganctl.data.batches import Batches
-from ganctl.data.dataset import Dataset, Density, Drawn, ImageSet
+from ganctl.data.dataset import Dataset, Density, ImageSet, kind_of
+from ganctl.data.domains import Domains, measured_in
+from ganctl.data.samples import Samples, in_range, scaled
+
+Drawn = Samples  # its earlier name, which data sets of plugins may use
 
 # options -> data set
 DATASETS: dict[str, Callable[[Any], Dataset]] = {
@@ -23,4 +27,7 @@ TEST_SPLITS: dict[str, Callable[[Any], ImageSet]] = {
     "fashion_mnist": digits.fashion_mnist_test,
 }
 
-__all__ = ["DATASETS", "TEST_SPLITS", "Batches", "Dataset", "Density", "Drawn", "ImageSet"]
+__all__ = [
+    "DATASETS", "TEST_SPLITS", "Batches", "Dataset", "Density", "Domains", "ImageSet", "Samples",
+    "in_range", "kind_of", "measured_in", "scaled",
+]  # fmt: skip

@@ -35,7 +35,8 @@ def mnist5k(options: Any) -> ImageSet:
         rows = torch.from_numpy(np.loadtxt(gzip.decompress(packed).decode().splitlines(), np.uint8, delimiter=","))
         return {"pixels": rows[:, :784].reshape(-1, 1, 28, 28), "labels": rows[:, 784].long()}
 
-    return ImageSet(**cache.stored(f"images/mnist5k-{hashlib.sha256(packed).hexdigest()[:32]}", make))
+    found = cache.stored(f"images/mnist5k-{hashlib.sha256(packed).hexdigest()[:32]}", make)
+    return ImageSet(found["pixels"], found["labels"])
 
 
 def mnist(options: Any) -> ImageSet:

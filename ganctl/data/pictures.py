@@ -38,13 +38,14 @@ def grid(pixels: np.ndarray, columns: int) -> np.ndarray:
     return np.broadcast_to(framed, (*framed.shape[:2], 3))
 
 
-def paired(above: np.ndarray, below: np.ndarray, columns: int) -> np.ndarray:
-    """A grid of rows of one set of images over rows of the other, both uint8 [N, H, W, C]."""
-    columns = min(columns, len(above))
-    missing = ((0, -len(above) % columns), (0, 0), (0, 0), (0, 0))  # of the last row, which stays grey
-    whole = [np.pad(each, missing, constant_values=GREY) for each in (above, below)]
-    rows = np.stack([each.reshape(-1, columns, *above.shape[1:]) for each in whole], axis=1)
-    return grid(rows.reshape(-1, *above.shape[1:]), columns)
+def stacked(sets: Sequence[np.ndarray], columns: int) -> np.ndarray:
+    """A grid in which each row of the first set of images lies over that of the next; each set uint8 [N, H, W, C]."""
+    first = sets[0]
+    columns = min(columns, len(first))
+    missing = ((0, -len(first) % columns), (0, 0), (0, 0), (0, 0))  # of the last row, which stays grey
+    whole = [np.pad(each, missing, constant_values=GREY) for each in sets]
+    rows = np.stack([each.reshape(-1, columns, *first.shape[1:]) for each in whole], axis=1)
+    return grid(rows.reshape(-1, *first.shape[1:]), columns)
 
 
 def scatter(

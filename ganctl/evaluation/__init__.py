@@ -1,4 +1,4 @@
-"""How good samples are, by one protocol: features, reference sets, metrics with errors, and what real samples reach."""
+"""Evaluation of samples by one protocol: features, reference sets, metrics with errors, and values of real samples."""
 
 from ganctl.evaluation.evaluator import ImageEvaluator
 from ganctl.evaluation.features import FEATURES, FeatureNetwork, Request

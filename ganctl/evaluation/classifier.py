@@ -1,4 +1,4 @@
-"""The classifier of a data set: trained once, by the one loop, and kept."""
+"""The classifier of a data set, trained once by the usual training loop and then kept in the cache."""
 
 import sys
 import time
@@ -16,17 +16,17 @@ from ganctl.numerics.streams import Streams
 from ganctl.store import cache
 from ganctl.training.loop import Training, train
 
-# What a classifier is trained by; a change of any of it makes another network under another name.
-# The number of threads is a part of it, as it changes the last digits of sums and so, in the end, all weights.
+# The settings of the classifier's training. They are part of its name in the cache, so a change trains another network.
+# The number of threads is among them, since it changes the last digits of sums and so, in the end, all weights.
 RECIPE: dict[str, Any] = {
     "form": 1, "steps": 1500, "batch_size": 128, "lr": 0.003, "width": 16, "seed": 0, "threads": 1,
 }  # fmt: skip
-WARM_UP = 0.1  # part of the steps in which the learning rate rises; it falls to 0 in the rest
+WARM_UP = 0.1  # share of the steps in which the learning rate rises; it falls to 0 in the others
 CHUNK = 500
 
 
 class _Steps:
-    """Says how far the training is."""
+    """A hook that reports the progress of the training."""
 
     def __init__(self, told: Told) -> None:
         self.told = told
@@ -36,14 +36,19 @@ class _Steps:
         self.told(counted("steps of the classifier's training", training.step, RECIPE["steps"]))
 
 
-def train_classifier(images: ImageSet, classes: int, told: Told = silent) -> Classifier:
-    """A classifier of the labelled `images`, on the CPU and ready to be asked."""
+def train_classifier(images: ImageSet, classes: int, told: Told = silent, seed: int | None = None) -> Classifier:
+    """Trains a classifier on the labelled `images`; returns it on the CPU, in evaluation mode.
+
+    Args:
+        images: the training set.
+        classes: number of classes.
+        told: called with the progress of the training.
+        seed: seed of the initial weights and of the order of the images; None: that of RECIPE.
+    """
     steps = RECIPE["steps"]
-    # A set of its own: that of a run has the run's place in its epoch, and the range of the run's generator.
-    images = ImageSet(images.pixels, images.labels)
-    # A run that is evaluated while it trains has its threads and torch's stream to itself.
+    # If a run is evaluated during training, its number of threads and torch's random stream must not change.
     with threads(RECIPE["threads"]), torch.random.fork_rng(devices=[]):
-        streams = Streams(RECIPE["seed"])
+        streams = Streams(RECIPE["seed"] if seed is None else seed)
         with streams.initial_weights("classifier"):
             network = Classifier(images.shape, classes, RECIPE["width"]).to(memory_format=torch.channels_last)
         game = Classification(network)
@@ -59,32 +64,43 @@ def train_classifier(images: ImageSet, classes: int, told: Told = silent) -> Cla
     return network.eval()
 
 
-def classifier_of(images: ImageSet, test: ImageSet | None, told: Told = silent) -> tuple[Classifier, float | None]:
-    """The classifier of a data set, from the cache where it has been trained before.
+def classifier_like(images: ImageSet) -> Classifier:
+    """An untrained classifier for such images. Creating it changes no random stream."""
+    assert images.labels is not None
+    with torch.random.fork_rng(devices=[]):
+        network = Classifier(images.shape, int(images.labels.max()) + 1, RECIPE["width"])
+    return network.to(memory_format=torch.channels_last).eval()
+
+
+def classifier_of(
+    images: ImageSet, test: ImageSet | None, told: Told = silent, seed: int | None = None
+) -> tuple[Classifier, float | None]:
+    """The classifier of a data set, from the cache if it was trained before.
 
     Args:
-        images: with labels, to train it on.
-        test: with labels, to tell how good it is; None, or without labels: nobody knows.
-        told: called with how far its training is, where there is any.
+        images: labelled images to train it on.
+        test: labelled images to measure its accuracy on; None, or images without labels: the accuracy is unknown.
+        told: called with the progress of its training, if it is trained.
+        seed: seed of its training; None: that of RECIPE, as for the classifier in which images are measured.
 
-    Returns: the classifier and the share of `test` that it names correctly.
+    Returns: the classifier and its accuracy on `test`, in [0, 1]; None if unknown.
     """
     assert images.labels is not None
     classes = int(images.labels.max()) + 1
-    name = cache.key(images.fingerprint, cache.digest({"labels": images.labels}), RECIPE)
+    recipe = RECIPE if seed is None else {**RECIPE, "seed": seed}
+    name = cache.key(images.fingerprint, cache.digest({"labels": images.labels}), recipe)
 
     def make() -> dict[str, Tensor]:
-        print("training the classifier that images are measured with (once for a data set)", file=sys.stderr)
+        use = "images are measured with" if seed is None else "the game looks through"
+        print(f"training the classifier that {use} (once for a data set)", file=sys.stderr)
         began = time.perf_counter()
-        network = train_classifier(images, classes, told)
+        network = train_classifier(images, classes, told, seed)
         print(f"trained it in {time.perf_counter() - began:.0f} s", file=sys.stderr)
         return network.state_dict()
 
     tensors = cache.stored(f"evaluation/classifier-{name}", make)
-    with torch.random.fork_rng(devices=[]):  # for the weights that are replaced at once
-        network = Classifier(images.shape, classes, RECIPE["width"])
+    network = classifier_like(images)
     network.load_state_dict(tensors)
-    network = network.to(memory_format=torch.channels_last).eval()
     if test is None or test.labels is None:
         return network, None
     asked_of = cache.key(name, test.fingerprint, cache.digest({"labels": test.labels}))
@@ -99,7 +115,7 @@ def classifier_of(images: ImageSet, test: ImageSet | None, told: Told = silent) 
 
 @torch.no_grad()
 def accuracy(network: nn.Module, images: ImageSet) -> float:
-    """The share of labelled images that the classifier names correctly, in [0, 1]."""
+    """The share of labelled images that the classifier classifies correctly, in [0, 1]."""
     assert images.labels is not None
     right = [
         int((asked(network, pixels)[1].argmax(dim=1) == labels).sum())
@@ -110,7 +126,7 @@ def accuracy(network: nn.Module, images: ImageSet) -> float:
 
 @torch.no_grad()
 def asked(network: nn.Module, pixels: Tensor) -> tuple[Tensor, Tensor]:
-    """Features [N, 256] and class probabilities [N, K] of images uint8 [N, C, H, W], float32."""
+    """Features [N, 256] and class probabilities [N, K], float32, of the images `pixels`, uint8 [N, C, H, W]."""
     scaled = pixels.float().div_(127.5).sub_(1).contiguous(memory_format=torch.channels_last)
     features, logits = network(scaled)
     return features, logits.softmax(dim=1)

@@ -1,24 +1,24 @@
-"""Metrics of what a game controls: classes, codes, and the codes of an auto-encoder."""
+"""Metrics of what a game controls: the class, the codes, or an autoencoder's latent vectors."""
 
 import math
-from collections.abc import Callable
 
 from torch import Tensor
 
+from ganctl.evaluation.reference import Reference
 from ganctl.evaluation.sides import Estimate, Metric, Sides, mean_of
 from ganctl.metrics import energy_test, matched
 
-COMPARED = 1000  # codes, and as many of the prior, that the two-sample test looks at
+COMPARED = 1000  # number of latent vectors that the two-sample test compares with as many of the prior
 
 
 def agrees(sides: Sides) -> Tensor:
-    """Whether the classifier finds in each generated image the class that was asked for, float64 [N]."""
+    """Whether the classifier assigns each generated image its requested class: float64 [N] of 0 and 1."""
     assert sides.fake.kinds is not None
     return (sides.fake.classes == sides.fake.kinds).double()
 
 
 def _class_fid(sides: Sides) -> Estimate:
-    """The mean over the classes, whose errors are independent."""
+    """The mean Fréchet distance over the classes. The errors of the classes are independent."""
     found = [each for each in sides.class_distances if not math.isnan(each.value)]
     if not found:
         return Estimate(math.nan)
@@ -31,13 +31,9 @@ def _code_match(sides: Sides) -> Estimate:
 
 
 def _confidence(sides: Sides) -> Estimate:
-    """How sure the classifier is of what it sees."""
+    """The classifier's mean probability of the most likely class of a generated image."""
     assert sides.fake.probabilities is not None
     return mean_of(sides.fake.probabilities.amax(dim=1).double())
-
-
-def _own(name: str) -> Callable[[Sides], Estimate]:
-    return lambda sides: mean_of(sides.own[name].double()) if name in sides.own else Estimate(math.nan)
 
 
 def _test(sides: Sides) -> tuple[float, float]:
@@ -45,29 +41,13 @@ def _test(sides: Sides) -> tuple[float, float]:
     return energy_test(codes, prior, sides.seed)
 
 
-def prior_floor(sides: Sides) -> float:
+def _prior_floor(sides: Sides) -> float:
     """The distance of the prior from itself: of as many of its vectors as are compared, from as many others."""
     prior, other = (sides.own[name][:COMPARED] for name in ("prior", "other_prior"))
     return energy_test(prior, other, sides.seed)[0]
 
 
-ROWS: dict[str, Metric] = {
-    "label_agreement": Metric(lambda sides: mean_of(agrees(sides)), most=1, classes="own", offered=True),
-    "class_fid": Metric(_class_fid, classes="own", offered=True),
-    "code_match": Metric(_code_match, most=1, classes="own", offered=True),
-    "confidence": Metric(_confidence, most=1, classes="own", offered=True),
-    "mutual_information": Metric(_own("mutual_information"), least=-math.inf, offered=True),
-    "reconstruction_error": Metric(_own("reconstruction_error"), offered=True),
-    "prior_distance": Metric(lambda sides: Estimate(_test(sides)[0]), offered=True),
-    "prior_p": Metric(lambda sides: Estimate(_test(sides)[1]), most=1, offered=True),
-    "label_error": Metric(_own("label_error"), most=1, held_out=True, offered=True),
-}
-OWN = ("mutual_information", "reconstruction_error", "prior_distance", "prior_p", "label_error")  # of no image
-NAMED = ("label_agreement", "code_match", "confidence")  # of what the classifier finds, and how surely
-TESTED = ("prior_distance", "prior_p")
-
-
-def class_table(sides: Sides) -> dict[str, list[float]]:
+def _class_table(sides: Sides) -> dict[str, list[float]]:
     """What was found of each class: agreement, Fréchet distance, and diversity relative to real images."""
     right, kinds = agrees(sides), range(len(sides.class_distances))
     spreads = [
@@ -78,3 +58,32 @@ def class_table(sides: Sides) -> dict[str, list[float]]:
         "class_fid": [each.value for each in sides.class_distances],
         "diversity": [ours / theirs if theirs else math.nan for ours, theirs in zip(*spreads, strict=True)],
     }
+
+
+def _few_of_a_class(reference: Reference, num: int, dimensions: int) -> str | None:
+    assert reference.real.kinds is not None
+    shown = reference.real.kinds[: len(reference.real.rows)]
+    kinds = int(shown.max()) + 1
+    fewest = min(int(shown.bincount().min()), min(num, len(shown)) // kinds)
+    if fewest > dimensions:
+        return None
+    return (
+        f"a class has about {fewest:,} images, too few for {dimensions} features: class_fid deserves trust from ten "
+        "times as many on"
+    )
+
+
+ROWS: dict[str, Metric] = {
+    "label_agreement": Metric(
+        compute=lambda sides: mean_of(agrees(sides)), most=1, classes="own", offered=True, ceiling=True
+    ),
+    "class_fid": Metric(
+        compute=_class_fid, classes="own", kinds=True, offered=True, table=_class_table, warn=_few_of_a_class
+    ),
+    "code_match": Metric(compute=_code_match, most=1, classes="own", offered=True, ceiling=True),
+    "confidence": Metric(compute=_confidence, most=1, classes="own", offered=True, ceiling=True),
+    "prior_distance": Metric(
+        compute=lambda sides: Estimate(_test(sides)[0]), offered=True, own=True, codes=COMPARED, floor=_prior_floor
+    ),
+    "prior_p": Metric(compute=lambda sides: Estimate(_test(sides)[1]), most=1, offered=True, own=True, codes=COMPARED),
+}

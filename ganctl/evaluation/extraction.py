@@ -1,4 +1,4 @@
-"""Images in, chunk by chunk; what every metric needs of them out."""
+"""Computes the features of images in chunks, and everything else that metrics need from the images."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -7,31 +7,30 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from ganctl.data import ImageSet
+from ganctl.data import ImageSet, Samples
 from ganctl.errors import RunFailed
 from ganctl.evaluation.features import FeatureNetwork
 from ganctl.evaluation.telling import Told, counted, silent
-from ganctl.games import Made
 from ganctl.metrics import Gaussian, Moments
 from ganctl.numerics.streams import derive
 from ganctl.store import cache
 
-KEPT = 10_000  # samples whose features are kept one by one; the sums of the Fréchet distance are over all
+KEPT = 10_000  # number of samples whose features are kept; the sums for the Fréchet distance are over all samples
 CHUNK = 500
 
 
 @dataclass
 class Extracted:
-    """What was seen of a set of images.
+    """The features of a set of images, and everything else that metrics need.
 
     Attributes:
-        count: of images.
-        moments: their sums.
-        rows: the features of the first 10,000, float32 [n, D].
-        probabilities: of the classes, for every image, float32 [count, K]; None where the network has no classes.
-        pixels: the first 10,000, uint8 [n, C, H, W].
-        kinds: the true class of each real image, the class or code that was asked for of each generated one, int64
-            [count]; None where nobody knows.
+        count: number of images.
+        moments: sums of the features.
+        rows: features of the first 10,000 images, float32 [n, D].
+        probabilities: class probabilities of each image, float32 [count, K]; None if the network has no classes.
+        pixels: the first 10,000 images, uint8 [n, C, H, W].
+        kinds: the true class of each real image, or the requested class or code of each generated one, int64 [count];
+            None if unknown.
     """
 
     count: int
@@ -43,42 +42,47 @@ class Extracted:
 
     @cached_property
     def gaussian(self) -> Gaussian:
-        """Mean and covariance of all."""
+        """Mean and covariance of the features of all images."""
         return replace(self.moments.gaussian(), samples=self.rows if len(self.rows) == self.count else None)
 
     @cached_property
     def classes(self) -> Tensor:
-        """The likeliest class of each image, int64 [count]."""
+        """The most likely class of each image, int64 [count]."""
         assert self.probabilities is not None
         return self.probabilities.argmax(dim=1)
 
     def rows_of(self, kind: int) -> Tensor:
-        """The features of the images that are known to have, or were asked to have, that class."""
+        """The features of the images whose true or requested class is `kind`, [n, D]."""
         assert self.kinds is not None
         return self.rows[self.kinds[: len(self.rows)] == kind]
 
 
 def extract(
-    chunks: Iterable[Made],
+    chunks: Iterable[Samples],
     total: int,
     network: FeatureNetwork,
     grouped: bool = True,
     told: Told = silent,
     what: str = "images",
 ) -> Extracted:
-    """Looks at `total` images, which arrive in random order as chunks with samples uint8 [n, C, H, W].
+    """Computes the features of images that arrive in chunks.
 
     Args:
-        grouped: whether groups of them are summed apart too.
-        told: called with how many of `what` have been looked at.
+        chunks: the images, uint8 [n, C, H, W], in random order.
+        total: number of all images.
+        network: the feature network.
+        grouped: whether to keep the sums of several groups of images (see `Moments`).
+        told: called with the number of images done so far.
+        what: what these images are, for `told`.
 
     Raises:
-        RunFailed: the features are not finite.
+        RunFailed: a feature is not finite.
     """
     sums = Moments(network.dimensions, total, grouped)
     rows, probabilities, kept, kinds = [], [], [], []
     told(counted(what, 0, total))
-    for pixels, chosen in chunks:
+    for chunk in chunks:
+        pixels, chosen = chunk.data, chunk.labels
         features, classes = network.look(pixels)
         features = features.float().cpu()
         if not bool(torch.isfinite(features).all()):
@@ -104,17 +108,17 @@ def extract(
 
 
 def shuffled(images: ImageSet, name: str) -> Tensor:
-    """The images' rows in the random order of that name, the same whenever it is asked for, int64 [N]."""
+    """The indices of the images in a random order that depends only on `name`, int64 [N]."""
     stream = torch.Generator().manual_seed(derive(0, "evaluation", "order", name))
     return torch.randperm(len(images.pixels), generator=stream)
 
 
 def extract_kept(images: ImageSet, rows: Tensor, network: FeatureNetwork, told: Told = silent) -> Extracted:
-    """The same of some rows of real images, from the cache where these pixels have been seen by this network before."""
+    """The features of the real images at the indices `rows`, from the cache if this network has seen them before."""
     pixels = images.pixels.cpu()
 
     def make() -> dict[str, Tensor]:
-        chunks = (Made(pixels[part]) for part in rows.split(CHUNK))
+        chunks = (Samples(pixels[part]) for part in rows.split(CHUNK))
         seen = extract(chunks, len(rows), network, grouped=False, told=told, what="real images")
         sums = seen.moments
         found = {"origin": sums.origin, "sums": sums.sums, "products": sums.products, "rows": seen.rows}

@@ -1,4 +1,4 @@
-"""The networks that images are measured in."""
+"""The feature networks in which images are measured."""
 
 import hashlib
 import importlib.util
@@ -19,23 +19,23 @@ from ganctl.evaluation.published import read_tensors
 from ganctl.evaluation.telling import Told, silent
 from ganctl.store import cache
 
-SMALLEST = 8  # pixels a side that the classifier takes
-LARGEST = 64  # that it is trained on unasked
-MOST_PIXELS = 1024  # numbers of an image that are features as they are; larger images are averaged down
+SMALLEST = 8  # pixels per side that the classifier needs
+LARGEST = 64  # pixels per side up to which `auto` chooses the classifier
+MOST_PIXELS = 1024  # largest number of features=pixels; larger images are scaled down by averaging
 
 Look = Callable[[Tensor], tuple[Tensor, Tensor | None]]
 
 
 @dataclass(frozen=True)
 class Request:
-    """What a feature network is wanted for.
+    """The request for a feature network.
 
     Attributes:
-        train: images that generators are trained on, on the CPU.
-        test: images that they are not; None where there are none.
-        weights: file of the network's weights; None: its own download, or none needed.
-        device: where it looks.
-        told: called with how far the training or the download of the network is.
+        train: the images on which generators are trained, on the CPU.
+        test: images on which they are not trained; None if there are none.
+        weights: file of the network's weights; None: they are downloaded, or none are needed.
+        device: device of the network.
+        told: called with the progress of the network's training or download.
     """
 
     train: ImageSet
@@ -47,15 +47,16 @@ class Request:
 
 @dataclass(frozen=True)
 class FeatureNetwork:
-    """What turns images into features.
+    """A network that computes features of images.
 
     Attributes:
-        name: as in `--features`.
-        digest: of its weights, or of whatever else its features depend on; equal digests give equal features.
-        dimensions: of the features.
-        look: uint8 [N, C, H, W] -> features float32 [N, D], and class probabilities [N, K] where it has classes.
-        own_classes: whether these are the classes of the data.
-        about: what else a reader wants to know, for the protocol.
+        name: its name in `--features`.
+        digest: hash of its weights, or a text with everything else that its features depend on; networks with equal
+            digests give equal features.
+        dimensions: number of features D.
+        look: uint8 [N, C, H, W] -> features float32 [N, D], and class probabilities [N, K], or None without classes.
+        own_classes: whether its classes are those of the data.
+        about: further entries for the protocol.
     """
 
     name: str
@@ -67,7 +68,11 @@ class FeatureNetwork:
 
 
 def classifier(request: Request) -> FeatureNetwork:
-    """The last hidden layer of a small classifier trained on the data set itself; it needs labels."""
+    """The last hidden layer of a small classifier trained on the data set itself.
+
+    Raises:
+        BadInput: the images have no labels or are too small.
+    """
     train = request.train
     if train.labels is None:
         raise BadInput("features=classifier: these images have no classes to learn; use features=pixels or inception")
@@ -87,7 +92,7 @@ def classifier(request: Request) -> FeatureNetwork:
 
 
 def pixels(request: Request) -> FeatureNetwork:
-    """The pixels themselves in [0, 1], averaged down to at most 1,024 numbers an image."""
+    """The pixels themselves, in [0, 1]; larger images are scaled down to at most 1,024 numbers per image."""
     channels, height, width = request.train.shape
     shrink = min(1.0, math.sqrt(MOST_PIXELS / (channels * height * width)))
     size = (max(1, int(height * shrink)), max(1, int(width * shrink)))
@@ -100,7 +105,11 @@ def pixels(request: Request) -> FeatureNetwork:
 
 
 def inception(request: Request) -> FeatureNetwork:
-    """The pool of Inception-v3 that FID is defined on, through torch-fidelity; grey images become RGB."""
+    """The pooling layer of Inception-v3 on which FID is defined, by torch-fidelity. Grey images become RGB.
+
+    Raises:
+        BadInput: torch-fidelity is not installed, or the weights cannot be read.
+    """
     weights = request.weights
     if importlib.util.find_spec("torch_fidelity") is None:
         raise BadInput("features=inception: needs torch-fidelity; install it with pip install 'ganctl[inception]'")
@@ -119,7 +128,7 @@ def inception(request: Request) -> FeatureNetwork:
         expected = network.state_dict()
         tensors = {part: tensor.to(expected[part].dtype) for part, tensor in read_tensors(file, expected).items()}
         torch.nn.Module.load_state_dict(network, tensors, assign=True)
-    except Exception as error:  # whatever urllib and a file that is no such network raise
+    except Exception as error:  # urllib, or a file that is not this network, may raise anything
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise BadInput(
             f"features=inception: its weights cannot be read ({reason}); give --weights FILE, {name} of torch-fidelity"
@@ -136,10 +145,10 @@ def inception(request: Request) -> FeatureNetwork:
 
 
 def _hub() -> Path:
-    """The folder where torch.hub keeps files.
+    """The folder in which torch.hub keeps files.
 
     Raises:
-        ValueError: it would be one that is named ~, since the user has no home folder.
+        ValueError: the user has no home folder, so torch.hub would use a folder named ~.
     """
     folder = torch.hub.get_dir()
     if folder.startswith("~"):
@@ -148,11 +157,11 @@ def _hub() -> Path:
 
 
 def _downloaded(url: str, file: Path, told: Told) -> Path:
-    """The file behind `url`, whose name ends in the first digits of its SHA-256, as torch.hub keeps it.
+    """Downloads `url` to `file`, unless it is there. The file's name ends with the first digits of its SHA-256.
 
     Raises:
-        ValueError: what is there is another file.
-        OSError: it cannot be downloaded or kept.
+        ValueError: the file has another content.
+        OSError: it cannot be downloaded or written.
     """
     digits = file.stem.rsplit("-", 1)[-1]
     if not file.is_file():
@@ -173,11 +182,11 @@ def _sha256(file: Path) -> str:
 
 
 def _without_weights(published: Any) -> Any:
-    """Inception-v3 of torch-fidelity before any weights are read, which it would do by a pickle."""
+    """torch-fidelity's Inception-v3 without weights, since torch-fidelity would read them from a pickle."""
 
     class Empty(published.FeatureExtractorInceptionV3):
         def load_state_dict(self, *words: Any, **more: Any) -> None:
-            """Nothing: what there is to load is read by read_tensors."""
+            """Does nothing; `read_tensors` reads the weights."""
 
     load = published.load_state_dict_from_url
     published.load_state_dict_from_url = lambda *_, **__: {}  # no download
@@ -196,12 +205,13 @@ FEATURES: dict[str, Callable[[Request], FeatureNetwork]] = {
 
 
 def feature_network(name: str, request: Request) -> FeatureNetwork:
-    """The network of that name; `auto` is the classifier where the images have classes, and their pixels otherwise.
+    """The feature network of that name.
 
-    Of images that are too small for it, or so large that its training would take hours, the pixels too.
+    `auto` chooses the classifier if the images have classes, and otherwise the pixels; it also chooses the pixels if
+    the images are too small for the classifier, or so large that its training would take hours.
 
     Raises:
-        BadInput: there is no such network, or it cannot look at these images.
+        BadInput: there is no such network, or it does not support these images.
     """
     if name == "auto":
         fits = min(request.train.shape[1:]) >= SMALLEST and max(request.train.shape[1:]) <= LARGEST

@@ -1,37 +1,37 @@
-"""What measures generators, and what is found of one."""
+"""The interface of evaluators, and the result of an evaluation."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
-from ganctl.evaluation.points import POINT_METRICS
+from ganctl.config.metrics import METRIC_NAMES
+from ganctl.data import Samples
 from ganctl.evaluation.protocol import fingerprint
-from ganctl.evaluation.scores import METRICS
-from ganctl.evaluation.sides import Estimate
+from ganctl.evaluation.sides import Estimate, Row
 from ganctl.evaluation.telling import Told
-from ganctl.games import Made
 
-# (how many, random numbers) -> generated samples: images uint8 [n, C, H, W], or points float32 [n, 2]
-Draw = Callable[[int, torch.Generator], Made]
-# (images uint8 [n, C, H, W], their classes or None, random numbers) -> what the game's own networks say of them
+# (count, random generator) -> generated samples: images uint8 [n, C, H, W], or points float32 [n, 2]
+Draw = Callable[[int, torch.Generator], Samples]
+# (images uint8 [n, C, H, W], their classes or None, random generator) -> {name: output of the game's own networks}
 Own = Callable[[Tensor, Tensor | None, torch.Generator], dict[str, Tensor]]
 
-FORM = 1  # of the definitions of the metrics; a change of any of them makes other numbers under another fingerprint
+FORM = 1  # version of the metrics' definitions, part of the fingerprint; a change of a definition needs a new one
 
 
 @dataclass
 class Evaluation:
-    """What was found of one generator.
+    """The evaluation of one generator.
 
     Attributes:
         estimates: by metric.
         floors: what real samples come to, by metric; nan where that means nothing.
         protocol: how it was measured.
         warnings: what weakens it.
+        rows: of the metrics.
         pictures: rows of images beside their nearest training and held-out ones, for those who look.
         classes: values by metric, one a class, where classes were asked for.
     """
@@ -40,14 +40,16 @@ class Evaluation:
     floors: dict[str, float]
     protocol: dict[str, Any]
     warnings: list[str]
+    rows: Mapping[str, Row]
     pictures: dict[str, list[Tensor]] = field(default_factory=dict)
     classes: dict[str, list[float]] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """As metrics.json holds it, in plain numbers; what is not known is null."""
+        """The evaluation as an entry of metrics.json, in plain numbers; unknown values are None."""
         metrics, digits = {}, fingerprint(self.protocol)
         for name, estimate in self.estimates.items():
-            low, high = _cut(name, estimate)
+            row = self.rows[name]
+            low, high = _cut(row, estimate)
             metrics[name] = {
                 "value": _plain(estimate.value),
                 "standard_error": _plain(estimate.error),
@@ -55,6 +57,7 @@ class Evaluation:
                 "high": _plain(high),
                 "floor": _plain(self.floors.get(name, math.nan)),
                 "protocol": digits,
+                **({} if name in METRIC_NAMES else {"label": row.label, "better": row.better}),
             }
         found = {
             "fingerprint": digits,
@@ -67,13 +70,12 @@ class Evaluation:
         return found
 
 
-def _cut(name: str, estimate: Estimate) -> tuple[float, float]:
+def _cut(row: Row, estimate: Estimate) -> tuple[float, float]:
     """The interval, within what the metric can be."""
     interval = estimate.interval
     if interval is None:
         return math.nan, math.nan
-    metric = METRICS.get(name) or POINT_METRICS[name]
-    return max(metric.least, interval[0]), min(metric.most, interval[1])
+    return max(row.least, interval[0]), min(row.most, interval[1])
 
 
 def _plain(value: float) -> float | None:
@@ -81,18 +83,22 @@ def _plain(value: float) -> float | None:
 
 
 class Evaluator(Protocol):
-    """Measures generators, all in the same way.
+    """Measures generators, all by the same protocol.
 
     Attributes:
-        metrics: the names of what is measured.
-        told: called with what is being done while it measures.
+        metrics: names of the measured metrics.
+        told: called with a description of the current work.
     """
 
     metrics: list[str]
     told: Told
 
+    @property
+    def rows(self) -> Mapping[str, Row]:
+        """What each metric is."""
+
     def protocol(self, weights: str) -> dict[str, Any]:
-        """How a generator with those weights (averaged, last, none) is measured."""
+        """The protocol for a generator with those weights (averaged, last, none): every setting of the measurement."""
 
     def evaluate(self, draw: Draw, weights: str, errors: bool = True, own: Own | None = None) -> Evaluation:
-        """Measures one generator; `errors` may be left out, where many moments of a run are measured."""
+        """Measures one generator; without `errors` it is faster, for repeated measurements during training."""

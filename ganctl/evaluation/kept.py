@@ -1,4 +1,4 @@
-"""Evaluations in a metrics.json."""
+"""Reads and writes the evaluations in a metrics.json."""
 
 import json
 from pathlib import Path
@@ -8,14 +8,14 @@ from ganctl.store.files import locked, read_json, write_atomically
 
 
 def keep(file: Path, entry: dict[str, Any]) -> None:
-    """Adds an evaluation to metrics.json, in the place of one of the same weights by the same protocol and metrics."""
-    with locked(file.parent, "writing metrics.json", wait=60, name=".metrics.lock"):  # two may end at once
+    """Adds an evaluation to metrics.json; it replaces one of the same weights with the same protocol and metrics."""
+    with locked(file.parent, "writing metrics.json", wait=60, name=".metrics.lock"):  # two evaluations may end together
         evaluations = [other for other in evaluations_in(file) if _identity(other) != _identity(entry)]
         write_atomically(file, json.dumps({"evaluations": [*evaluations, entry]}, indent=2, allow_nan=False) + "\n")
 
 
 def evaluations_in(file: Path) -> list[dict[str, Any]]:
-    """The evaluations in a metrics.json, oldest first; none where it is not there or cannot be read."""
+    """The evaluations in a metrics.json, oldest first; empty if the file is missing or cannot be read."""
     try:
         found = read_json(file)["evaluations"]
     except (OSError, ValueError, KeyError, TypeError):

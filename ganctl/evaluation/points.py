@@ -1,15 +1,14 @@
-"""Metrics of points: exact ones, because the density is known."""
+"""Metrics of points, against a mixture that is known exactly."""
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from ganctl.data import Density
 from ganctl.evaluation.scores import HALVES
-from ganctl.evaluation.sides import Estimate
+from ganctl.evaluation.sides import Estimate, Row, labelled
 from ganctl.metrics import directions, mode_coverage, projected, sorted_distance
 from ganctl.numerics.streams import derive
 from ganctl.shares import wilson
@@ -17,27 +16,20 @@ from ganctl.shares import wilson
 DIRECTIONS = 256
 
 
-@dataclass(frozen=True)
-class PointMetric:
-    """What a metric of points can be at least and at most."""
-
-    least: float = 0.0
-    most: float = math.inf
-
-
-POINT_METRICS = {
-    "modes": PointMetric(),
-    "high_quality": PointMetric(most=1.0),
-    "class_kl": PointMetric(),
-    "sliced_wasserstein": PointMetric(),
-}
+POINT_METRICS: dict[str, Row] = labelled(
+    {"modes": Row(), "high_quality": Row(most=1.0), "class_kl": Row(), "sliced_wasserstein": Row()}
+)
 
 
 def point_estimates(points: Tensor, real: Tensor, density: Density, errors: bool) -> dict[str, Estimate]:
-    """Every metric of points [N, 2] beside as many exact ones, with standard errors by random halves.
+    """All metrics of points [N, 2] against as many exact samples `real`, with standard errors by random halves.
 
-    `modes`: covered ones; `high_quality`: the share of samples within three deviations of a mode; `class_kl`: how far
-    the modes' shares are from equal; `sliced_wasserstein`: the distance to the exact samples, in units of the plane.
+    `modes`: the number of covered modes; `high_quality`: the share of samples within three standard deviations of a
+    mode; `class_kl`: the divergence of the modes' shares from equal ones; `sliced_wasserstein`: the distance to the
+    exact samples, in units of the plane.
+
+    Args:
+        errors: whether to compute standard errors.
     """
     stream = torch.Generator().manual_seed(derive(0, "evaluation", "directions"))
     along = directions(points.shape[1], DIRECTIONS, stream)

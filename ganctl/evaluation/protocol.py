@@ -1,4 +1,4 @@
-"""How a number was measured, and digits that change with any of it."""
+"""The fingerprint of a protocol, that is, of all settings of a measurement."""
 
 import hashlib
 import json
@@ -6,15 +6,15 @@ from typing import Any
 
 from ganctl.store.host import versions
 
-MEASURING = ("ganctl", "torch", "numpy")  # packages that a value may depend on
+MEASURING = ("ganctl", "torch", "numpy")  # packages that a measured value may depend on
 
 
 def fingerprint(protocol: dict[str, Any]) -> str:
-    """Sixteen digits that are equal where everything in the protocols is."""
+    """A hash of the protocol: 16 hexadecimal digits; equal protocols have equal fingerprints."""
     return hashlib.sha256(json.dumps(protocol, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def measuring_versions() -> dict[str, str]:
-    """Of Python and the packages that a value may depend on."""
+    """The versions of Python and of the packages that a measured value may depend on."""
     found = versions()
     return {name: found[name] for name in ("python", *MEASURING) if name in found}

@@ -1,4 +1,4 @@
-"""The real images that generated ones are measured against, and those that show what a real set would come to."""
+"""The real images that generated ones are measured against, and other real images, which give the floor."""
 
 from dataclasses import dataclass
 
@@ -11,15 +11,15 @@ from ganctl.evaluation.telling import Told, silent
 
 @dataclass
 class Reference:
-    """Two separate sets of real images.
+    """Two disjoint sets of real images.
 
     Attributes:
-        split: what `real` is: test, train, or half or the whole of images without a test split.
-        real: what generated images are measured against.
-        other: as many real images as are generated, or as there are, measured in the same way: the floor; None: there
-            are no others.
-        num: how many images to generate.
-        trained_on: which of the two the generator may have seen, "real" or "other"; None: both.
+        split: the origin of `real`: test, train, or for images without a test split half or whole.
+        real: the images that generated ones are measured against.
+        other: other real images, `num` or as many as there are. Measured like generated ones, they give the floor. None
+            if there are no others.
+        num: number of images to generate.
+        trained_on: which set the generator may have seen, "real" or "other"; None: both.
     """
 
     split: str
@@ -36,7 +36,7 @@ class Reference:
 
     @property
     def held_out(self) -> Extracted:
-        """The images that it has not seen."""
+        """The images that the generator has not seen."""
         assert self.other is not None
         return self.other if self.trained_on == "real" else self.real
 
@@ -44,18 +44,18 @@ class Reference:
 def reference_of(
     train: ImageSet, test: ImageSet | None, network: FeatureNetwork, split: str, num: int | None, told: Told = silent
 ) -> Reference:
-    """The reference that a data set gives.
+    """The reference from a data set.
 
     Args:
-        train: what generators are trained on.
-        test: what they are not; None: there is none, and one half of `train` is measured against the other.
-        network: what looks at them.
-        split: test or train; or whole, where there is no test split, which leaves no others.
-        num: images to generate; None: as many as `real` has, up to 10,000.
-        told: called with how far the looking is.
+        train: the images on which generators are trained.
+        test: images on which they are not trained; None if there are none, and then the images are halved.
+        network: the feature network.
+        split: test or train; without a test split also whole, which leaves no other images.
+        num: number of images to generate; None: as many as `real` has, up to 10,000.
+        told: called with the progress of the feature extraction.
 
     Raises:
-        BadInput: too few images.
+        BadInput: there are too few images, or no such split.
     """
     refuse_few(train, test, split, num)
     if split == "whole":
@@ -76,7 +76,7 @@ def reference_of(
 
 
 def refuse_few(train: ImageSet, test: ImageSet | None, split: str, num: int | None) -> None:
-    """Raises BadInput where there is no such split, or too few images on one side."""
+    """Raises BadInput if there is no such split, or too few real or generated images."""
     if split not in ("test", "train", "whole"):
         raise BadInput(f"split={split}: choose from test, train")
     if split == "whole" and test is not None:

@@ -1,6 +1,5 @@
 """From what is asked to what measures it: the data to compare with, and an evaluator for them."""
 
-from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,11 +8,12 @@ import torch
 
 from ganctl.config.load import load
 from ganctl.config.schema import option
-from ganctl.data import DATASETS, TEST_SPLITS, Dataset, Density, ImageSet
+from ganctl.data import DATASETS, TEST_SPLITS, Dataset, Density, ImageSet, measured_in
 from ganctl.data.folders import folder
 from ganctl.errors import BadInput
 from ganctl.evaluation import Evaluator, ImageEvaluator, PointEvaluator, Told, silent
 from ganctl.evaluation.folders import numbered_as, overlap, pictures
+from ganctl.evaluation.own import Rules
 from ganctl.evaluation.wanted import Wanted
 
 
@@ -24,7 +24,7 @@ def evaluator_for(
     device: torch.device,
     train: Dataset | None = None,
     trained_on: str | None = None,
-    offers: Collection[str] = (),
+    game: Rules | None = None,
     told: Told = silent,
     names: list[str] | None = None,
 ) -> Evaluator:
@@ -37,7 +37,7 @@ def evaluator_for(
         device: where the feature network looks.
         train: the run's data, where they are in memory already.
         trained_on: fingerprint of what the generator was trained on; None: the data that are named.
-        offers: metrics that the run's game has besides.
+        game: the run's, which may have metrics besides.
         told: called with what is being done, now and while it measures.
         names: of the classes that the generator was trained on, where they are folders.
 
@@ -53,14 +53,16 @@ def evaluator_for(
         own = _trained_on(options, trained_on)
         if own is None or own.fingerprint == real.fingerprint or overlap(wanted.against, Path(options.root)):
             seen = own is not None or trained_on in (None, real.fingerprint)
-            return image_evaluator(real, None, wanted, device, seen, offers, told)
+            return image_evaluator(real, None, wanted, device, seen, game, told)
         if wanted.split == "train":
             raise BadInput(
                 f"--split train: measures against the training images, and --against {wanted.against} against others; "
                 "choose one"
             )
-        return image_evaluator(own, real, wanted, device, offers=offers, told=told)
+        return image_evaluator(own, real, wanted, device, game=game, told=told)
     found, test = data_of(wanted, options, train)
+    seen = trained_on in (None, found.fingerprint)
+    found = measured_in(found)
     if shape != found.shape:
         raise BadInput(
             f"data={wanted.data or option(options, 'name')}: has samples of shape {list(found.shape)} and the run "
@@ -73,10 +75,10 @@ def evaluator_for(
             raise BadInput("--whole: a density is measured exactly; leave it out")
         if wanted.split != "test":
             raise BadInput(f"split={wanted.split}: a density is measured exactly and has no split; leave it out")
-        return PointEvaluator(found, wanted.metrics, wanted.num, wanted.seed, told)
+        return PointEvaluator(found, wanted.metrics, wanted.num, wanted.seed, told, game)
     if not isinstance(found, ImageSet):
         raise BadInput(f"data={option(options, 'name')}: is neither images nor a density; only these are measured")
-    return image_evaluator(found, test, wanted, device, trained_on in (None, found.fingerprint), offers, told)
+    return image_evaluator(found, test, wanted, device, trained_on in (None, found.fingerprint), game, told)
 
 
 def _trained_on(options: Any, fingerprint: str | None) -> ImageSet | None:
@@ -96,14 +98,14 @@ def image_evaluator(
     wanted: Wanted,
     device: torch.device,
     seen: bool = True,
-    offers: Collection[str] = (),
+    game: Rules | None = None,
     told: Told = silent,
 ) -> ImageEvaluator:
     if train.pixels.device.type != "cpu":  # a run's data are where it trains
         train = ImageSet(train.pixels.cpu(), None if train.labels is None else train.labels.cpu())
     return ImageEvaluator(
         train, test, wanted.metrics, wanted.features, wanted.split, wanted.num, wanted.weights, wanted.seed, device,
-        seen, offers, told,
+        seen, game, told,
     )  # fmt: skip
 
 

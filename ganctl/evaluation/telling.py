@@ -1,4 +1,4 @@
-"""What is being done, said to whoever waits."""
+"""Callbacks that tell a waiting user about the current work."""
 
 from collections.abc import Callable
 
@@ -6,10 +6,10 @@ Told = Callable[[str], None]
 
 
 def silent(text: str) -> None:
-    """Says nothing."""
+    """A callback that ignores the text."""
     del text
 
 
 def counted(what: str, done: int, of: int) -> str:
-    """Something with how much of it is done: generated images, 1,500 of 10,000."""
+    """A description of progress: "generated images, 1,500 of 10,000"."""
     return f"{what}, {done:,} of {of:,}"

@@ -1,4 +1,4 @@
-"""What the command line asks of `ganctl evaluate`: what to measure, and when that is too bad."""
+"""The request that `ganctl evaluate` gets from the command line: what to measure, and conditions of failure."""
 
 import operator
 import re
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ganctl.config.schema import METRIC_NAMES
+from ganctl.config.metrics import METRIC_NAMES
 from ganctl.errors import BadInput, RunFailed
 
 COMPARISONS = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
@@ -15,23 +15,23 @@ COMPARISONS = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": oper
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the command line asks for.
+    """The request for an evaluation.
 
     Attributes:
-        metrics: names; empty: all that train nothing.
-        features: name of the network, or auto.
-        weights: file of its weights.
-        num: samples; None: as many as the split has, up to 10,000.
+        metrics: names of metrics; empty: all that do not train a network.
+        features: name of the feature network, or auto.
+        weights: file of the network's weights.
+        num: number of samples; None: as many as the split has, up to 10,000.
         split: test or train; whole: all images of data without a test split.
         data: name of the data set to measure against; None: the run's own.
-        root: where that is.
+        root: folder of that data set.
         against: a folder of images to measure against instead.
-        seed: of the noise.
-        plugins: modules of the user.
+        seed: seed of the noise.
+        plugins: names of the user's modules.
         needed: metrics that must be among the measured ones.
-        image_size: of the sides that two folders are read at; None: the smaller of theirs.
+        image_size: side in pixels at which two folders are read; None: the smaller one of theirs.
         out: folder for metrics.json and nearest.png; None: the run's, or a new one below outputs/.
-        printed: whether the result is printed whole, so that it is not lost where nothing can be written.
+        printed: whether stdout gets the whole result, so that it is not lost if no file can be written.
     """
 
     metrics: Sequence[str] = ()
@@ -60,19 +60,20 @@ class Condition:
     bound: float
 
 
-def condition(text: str, metrics: Sequence[str]) -> Condition:
+def condition(text: str, metrics: Sequence[str], plugins: Sequence[str] = ()) -> Condition:
     """The condition that `text` spells, such as fid>20.
 
     Args:
         metrics: what is measured; empty: whatever can be.
+        plugins: modules of the user, whose games may have metrics of their own.
 
     Raises:
-        BadInput: it cannot be read, or is of a metric that is not measured.
+        BadInput: the text is not a condition, or its metric is not measured.
     """
     match = re.fullmatch(r"\s*(\w+)\s*(>=|<=|>|<)\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*", text)
     if match is None:
         raise BadInput(f"--fail-if {text}: cannot be read; write a metric, >, >=, < or <=, and a number: fid>20")
-    if match[1] not in (metrics or METRIC_NAMES):
+    if match[1] not in (metrics or METRIC_NAMES) and (metrics or not plugins):
         raise BadInput(
             f"--fail-if {text}: {match[1]} is not measured; choose from {', '.join(metrics or METRIC_NAMES)}"
         )
@@ -80,7 +81,7 @@ def condition(text: str, metrics: Sequence[str]) -> Condition:
 
 
 def fail_where(conditions: Sequence[Condition], entry: dict[str, Any]) -> None:
-    """Raises RunFailed where a condition holds of an entry of metrics.json, or its metric has no value."""
+    """Raises RunFailed if a condition holds for an entry of metrics.json, or its metric has no value there."""
     for asked in conditions:
         value = entry["metrics"].get(asked.metric, {}).get("value")
         if value is None or COMPARISONS[asked.sign](value, asked.bound):

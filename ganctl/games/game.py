@@ -1,19 +1,26 @@
 """What every game has: networks, and players that move in turn. A game never sees an optimizer."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor, nn
 
-from ganctl.data import Dataset, Drawn
-from ganctl.losses import AdversarialLoss, Penalty
-from ganctl.models import PLAIN, Wiring
+from ganctl.data import Dataset, Samples, scaled
+from ganctl.games.inputs import Code, Inputs
+from ganctl.games.metric import GameMetric
+from ganctl.games.payment import WeightedPenalty
+from ganctl.losses import AdversarialLoss
+from ganctl.models import Role, Roles, plain
 from ganctl.numerics.streams import Streams
+
+if TYPE_CHECKING:
+    from ganctl.games.contest import Contest
 
 
 @dataclass
@@ -21,79 +28,24 @@ class Batch:
     """What one turn is played on.
 
     Attributes:
-        real: float32 [N, *shape].
+        samples: real ones, float32 [N, *shape], and what is known about each.
         observed: where the game writes what it saw, as scalar tensors by tag, on the turns that are logged; else None.
         turn: number of the player's turn in the whole run, from 1.
-        labels: the class of each real sample, int64 [N]; None where nobody knows.
     """
 
-    real: Tensor
+    samples: Samples
     observed: dict[str, Tensor] | None = None
     turn: int = 1
-    labels: Tensor | None = None
-
-
-@dataclass(frozen=True)
-class Code:
-    """Something about a sample that can be chosen beside its latent vector.
-
-    Attributes:
-        classes: how many there are to choose from; 0: it is one number within [-1, 1].
-    """
-
-    classes: int = 0
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """What samples are generated from.
-
-    Attributes:
-        latent: [N, latent_dim].
-        codes: what is chosen besides, by name: a class one-hot [N, classes] (or shares of classes), a number [N, 1].
-    """
-
-    latent: Tensor
-    codes: Mapping[str, Tensor] = field(default_factory=dict)
 
     @property
-    def beside(self) -> Tensor | None:
-        """All codes side by side, [N, sum of their sizes]; None where there are none."""
-        return torch.cat([*self.codes.values()], dim=1) if self.codes else None
+    def real(self) -> Tensor:
+        """The real samples, float32 [N, *shape]."""
+        return self.samples.data
 
     @property
-    def parts(self) -> tuple[Tensor, ...]:
-        """The arguments of a generator."""
-        return (self.latent,) if self.beside is None else (self.latent, self.beside)
-
-
-class Made(NamedTuple):
-    """Generated samples.
-
-    Attributes:
-        samples: [N, *shape].
-        kinds: the class that each was to have, or the value of its first categorical code, int64 [N]; None where
-            nothing of the sort is chosen.
-    """
-
-    samples: Tensor
-    kinds: Tensor | None = None
-
-
-@dataclass(frozen=True)
-class WeightedPenalty:
-    """A penalty as J(D) pays for it.
-
-    Attributes:
-        penalty: what is paid for.
-        weight: of the penalty, on average over the turns.
-        every: turns of the discriminator from one payment to the next, each of which has `every` times the gradient,
-            so that the expected one stays (lazy regularization: Karras et al. 2020, arXiv:1912.04958, section 3.1).
-    """
-
-    penalty: Penalty
-    weight: float = 1.0
-    every: int = 1
+    def labels(self) -> Tensor | None:
+        """The class of each real sample, int64 [N]; None where it is unknown."""
+        return self.samples.labels
 
 
 @dataclass(frozen=True)
@@ -103,18 +55,21 @@ class Parts:
     Attributes:
         networks: by name.
         loss: the pair of objectives.
-        penalty: what J(D) pays for besides, or what holds the discriminator's weights in bounds.
+        penalties: what J(D) pays for besides, or what holds the discriminator's weights in bounds.
         streams: where random numbers come from.
-        wiring: what the game asked of the networks.
-        dataset: what is real, for a game that looks at more of it than its batches.
+        roles: what the game asked of each network, by the network's name.
+        dataset: what is real, for a game that looks at more of it than its batches. A run that is only sampled from
+            has none, unless its game draws from held-out data; then whoever reads it gets a `BadInput`.
+        held_out: samples that training does not see, or those of the data set where all are seen; as `dataset`.
     """
 
     networks: dict[str, nn.Module]
     loss: AdversarialLoss
-    penalty: WeightedPenalty
+    penalties: tuple[WeightedPenalty, ...]
     streams: Streams
-    wiring: Wiring = PLAIN
+    roles: Roles = field(default_factory=dict)
     dataset: Dataset | None = None
+    held_out: Dataset | None = None
 
 
 @dataclass(frozen=True)
@@ -124,18 +79,48 @@ class Player:
     Attributes:
         networks: names of the networks whose weights a turn changes; those of every other one are frozen meanwhile.
         loss: batch -> {term: scalar}; the turn minimizes their sum.
-        turns: how often it moves in a step.
-        fresh_batch: whether its turn draws new data or is played on the latest batch.
+        turns: how often it moves in a step, or a function of the step's number (from 1); 0: it sits that step out.
+        fresh_batch: whether each of its turns draws new data, or is played on the step's latest batch. The first turn
+            of a step draws in any case.
         after_turn: called when its networks have moved.
         judged: whether its turn shows generated samples to a discriminator.
     """
 
     networks: tuple[str, ...]
     loss: Callable[[Batch], dict[str, Tensor]]
-    turns: int = 1
+    turns: int | Callable[[int], int] = 1
     fresh_batch: bool = False
     after_turn: Callable[[], None] | None = None
     judged: bool = True
+
+    def turns_at(self, step: int) -> int:
+        """How often it moves in the step number `step`."""
+        return self.turns if isinstance(self.turns, int) else self.turns(step)
+
+    def turns_until(self, step: int) -> int:
+        """How often it has moved when so many steps are done."""
+        return self.turns * step if isinstance(self.turns, int) else sum(map(self.turns, range(1, step + 1)))
+
+
+def draws_at(players: Iterable[Player], step: int) -> int:
+    """How many batches the step number `step` draws."""
+    drawn = 0
+    for player in players:
+        turns = player.turns_at(step)
+        drawn += turns if player.fresh_batch else int(turns > 0 and not drawn)
+    return drawn
+
+
+def steps_of(players: Iterable[Player], draws: int) -> int:
+    """How many steps draw at least so many batches, at least one."""
+    players = [*players]
+    if all(isinstance(player.turns, int) for player in players):
+        return max(1, -(-draws // draws_at(players, 1)))
+    step = 0
+    while draws > 0 or not step:
+        step += 1
+        draws -= draws_at(players, step)
+    return step
 
 
 class Game(ABC):
@@ -145,30 +130,49 @@ class Game(ABC):
         networks: every network of the game, by name.
         sampled: names of the networks that samples need, the one that makes them first; a moving average of them may be
             kept.
+        contests: who tells real from fake, by the contest's name; "" where there is one.
+        draws_from: what samples are generated from: noise alone, or held_out images too, which then are there whenever
+            the game is: in a run that is trained, sampled or evaluated.
+        stages: names and first steps of the parts of a run that are played by different rules; the first begins at 1.
+            Empty where the rules stay the same.
         codes: what of a sample can be chosen, by name, in the order in which the generator is given it.
-        offers: metrics of `evaluate` that other games do not have.
-        memory: numbers that the rules carry from turn to turn besides the networks, changed in place.
+        offers: names of metrics that `evaluate` has for this kind of game and not for every one.
+        metrics: the game's own, by name: means of what `own_figures` gives.
     """
 
     networks: dict[str, nn.Module]
     sampled: tuple[str, ...] = ("generator",)
+    contests: "Mapping[str, Contest]" = MappingProxyType({})
+    draws_from: Literal["noise", "held_out"] = "noise"
+    stages: tuple[tuple[str, int], ...] = ()
     codes: Mapping[str, Code] = MappingProxyType({})
     offers: tuple[str, ...] = ()
-    memory: Mapping[str, Tensor] = MappingProxyType({})
+    metrics: Mapping[str, GameMetric] = MappingProxyType({})
 
     @staticmethod
-    def wiring(options: Any, classes: int) -> Wiring:
-        """What the game asks of its networks.
+    def asks(options: Any, dataset: Dataset, latent_dim: int) -> dict[str, Role]:
+        """The networks that the game needs, by name, in the order in which they are made.
 
         Args:
             options: its own.
-            classes: kinds of labels that the data have; 0: none.
+            dataset: what is real: its shape, and how many classes it has.
+            latent_dim: size of the model's latent vectors; 0 for a model without.
 
         Raises:
             BadInput: it cannot be played on such data.
         """
-        del options, classes
-        return PLAIN
+        del options, latent_dim
+        return plain(dataset.shape)
+
+    @cached_property
+    def memory(self) -> Mapping[str, Tensor]:
+        """Numbers that the rules carry from turn to turn besides the networks, changed in place: its contests'."""
+        return {f"{name}{key}": value for name, each in self.contests.items() for key, value in each.memory.items()}
+
+    @property
+    def value_range(self) -> tuple[float, float]:
+        """What black and white are in generated samples and in batches."""
+        return getattr(self.networks[self.sampled[0]], "output_range", None) or (-1.0, 1.0)
 
     @abstractmethod
     def players(self) -> dict[str, Player]:
@@ -182,7 +186,11 @@ class Game(ABC):
         """
 
     def begin_step(self, step: int) -> None:  # noqa: B027 - most games have nothing to do here
-        """Called before the step number `step` (from 1): growth, fade-in, annealing."""
+        """Called before the step number `step` (from 1): growth, fade-in, annealing.
+
+        It is called again with the last step when a run is resumed or opened to be sampled, so it must give the same
+        whenever it is called with the same number.
+        """
 
     def probe(self, batch: Batch, noise: torch.Generator) -> dict[str, Tensor]:
         """What a look at the gradients shows on real samples and as many generated from `noise`.
@@ -212,16 +220,24 @@ class Game(ABC):
         with evaluating(*(self.networks[name] for name in self.sampled)):
             return self.generate(inputs)
 
-    def own_figures(self, real: Drawn, noise: torch.Generator) -> dict[str, Tensor]:
+    def own_figures(self, real: Samples, noise: torch.Generator) -> dict[str, Tensor]:
         """What the game's own networks have to say for its metrics; changes nothing.
 
         Args:
             real: samples, held out from training where there are such.
             noise: random numbers.
 
-        Returns: numbers by name, each [N] or [N, D], of which the metrics in `offers` are made.
+        Returns: numbers by name, [N] for each of the metrics, and [N, D] of which those in `offers` are made.
         """
         del real, noise
+        return {}
+
+    def compare(self, real: Samples) -> dict[str, Tensor]:
+        """What the game makes of real samples, by a word for each row of a picture of them: its reconstructions.
+
+        Returns: samples [N, *shape] each; empty where the game makes nothing of real samples. Changes nothing.
+        """
+        del real
         return {}
 
     def sample(self, count: int, noise: torch.Generator) -> Tensor:
@@ -241,3 +257,12 @@ def evaluating(*networks: nn.Module) -> Iterator[None]:
     finally:
         for network, before in zip(networks, training, strict=True):
             network.train(before)
+
+
+def chosen_from(dataset: Dataset, count: int, noise: torch.Generator, value_range: tuple[float, float]) -> Samples:
+    """`count` samples of a data set, chosen by `noise` with replacement, as a latent vector would be.
+
+    Returns: float32 within the value range, where the data set is.
+    """
+    rows = torch.randint(dataset.epoch_size, (count,), generator=noise, device=noise.device)
+    return scaled(dataset.take(rows), value_range)

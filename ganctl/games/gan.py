@@ -5,7 +5,8 @@ from torch import Tensor
 
 from ganctl.games.contest import Contest, Judged, untouched
 from ganctl.games.evidence import gradient_evidence
-from ganctl.games.game import Batch, Game, Inputs, Parts, Player
+from ganctl.games.game import Batch, Game, Parts, Player
+from ganctl.games.inputs import Inputs
 from ganctl.losses import pulling_away
 from ganctl.numerics.streams import derive
 
@@ -22,10 +23,10 @@ class Gan(Game):
     def __init__(self, parts: Parts, discriminator_turns: int = 1, pulling_away_weight: float = 0.0) -> None:
         self.networks = parts.networks
         self.generator, self.discriminator = parts.networks["generator"], parts.networks["discriminator"]
-        headed = parts.wiring.head > 0
-        self.contest = Contest(self.discriminator, parts.loss, parts.penalty, parts.streams, headed=headed)
+        headed = "head" in parts.networks
+        self.contest = Contest(self.discriminator, parts.loss, parts.penalties, parts.streams, headed=headed)
+        self.contests = {"": self.contest}
         self.judges = ("discriminator", "head") if headed else ("discriminator",)
-        self.memory = self.contest.memory
         self.streams = parts.streams
         self.discriminator_turns = discriminator_turns
         self.pulling_away_weight = pulling_away_weight
@@ -52,21 +53,21 @@ class Gan(Game):
         """Latent vectors from N(0, I)."""
         return Inputs(self.latents(count, noise))
 
-    def draw_beside(self, batch: Batch, noise: torch.Generator) -> Inputs:
+    def draw_for(self, batch: Batch, noise: torch.Generator) -> Inputs:
         """What a turn's samples are generated from, one beside each real sample."""
         return self.draw(len(batch.real), noise)
 
-    def told(self, inputs: Inputs) -> Tensor | None:
+    def condition_of(self, inputs: Inputs) -> Tensor | None:
         """What the discriminator is told of samples, real and generated, [N, K]; None: nothing."""
         del inputs
         return None
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
         """J(D) on the batch and as many generated samples, and what it pays for the penalty."""
-        inputs = self.draw_beside(batch, self.streams.noise)
-        generated, told = self.generate(inputs), self.told(inputs)
-        real, fake = self.contest.judge(batch.real, generated, told)
-        terms = self.contest.discriminator_terms(batch, (batch.real, generated), (real.logits, fake.logits), told)
+        inputs = self.draw_for(batch, self.streams.noise)
+        generated, condition = self.generate(inputs), self.condition_of(inputs)
+        real, fake = self.contest.judge(batch.real, generated, condition)
+        terms = self.contest.discriminator_terms(batch, real, fake)
         return terms | self.discriminator_extras(batch, inputs, real, fake)
 
     def discriminator_extras(self, batch: Batch, inputs: Inputs, real: Judged, fake: Judged) -> dict[str, Tensor]:
@@ -76,10 +77,10 @@ class Gan(Game):
 
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
         """J(G) on as many generated samples as the batch has."""
-        inputs = self.draw_beside(batch, self.streams.noise)
-        generated, told = self.generate(inputs), self.told(inputs)
-        fake = self.contest.look(generated, told)
-        terms = {"adversarial": self.contest.generator_term(batch, fake.logits, batch.real, told)}
+        inputs = self.draw_for(batch, self.streams.noise)
+        generated, condition = self.generate(inputs), self.condition_of(inputs)
+        fake = self.contest.look(generated, condition)
+        terms = {"adversarial": self.contest.generator_term(batch, fake, batch.real)}
         return terms | self.generator_extras(batch, inputs, generated, fake)
 
     def generator_extras(self, batch: Batch, inputs: Inputs, generated: Tensor, fake: Judged) -> dict[str, Tensor]:
@@ -95,15 +96,15 @@ class Gan(Game):
         """The evidence of `gradient_evidence`, as the generator's turn sees it; of log-odds only."""
         if not self.contest.loss.log_odds:
             return {}
-        inputs = self.draw_beside(batch, noise)
-        told = self.told(inputs)
+        inputs = self.draw_for(batch, noise)
+        condition = self.condition_of(inputs)
         parameters = [*self.generator.parameters()]
         for network, moves in ((self.generator, True), (self.discriminator, False)):
             network.requires_grad_(moves)  # as in the generator's turn; the loop says so anew at every turn
         with self.streams.preserved(), torch.enable_grad():
             self.streams.layer_noise.restart(derive(self.streams.seed, "probe"))
             generated = untouched(self.generator, *inputs.parts)
-            fake = untouched(self.discriminator, generated, told)
+            fake = self.contest.glance(generated, condition)
             with torch.no_grad():
-                judged = untouched(self.discriminator, batch.real, told)
-            return gradient_evidence(judged.float(), fake.float(), parameters, self.contest.loss.generator)
+                judged = self.contest.glance(batch.real, condition)
+            return gradient_evidence(judged, fake, parameters, self.contest.loss.generator)

@@ -1,4 +1,4 @@
-"""What the players minimize: pairs of objectives over logits, and penalties on the discriminator."""
+"""Losses: pairs of objectives over logits, and penalties on the discriminator."""
 
 from ganctl.losses import divergences, energies, logistic, margins, relativistic
 from ganctl.losses.adversarial import AdversarialLoss

@@ -1,4 +1,4 @@
-"""What an adversarial loss is: a pair of objectives over raw logits, where a bigger logit means "more real"."""
+"""The type of an adversarial loss: a pair of objectives over raw logits. A larger logit means "more real"."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -11,22 +11,22 @@ from ganctl.losses.options import bind
 
 @dataclass(frozen=True)
 class AdversarialLoss:
-    """A pair of objectives, both minimized, both scalars.
+    """A pair of objectives, J(D) and J(G). Both are scalars, and both are minimized.
 
     Attributes:
         discriminator: (real_logits, fake_logits) -> J(D).
         generator: (real_logits, fake_logits) -> J(G).
-        paper: where the formulas stand.
-        real_in_generator: what the real logits are to J(G). "absent": it does not use them. "constant": they enter
-            its value but not its gradient, so J(G) may be given None for them and then leaves that term out.
-            "needed": its gradient depends on them, which costs a pass of the discriminator.
-        critic: what it asks of the discriminator. "logits": nothing. "bounded_slope": a penalty or a constraint that
-            bounds its slope, without which J(D) has no minimum. "autoencoder": that its logit is minus the error with
-            which it reconstructs a sample.
-        log_odds: whether the logit of the best discriminator is log(p / q), so that its sigmoid is a probability.
-        memory: names and first values of numbers that go from turn to turn; its functions take them as keywords.
-        remember: (real_logits, fake_logits) -> new values of `memory`, after a discriminator's turn, and
-            what else is worth logging.
+        paper: source of the formulas.
+        real_in_generator: how J(G) uses the real logits. "absent": not at all. "constant": in its value but not in its
+            gradient, so they may be None, and the value then lacks that term. "needed": its gradient depends on them,
+            which costs a pass of the discriminator over real samples.
+        critic: what the loss needs from the discriminator. "logits": nothing special. "bounded_slope": a penalty or a
+            constraint that bounds its slope; J(D) has no minimum without one. "autoencoder": logits that are minus the
+            reconstruction error of a sample.
+        log_odds: whether the optimal discriminator's logit is log(p / q), so that its sigmoid is a probability.
+        memory: {name: initial value} of numbers kept from turn to turn; the functions take them as keyword arguments.
+        remember: (real_logits, fake_logits) -> the new values of `memory`, and further values to log; called after
+            each turn of the discriminator.
     """
 
     discriminator: Callable[..., Tensor]
@@ -39,10 +39,10 @@ class AdversarialLoss:
     remember: Callable[..., dict[str, Tensor]] | None = None
 
     def configured(self, **options: Any) -> "AdversarialLoss":
-        """The same loss with options set: keyword parameters of its functions.
+        """The same loss with options set. Options are the keyword parameters of its functions.
 
         Raises:
-            ValueError: an option that it does not have.
+            ValueError: the loss has no such option.
         """
         functions: dict[str, Callable[..., Any]] = {"discriminator": self.discriminator, "generator": self.generator}
         if self.remember:

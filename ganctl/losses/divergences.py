@@ -1,11 +1,11 @@
-"""f-GAN: any f-divergence between data and samples, by its variational bound.
+"""f-GAN: f-divergences between data and samples, by their variational bound.
 
 Source: Nowozin et al. 2016 (arXiv:1606.00709). With v the logit, T = g_f(v) its output activation (table 2) and f* the
 conjugate of f:
 
-    J(D) = -(E T(r) - E f*(T(f)))  (eq. 4 and 6, sign turned)      J(G) = -E f*(T(f))
+    J(D) = -(E T(r) - E f*(T(f)))  (eq. 4 and 6, negated)      J(G) = -E f*(T(f))
 
-J(G) is the part of the bound that depends on G: the two play a zero-sum game, as in minimax. Every g_f rises with v.
+J(G) is the part of the bound that depends on G: the game is zero-sum, as in minimax. Every g_f increases with v.
 """
 
 import math
@@ -19,10 +19,10 @@ from ganctl.losses.adversarial import AdversarialLoss
 
 
 def exponential(x: Tensor) -> Tensor:
-    """e^x, continued along its tangent where the square of e^x nears what the dtype can hold.
+    """e^x, continued along its tangent above a bound near which the square of e^x would overflow the dtype.
 
-    The bound is x = 40 in float32, 350 in float64. Beyond it value and slope stay finite, and so does Adam's mean of
-    squared gradients; below it nothing differs from e^x.
+    The bound is x = 40 in float32 and 350 in float64. Above it, value and slope stay finite, and so does Adam's mean of
+    squared gradients; below it the value is exactly e^x.
     """
     bound = math.floor(math.log(torch.finfo(x.dtype).max) / 2) - 4
     inside = x.clamp(max=bound)
@@ -32,12 +32,12 @@ def exponential(x: Tensor) -> Tensor:
 def divergence(
     activation: Callable[[Tensor], Tensor], conjugate: Callable[[Tensor], Tensor], log_odds: bool = False
 ) -> AdversarialLoss:
-    """The row of one divergence.
+    """The adversarial loss of one divergence.
 
     Args:
         activation: v -> g_f(v).
-        conjugate: v -> f*(g_f(v)), in the form that is exact at any v.
-        log_odds: as the row's attribute.
+        conjugate: v -> f*(g_f(v)), in a form that is numerically exact for any v.
+        log_odds: see `AdversarialLoss`.
     """
 
     def discriminator(real_logits: Tensor, fake_logits: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
-"""Auto-encoder discriminators: a sample is real where it is reconstructed well.
+"""Losses for autoencoder discriminators, which take a sample for real if they reconstruct it well.
 
-Here such a discriminator's logit is -L(x), minus the error of reconstruction, so that bigger means "more real" as
-everywhere; with r = -L(x) and f = -L(G(z)).
+Such a discriminator's logit is -L(x), minus its reconstruction error, so that a larger logit means "more real" as
+everywhere: r = -L(x) and f = -L(G(z)).
 """
 
 from torch import Tensor
@@ -17,7 +17,7 @@ def ebgan_discriminator(real_logits: Tensor, fake_logits: Tensor, margin: float 
     Source: Zhao et al. 2017 (EBGAN, arXiv:1609.03126), eq. 1.
 
     Args:
-        margin: m > 0, the error beyond which generated samples are bad enough.
+        margin: m > 0; a generated sample with a larger reconstruction error contributes nothing.
     """
     return relu(margin + fake_logits).mean() - real_logits.mean()
 
@@ -26,7 +26,7 @@ def began_discriminator(real_logits: Tensor, fake_logits: Tensor, k: float | Ten
     """J(D) = E L(x) - k E L(G(z)). Source: Berthelot et al. 2017 (BEGAN, arXiv:1703.10717), section 3.4.
 
     Args:
-        k: in [0, 1], the weight that `began_balance` sets.
+        k: weight in [0, 1], set by `began_balance`.
     """
     return k * fake_logits.mean() - real_logits.mean()
 
@@ -38,17 +38,17 @@ def began_balance(
     gamma: float = 0.5,
     k_rate: float = 0.001,
 ) -> dict[str, Tensor]:
-    """The proportional control that keeps E L(G(z)) = gamma E L(x).
+    """The proportional controller that keeps E L(G(z)) = gamma E L(x).
 
         k <- min(1, max(0, k + lambda (gamma L(x) - L(G(z)))))      M = L(x) + |gamma L(x) - L(G(z))|
 
     Source: Berthelot et al. 2017 (BEGAN, arXiv:1703.10717), sections 3.4 and 3.4.1.
 
     Args:
-        gamma: the diversity ratio, in [0, 1]; smaller gives better and fewer kinds of samples.
+        gamma: the diversity ratio, in [0, 1]; a smaller one gives better but less diverse samples.
         k_rate: lambda.
 
-    Returns: `k`, and `convergence`, the measure M, which nothing depends on.
+    Returns: `k`, and `convergence`, the measure M, which is only logged.
     """
     real_error, fake_error = -real_logits.mean(), -fake_logits.mean()
     imbalance = gamma * real_error - fake_error

@@ -1,4 +1,4 @@
-"""Cross-entropy: the losses of the first GAN paper, and what tutorials made of them.
+"""Cross-entropy: the losses of the first GAN paper, and variants from tutorials.
 
 With r = D's logit on real data, f = its logit on generated data, sp = softplus and E the mean over a batch:
 
@@ -21,13 +21,13 @@ def halved(objective: Tensor, half: bool) -> Tensor:
 def cross_entropy(real_logits: Tensor, fake_logits: Tensor, label_smoothing: float = 0.0, half: bool = False) -> Tensor:
     """J(D) = -E log D(x) - E log(1 - D(G(z))), the sum, not its half. It is 2 ln 2 where D cannot tell.
 
-    Source: Goodfellow et al. 2014 (arXiv:1406.2661), eq. 1, with its sign turned.
+    Source: Goodfellow et al. 2014 (arXiv:1406.2661), eq. 1, negated.
 
     Args:
         label_smoothing: s in [0, 1): the target of real samples is 1 - s, that of generated ones stays 0 (one-sided:
             Salimans et al. 2016, arXiv:1606.03498, section 3.4). With target t, -t log D - (1 - t) log(1 - D) =
             sp(-r) + (1 - t) r.
-        half: half of the sum (Goodfellow 2016, arXiv:1701.00160, eq. 8).
+        half: whether to take half of the sum (Goodfellow 2016, arXiv:1701.00160, eq. 8).
     """
     objective = softplus(-real_logits).mean() + softplus(fake_logits).mean()
     if label_smoothing:
@@ -40,7 +40,7 @@ def minimax_generator(
 ) -> Tensor:
     """J(G) = -J(D) = E log D(x) + E log(1 - D(G(z))), so that J(G) + J(D) = 0.
 
-    dJ/df = -D(G(z)) for a sample: the gradient vanishes exactly where D is sure that the sample is fake.
+    dJ/df = -D(G(z)) for one sample: the gradient vanishes exactly where D is sure that the sample is fake.
     Source: Goodfellow et al. 2014 (arXiv:1406.2661), eq. 1.
     """
     if real_logits is None:
@@ -62,7 +62,7 @@ def swapped_generator(real_logits: Tensor | None, fake_logits: Tensor, half: boo
 def nonsaturating_generator(real_logits: Tensor | None, fake_logits: Tensor, half: bool = False) -> Tensor:
     """J(G) = -E log D(G(z)).
 
-    dJ/df = D(G(z)) - 1 for a sample: strongest exactly where D is sure that the sample is fake.
+    dJ/df = D(G(z)) - 1 for one sample: the gradient is largest exactly where D is sure that the sample is fake.
     Source: Goodfellow et al. 2014 (arXiv:1406.2661), section 3, last paragraph; halved in Goodfellow 2016
     (arXiv:1701.00160), eq. 13.
     """

@@ -1,6 +1,6 @@
-"""Losses that are polynomials or hinges of the logits: squares, their tutorial cousin, Wasserstein, hinge.
+"""Least squares, mean squared error of probabilities (from tutorials), Wasserstein and hinge losses.
 
-With r = the logit on real data, f = the logit on generated data and E the mean over a batch.
+In the formulas, r is the logit on real data, f the logit on generated data and E the mean over a batch.
 """
 
 from torch import Tensor
@@ -13,7 +13,7 @@ from ganctl.losses.logistic import halved
 def least_squares_discriminator(
     real_logits: Tensor, fake_logits: Tensor, fake_code: float = 0.0, real_code: float = 1.0
 ) -> Tensor:
-    """J(D) = E (r - b)^2 / 2 + E (f - a)^2 / 2, on raw logits; best at (a + b) / 2 where D cannot tell.
+    """J(D) = E (r - b)^2 / 2 + E (f - a)^2 / 2, on raw logits. The optimal logit where D cannot tell is (a + b) / 2.
 
     Source: Mao et al. 2017 (arXiv:1611.04076), eq. 2.
 
@@ -27,7 +27,7 @@ def least_squares_discriminator(
 def least_squares_generator(real_logits: Tensor | None, fake_logits: Tensor, generator_code: float = 1.0) -> Tensor:
     """J(G) = E (f - c)^2 / 2.
 
-    Source: Mao et al. 2017 (arXiv:1611.04076), eq. 2. J(G) is Pearson's chi^2 divergence only where b - c = 1 and
+    Source: Mao et al. 2017 (arXiv:1611.04076), eq. 2. J(G) is Pearson's chi^2 divergence only if b - c = 1 and
     b - a = 2 (eq. 7), as with a, b, c = -1, 1, 0 (eq. 8); the default is 0, 1, 1 (eq. 9).
 
     Args:
@@ -40,7 +40,7 @@ def least_squares_generator(real_logits: Tensor | None, fake_logits: Tensor, gen
 def probability_squares_discriminator(real_logits: Tensor, fake_logits: Tensor, half: bool = False) -> Tensor:
     """J(D) = E (D(x) - 1)^2 + E D(G(z))^2 with D the sigmoid of the logit. It is 1/2 where D cannot tell.
 
-    Source: tutorials that put a mean squared error where the cross-entropy was and keep the sigmoid.
+    Source: tutorials that replace the cross-entropy by a mean squared error and keep the sigmoid.
     """
     objective = (-real_logits).sigmoid().square().mean() + fake_logits.sigmoid().square().mean()
     return halved(objective, half)
@@ -49,7 +49,7 @@ def probability_squares_discriminator(real_logits: Tensor, fake_logits: Tensor, 
 def probability_squares_generator(real_logits: Tensor | None, fake_logits: Tensor, half: bool = False) -> Tensor:
     """J(G) = E (D(G(z)) - 1)^2 with D the sigmoid of the logit.
 
-    dJ/df = -2 (1 - D)^2 D for a sample: unlike least squares on logits, it vanishes where D is sure.
+    dJ/df = -2 (1 - D)^2 D for one sample: unlike least squares on logits, the gradient vanishes where D is sure.
     """
     del real_logits
     return halved((-fake_logits).sigmoid().square().mean(), half)
@@ -58,13 +58,13 @@ def probability_squares_generator(real_logits: Tensor | None, fake_logits: Tenso
 def wasserstein_discriminator(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
     """J(D) = E f - E r: minus the critic's estimate of the Wasserstein-1 distance, times the critic's slope.
 
-    Source: Arjovsky et al. 2017 (arXiv:1701.07875), eq. 2 and algorithm 1, with its sign turned.
+    Source: Arjovsky et al. 2017 (arXiv:1701.07875), eq. 2 and algorithm 1, negated.
     """
     return fake_logits.mean() - real_logits.mean()
 
 
 def critic_generator(real_logits: Tensor | None, fake_logits: Tensor) -> Tensor:
-    """J(G) = -E f: the gradient of a sample never depends on how sure D is.
+    """J(G) = -E f. The gradient of a sample does not depend on how sure D is.
 
     Source: Arjovsky et al. 2017 (arXiv:1701.07875), algorithm 1; Miyato et al. 2018 (arXiv:1802.05957), eq. 17.
     """

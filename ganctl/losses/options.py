@@ -15,10 +15,10 @@ def keywords(function: Function) -> set[str]:
 
 
 def bind(functions: dict[str, Function], options: dict[str, Any], reserved: Collection[str]) -> dict[str, Function]:
-    """Each of `functions` with those of `options` that it takes; `reserved` names are not options.
+    """Binds to each of `functions` those of `options` that are its keyword parameters; `reserved` names are no options.
 
     Raises:
-        ValueError: an option that none of them takes.
+        ValueError: none of the functions has a parameter of that name.
     """
     taken = {name: keywords(function) - set(reserved) for name, function in functions.items()}
     known = sorted(set().union(*taken.values())) if taken else []

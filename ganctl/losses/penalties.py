@@ -1,6 +1,6 @@
-"""Penalties and constraints on the discriminator ("critic"), every one for each sample by itself.
+"""Penalties and constraints on the discriminator ("critic"). Penalties are computed per sample.
 
-A penalty is a scalar without its weight: weight and interval belong to the configuration.
+A penalty is an unweighted scalar; its weight and its interval belong to the configuration.
 """
 
 from collections.abc import Callable
@@ -17,16 +17,16 @@ Critic = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Penalty:
-    """Something that J(D) pays for, or that holds for the critic's weights after each of its turns.
+    """A regularization term that is added to J(D), or a constraint on the critic's weights after each of its turns.
 
     Attributes:
-        paper: where the formula stands.
-        of_samples: (critic, real, fake, stream) -> scalar; None where it needs no gradient of the critic.
-        of_logits: (real_logits, fake_logits) -> scalar; None where `of_samples` is there.
-        constrain: critic -> nothing; called after each turn of the critic.
-        bounds_slope: whether it keeps the critic's slope finite, as J(D) of Wasserstein needs.
-        memory: names and first values of numbers that go from turn to turn; `of_logits` takes them as keywords.
-        remember: (real_logits, fake_logits) -> new values of `memory`, after a turn of the critic.
+        paper: source of the formula.
+        of_samples: (critic, real, fake, stream) -> scalar; None for a function of the logits, or a constraint.
+        of_logits: (real_logits, fake_logits) -> scalar; None if `of_samples` is set.
+        constrain: critic -> None; called after each turn of the critic.
+        bounds_slope: whether it bounds the critic's slope, as J(D) of Wasserstein needs.
+        memory: {name: initial value} of numbers kept from turn to turn; `of_logits` takes them as keyword arguments.
+        remember: (real_logits, fake_logits) -> the new values of `memory`; called after each turn of the critic.
     """
 
     paper: str
@@ -38,13 +38,13 @@ class Penalty:
     remember: Callable[..., dict[str, Tensor]] | None = None
 
     def __call__(self, critic: Critic, real: Tensor, fake: Tensor, stream: torch.Generator | None = None) -> Tensor:
-        """The penalty, unweighted: a scalar that carries gradient to the critic's weights.
+        """The unweighted penalty: a scalar, differentiable with respect to the critic's weights.
 
         Args:
-            critic: samples [N, *shape] -> logits [N]; no sample's logit may depend on another sample.
-            real: [N, *shape].
-            fake: [N, *shape].
-            stream: where random numbers come from; None: torch's own generator.
+            critic: samples [N, *shape] -> logits [N]; a sample's logit must not depend on other samples.
+            real: real samples, [N, *shape].
+            fake: generated samples, [N, *shape].
+            stream: source of random numbers; None: torch's own generator.
         """
         if self.of_samples:
             return self.of_samples(critic, real, fake, stream)
@@ -53,10 +53,10 @@ class Penalty:
         return real.new_zeros(())
 
     def configured(self, **options: Any) -> "Penalty":
-        """The same penalty with options set: keyword parameters of its functions.
+        """The same penalty with options set. Options are the keyword parameters of its functions.
 
         Raises:
-            ValueError: an option that it does not have.
+            ValueError: the penalty has no such option.
         """
         named = ("of_samples", "of_logits", "constrain", "remember")
         functions = {name: getattr(self, name) for name in named if getattr(self, name)}
@@ -65,12 +65,12 @@ class Penalty:
 
 
 def input_gradients(critic: Critic, samples: Tensor) -> Tensor:
-    """The gradient of each sample's logit with respect to that sample, [N, *shape], differentiable once more."""
+    """The gradient of each sample's logit with respect to that sample, [N, *shape]; it can be differentiated again."""
     samples = samples.detach().requires_grad_()
     logits = critic(samples)
-    if not logits.requires_grad:  # a critic that looks at nothing
+    if not logits.requires_grad:  # the critic ignores its input
         return torch.zeros_like(samples)
-    # Each logit depends on its own sample alone, so the gradient of their sum holds all the gradients.
+    # Each logit depends only on its own sample, so the gradient of their sum contains all the gradients.
     (gradients,) = torch.autograd.grad(logits.sum(), samples, create_graph=True, materialize_grads=True)
     return gradients
 
@@ -86,7 +86,7 @@ def square_norms(gradients: Tensor) -> Tensor:
 
 
 def per_sample(count: int, like: Tensor, stream: torch.Generator | None) -> Tensor:
-    """One number from U[0, 1) a sample, shaped to multiply samples like `like`."""
+    """One number from U[0, 1) per sample, shaped [count, 1, ...] to multiply samples of the shape of `like`."""
     drawn = torch.rand(count, generator=stream, device=like.device, dtype=like.dtype)
     return drawn.view(-1, *[1] * (like.ndim - 1))
 
@@ -94,15 +94,15 @@ def per_sample(count: int, like: Tensor, stream: torch.Generator | None) -> Tens
 def gradient(
     critic: Critic, real: Tensor, fake: Tensor, stream: torch.Generator | None = None, one_sided: bool = False
 ) -> Tensor:
-    """E (|| grad D(x^) || - 1)^2 at x^ = e x + (1 - e) G(z), with one e from U[0, 1) for each pair.
+    """E (|| grad D(x^) || - 1)^2 at x^ = e x + (1 - e) G(z), with one e from U[0, 1) per pair of samples.
 
     Source: Gulrajani et al. 2017 (WGAN-GP, arXiv:1704.00028), eq. 3.
 
     Args:
-        one_sided: E max(0, || grad || - 1)^2: only slopes above 1 cost (discussed in section 4 there).
+        one_sided: whether to take E max(0, || grad || - 1)^2, which penalizes only slopes above 1 (section 4 there).
 
     Raises:
-        ValueError: not as many real as generated samples.
+        ValueError: the shapes of real and generated samples differ.
     """
     if real.shape != fake.shape:
         raise ValueError(f"real samples {tuple(real.shape)} and generated {tuple(fake.shape)}: shapes must be equal")
@@ -130,7 +130,7 @@ def r2(critic: Critic, real: Tensor, fake: Tensor, stream: torch.Generator | Non
 
 
 def r1r2(critic: Critic, real: Tensor, fake: Tensor, stream: torch.Generator | None = None) -> Tensor:
-    """R1 + R2, in one pass. Source: Huang et al. 2024 (R3GAN, arXiv:2501.05441), section 2."""
+    """R1 + R2, in one pass of the critic. Source: Huang et al. 2024 (R3GAN, arXiv:2501.05441), section 2."""
     del stream
     squares = square_norms(input_gradients(critic, torch.cat([real, fake])))
     return squares[: len(real)].mean() / 2 + squares[len(real) :].mean() / 2
@@ -139,8 +139,8 @@ def r1r2(critic: Critic, real: Tensor, fake: Tensor, stream: torch.Generator | N
 def dragan(critic: Critic, real: Tensor, fake: Tensor, stream: torch.Generator | None = None) -> Tensor:
     """E (|| grad D(x + a d) || - 1)^2 near the real samples.
 
-    d = std(X) u / 2 with u from U[0, 1) for each element and std(X) one number for the batch; a from U[0, 1) for each
-    sample. Source: Kodali et al. 2017 (DRAGAN, arXiv:1705.07215); the distribution of d is that of its code.
+    d = std(X) u / 2, with u from U[0, 1) per element and std(X) a single number for the batch; a from U[0, 1) per
+    sample. Source: Kodali et al. 2017 (DRAGAN, arXiv:1705.07215); the distribution of d is that of the paper's code.
     """
     del fake
     step = torch.rand(real.shape, generator=stream, device=real.device, dtype=real.dtype)
@@ -157,11 +157,13 @@ def lecam(
 ) -> Tensor:
     """E (r - a_F)^2 + E (f - a_R)^2 with a_R, a_F the moving averages of the real and of the generated logits.
 
-    Source: Tseng et al. 2021 (arXiv:2104.03310), section 3. The averages begin at 0 and the penalty at the first turn;
-    the paper's code begins it after 1,000.
+    Source: Tseng et al. 2021 (arXiv:2104.03310), section 3. The averages start at 0 and the penalty at the first turn;
+    the paper's code starts it after 1,000 turns.
 
     Args:
-        one_sided: E max(0, r - a_F)^2 + E max(0, a_R - f)^2, as the paper's code has it.
+        real_anchor: a_R.
+        fake_anchor: a_F.
+        one_sided: whether to take E max(0, r - a_F)^2 + E max(0, a_R - f)^2, as the paper's code does.
     """
     above, below = real_logits - fake_anchor, real_anchor - fake_logits
     if one_sided:
@@ -176,7 +178,7 @@ def lecam_anchors(
     fake_anchor: float | Tensor = 0.0,
     decay: float = 0.99,
 ) -> dict[str, Tensor]:
-    """The moving averages of LeCam after one more batch. Source: Tseng et al. 2021 (arXiv:2104.03310), section 3."""
+    """LeCam's moving averages after one more batch. Source: Tseng et al. 2021 (arXiv:2104.03310), section 3."""
     return {
         "real_anchor": decay * real_anchor + (1 - decay) * real_logits.mean(),
         "fake_anchor": decay * fake_anchor + (1 - decay) * fake_logits.mean(),
@@ -184,13 +186,13 @@ def lecam_anchors(
 
 
 def shifted(images: Tensor, furthest: int, stream: torch.Generator | None = None) -> Tensor:
-    """Each image moved by up to `furthest` pixels along both axes; its edge fills what comes into view.
+    """Each image shifted by up to `furthest` pixels along both axes; its edge pixels are repeated to fill the gap.
 
     Args:
-        images: [N, ..., H, W]; all of one sample (channels, frames) moves together.
+        images: [N, ..., H, W]; all channels or frames of a sample are shifted alike.
 
     Raises:
-        ValueError: samples without two axes to move along.
+        ValueError: the samples are not images.
     """
     if images.ndim < 4:
         raise ValueError(f"samples of shape {tuple(images.shape[1:])}: are no images [C, H, W], which alone can shift")
@@ -209,22 +211,21 @@ def consistency(
     """E (D(x) - D(T(x)))^2 with T a random shift. Source: Zhang et al. 2020 (CR-GAN, arXiv:1910.12027).
 
     Args:
-        shift: the furthest that T moves an image, in pixels. The paper also flips, which not every class of image
-            survives; digits do not.
+        shift: the largest shift of T in pixels. The paper also flips images, which would change the class of digits.
     """
     del fake
     return (critic(real) - critic(shifted(real, shift, stream))).square().mean()
 
 
 def logit_drift(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
-    """E r^2, which keeps the critic's zero in place. Source: Karras et al. 2018 (arXiv:1710.10196), appendix A.1."""
+    """E r^2, which keeps the critic's output near 0. Source: Karras et al. 2018 (arXiv:1710.10196), appendix A.1."""
     del fake_logits
     return real_logits.square().mean()
 
 
 @torch.no_grad()
 def clip_weights_(critic: nn.Module, clip: float = 0.01) -> None:
-    """Every weight into [-clip, clip]. Source: Arjovsky et al. 2017 (WGAN, arXiv:1701.07875), algorithm 1."""
+    """Clips every weight to [-clip, clip]. Source: Arjovsky et al. 2017 (WGAN, arXiv:1701.07875), algorithm 1."""
     parameters: list[Tensor] = list(critic.parameters())
     torch._foreach_clamp_min_(parameters, -clip)
     torch._foreach_clamp_max_(parameters, clip)

@@ -1,7 +1,7 @@
-"""Relativistic losses: how much more real is a real sample than a generated one?
+"""Relativistic losses, on the difference between the logits of real and of generated samples.
 
-Source: Jolicoeur-Martineau 2018 (arXiv:1807.00734), section 4. A form is a function of the margin m by which a sample
-should win over what it is compared with, and falls as the margin grows.
+Source: Jolicoeur-Martineau 2018 (arXiv:1807.00734), section 4. A form phi is a decreasing function of the margin m, by
+which a sample's logit exceeds the logit that it is compared with.
 """
 
 from collections.abc import Callable
@@ -22,11 +22,11 @@ FORMS: dict[str, Callable[[Tensor], Tensor]] = {
 def paired_discriminator(real_logits: Tensor, fake_logits: Tensor, form: str = "logistic") -> Tensor:
     """J(D) = E phi(r - f) over pairs of a real and a generated sample.
 
-    In the logistic form it is ln 2 where D cannot tell. The paper's RSGAN; RpGAN in Huang et al. 2024
+    In the logistic form it is ln 2 where D cannot tell. It is the paper's RSGAN, and RpGAN in Huang et al. 2024
     (R3GAN, arXiv:2501.05441), eq. 2.
 
     Raises:
-        ValueError: not as many real as generated samples.
+        ValueError: the numbers of real and generated samples differ.
     """
     if real_logits.shape != fake_logits.shape:
         raise ValueError(
@@ -43,13 +43,13 @@ def paired_generator(real_logits: Tensor, fake_logits: Tensor, form: str = "logi
 def average_discriminator(
     real_logits: Tensor, fake_logits: Tensor, form: str = "logistic", half: bool = False
 ) -> Tensor:
-    """J(D) = E phi(r - E f) + E phi(E r - f): each sample against the average of the other kind.
+    """J(D) = E phi(r - E f) + E phi(E r - f): each sample is compared with the average of the other kind.
 
-    In the logistic form it is 2 ln 2 where D cannot tell. Both averages carry gradient.
+    In the logistic form it is 2 ln 2 where D cannot tell. The gradient flows through both averages.
 
     Args:
         form: logistic (RaSGAN), least_squares (RaLSGAN) or hinge (RaHingeGAN).
-        half: half of the sum, as in the paper's code.
+        half: whether to take half of the sum, as the paper's code does.
     """
     phi = FORMS[form]
     real_wins, fake_loses = real_logits - fake_logits.mean(), real_logits.mean() - fake_logits

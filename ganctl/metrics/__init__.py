@@ -1,4 +1,4 @@
-"""How good samples are: pure functions of samples, of their features or of their class probabilities."""
+"""Metrics of sample quality: pure functions of samples, of their features or of their class probabilities."""
 
 from ganctl.metrics.classes import (
     class_divergence,

@@ -1,4 +1,4 @@
-"""What a classifier sees in samples: the inception score, the balance of classes, and diversity within a class."""
+"""Metrics from a classifier's output: the inception score, the balance of classes, the diversity within a class."""
 
 import math
 from typing import Any
@@ -10,23 +10,24 @@ from torch import Tensor
 from ganctl.metrics.matrices import blocks, pair_of, rows_of
 
 SPLITS = 10
-PRESENT = 0.1  # share of a class among samples, relative to that in the data, from which on it counts as present
+PRESENT = 0.1  # a class is present if its share among samples, divided by its share in the data, is at least this
 
 
 def inception_score(probabilities: Any, splits: int | None = None) -> tuple[float, float]:
     """exp E KL(p(y|x) || p(y)) over a classifier's class probabilities, on consecutive parts of the samples.
 
-    Salimans et al. 2016, arXiv:1606.03498, section 4. In [1, K]: 1 where every sample has the same probabilities, K
-    where samples are sure and classes equally frequent. It sees neither collapse within a class nor copies.
+    Salimans et al. 2016, arXiv:1606.03498, section 4. In [1, K]: 1 if all samples have the same probabilities, K if
+    the classifier is sure of each sample and all classes are equally frequent. It detects neither collapse within a
+    class nor copies of training images.
 
     Args:
-        probabilities: [N, K], rows that sum to 1, in random order.
-        splits: into how many parts; None: 10, or as many as have 10 samples each, at least 1.
+        probabilities: [N, K], in random order; each row sums to 1.
+        splits: number of parts; None: 10, or fewer so that each part has at least 10 samples, but at least 1.
 
     Returns: mean and standard deviation over the parts.
 
     Raises:
-        ValueError: no matrix, more parts than samples, or rows that are no probabilities.
+        ValueError: `probabilities` is not a matrix of probabilities, or there are more parts than samples.
     """
     rows = rows_of(probabilities, "probabilities")
     count = len(rows)
@@ -49,15 +50,15 @@ def inception_score(probabilities: Any, splits: int | None = None) -> tuple[floa
 
 
 def matched(codes: Tensor, classes: Tensor, count: int) -> Tensor:
-    """Whether each sample has the class that its code stands for, float64 [N].
+    """Whether each sample's class is the one assigned to its code: float64 [N] of 0 and 1.
 
-    Each code stands for one class and each class for one code, so that as many samples as possible agree (the
-    assignment of Kuhn 1955, doi:10.1002/nav.3800020109).
+    Codes and classes are assigned one to one, so that as many samples as possible agree (the assignment problem, Kuhn
+    1955, doi:10.1002/nav.3800020109).
 
     Args:
-        codes: int64 [N].
-        classes: int64 [N], in [0, count).
-        count: of classes.
+        codes: the samples' codes, int64 [N].
+        classes: the samples' predicted classes, int64 [N], in [0, count).
+        count: number of classes.
     """
     from scipy.optimize import linear_sum_assignment
 
@@ -70,27 +71,26 @@ def matched(codes: Tensor, classes: Tensor, count: int) -> Tensor:
 
 
 def class_shares(classes: Tensor, count: int) -> Tensor:
-    """The share of each class among predictions int64 [N], float64 [count]."""
+    """The share of each class, float64 [count], among the predicted `classes`, int64 [N]."""
     return torch.bincount(classes, minlength=count).double() / max(1, len(classes))
 
 
 def modes_present(shares: Tensor, real_shares: Tensor) -> int:
-    """Classes of the data that samples have: those with at least a tenth of their share in the data.
+    """The number of classes that are present among samples, with at least a tenth of their share in the data.
 
-    A classifier errs, so one sample of a class does not show that the generator makes it.
+    A classifier errs, so a single sample of a class does not show that the generator produces that class.
 
     Args:
-        shares: of the classes among samples, [K].
-        real_shares: of the classes in the data, [K].
+        shares: shares of the classes among samples, [K].
+        real_shares: shares of the classes in the data, [K].
     """
     return int(((shares >= PRESENT * real_shares) & (real_shares > 0)).sum())
 
 
 def class_divergence(shares: Tensor, real_shares: Tensor) -> float:
-    """KL(q || p) in nats of the class shares of samples, q [K], from those of the data, p [K].
+    """KL(q || p) in nats, for the class shares q [K] of samples and p [K] of the data.
 
-    0 for equal shares; about (K - 1)/2N for N samples of the data; infinite where samples have a class that the data
-    lack.
+    0 for equal shares; about (K - 1)/2N for N samples of the data; infinite if samples have a class that the data lack.
     """
     there = shares > 0
     if bool((real_shares[there] == 0).any()):
@@ -99,20 +99,21 @@ def class_divergence(shares: Tensor, real_shares: Tensor) -> float:
 
 
 def class_diversity(real: Tensor, real_classes: Tensor, fake: Tensor, fake_classes: Tensor) -> Tensor:
-    """How far apart fake samples of a class are, relative to real ones: for each fake sample, float64 [M].
+    """The diversity of fake samples within their class, relative to real samples: per fake sample, float64 [M].
 
-    Each class counts by its mean squared distance between two of its samples, which is twice the trace of its
-    covariance; a sample by its own squared distance to its class's mean. The mean is 1 for the same distribution and 0
-    where each class is one image. Samples of a class with fewer than two fake or two different real samples are nan.
+    A class's diversity is the mean squared distance between two of its samples, which is twice the trace of its
+    covariance. A sample's contribution is its squared distance to its class's mean. The mean over samples is 1 for the
+    same distribution, and 0 if each class is a single image. Samples of a class with fewer than two fake or two
+    different real samples are nan.
 
     Args:
-        real: features [N, D].
-        real_classes: int64 [N].
-        fake: features [M, D].
-        fake_classes: int64 [M].
+        real: features of real samples, [N, D].
+        real_classes: their classes, int64 [N].
+        fake: features of fake samples, [M, D].
+        fake_classes: their classes, int64 [M].
 
     Raises:
-        ValueError: shapes that do not fit, or numbers that are not finite.
+        ValueError: the shapes do not fit, or a number is not finite.
     """
     real, fake = pair_of(real, fake)
     found = torch.full((len(fake),), math.nan, dtype=torch.float64)

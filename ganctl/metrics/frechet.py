@@ -1,4 +1,4 @@
-"""The Fréchet distance of two Gaussians fitted to features, its standard error, and its limit for endless samples."""
+"""The Fréchet distance of Gaussians fitted to features, its standard error, its limit for infinitely many samples."""
 
 import math
 from dataclasses import dataclass, field, replace
@@ -10,9 +10,9 @@ from torch import Tensor
 
 from ganctl.metrics.matrices import blocks, pair_of
 
-SIZES = 15  # sample sizes that the limit is extrapolated from
-GROUP_BYTES = 64 * 2**20  # memory for the groups of samples
-FEWEST = 20  # groups that the limit takes, whatever their memory, and samples that an error takes
+SIZES = 15  # number of sample sizes from which the limit is extrapolated
+GROUP_BYTES = 64 * 2**20  # memory for the sums of all groups
+FEWEST = 20  # the smallest number of groups for a limit, whatever their memory, and of samples for an error
 
 
 @dataclass
@@ -20,7 +20,7 @@ class Gaussian:
     """Mean [D] and covariance [D, D] of features, float64.
 
     Attributes:
-        samples: those it was fitted to, [n, D], where somebody kept them.
+        samples: the samples that it was fitted to, [n, D]; None if they were not kept.
     """
 
     mean: Tensor
@@ -29,10 +29,10 @@ class Gaussian:
 
     @cached_property
     def root(self) -> Tensor:
-        """A matrix R [k, D] with R^T R the covariance.
+        """A matrix R [k, D] such that R^T R is the covariance.
 
-        Of few samples these are their deviations from the mean, which takes no time and loses no digits; of others the
-        symmetric square root.
+        For few samples R consists of their differences from the mean, which takes no time and loses no digits;
+        otherwise R is the symmetric square root.
         """
         if self.samples is not None and len(self.samples) <= len(self.mean) / 2:
             return (self.samples.double() - self.mean) / math.sqrt(len(self.samples) - 1)
@@ -42,15 +42,15 @@ class Gaussian:
 
 @dataclass
 class Moments:
-    """Sums over features that arrive chunk by chunk, in groups of consecutive samples, so that memory does not grow.
+    """Sums over features that arrive in chunks, kept per group of consecutive samples, so that memory does not grow.
 
-    Samples must arrive in random order: then the groups are alike but for chance, so that a few of them stand for a
-    smaller sample.
+    Samples must arrive in random order: the groups then differ only by chance, and a few of them form a smaller random
+    sample.
 
     Args:
-        dimensions: of the features.
-        total: samples that will arrive.
-        grouped: whether groups are kept apart, or all samples are one.
+        dimensions: number of features.
+        total: number of samples that will arrive.
+        grouped: whether to keep several groups; otherwise all samples are one group.
     """
 
     dimensions: int
@@ -64,11 +64,11 @@ class Moments:
         self.counts = torch.zeros(self.groups, dtype=torch.float64)
         self.sums = torch.zeros(self.groups, self.dimensions, dtype=torch.float64)
         self.products = torch.zeros(self.groups, self.dimensions, self.dimensions, dtype=torch.float64)
-        # Sums about a point near the mean lose no digits; the first chunk's mean is near enough.
+        # Sums relative to a point near the mean lose no digits; the first chunk's mean is near enough.
         self.origin = torch.zeros(self.dimensions, dtype=torch.float64)
 
     def add(self, features: Tensor) -> None:
-        """Takes in the next samples, [n, D]."""
+        """Adds the features of the next samples, [n, D]."""
         if self.seen == 0 and len(features):
             self.origin = features.double().mean(dim=0)
         start = 0
@@ -83,10 +83,13 @@ class Moments:
             start += len(part)
 
     def gaussian(self, weights: Tensor | None = None) -> Gaussian:
-        """Mean and covariance (divided by n - 1) of all samples, or of the groups as often as `weights` [groups] says.
+        """Mean and covariance (divided by n - 1) of all samples.
+
+        Args:
+            weights: how often each group counts, [groups]; None: once.
 
         Raises:
-            ValueError: fewer than two samples.
+            ValueError: there are fewer than two samples.
         """
         weights = torch.ones(self.groups, dtype=torch.float64) if weights is None else weights
         count = float(weights @ self.counts)
@@ -98,7 +101,7 @@ class Moments:
 
 
 def moments(features: Tensor, grouped: bool = True) -> Moments:
-    """The sums over a matrix of features [N, D]."""
+    """The moments of a matrix of features [N, D]."""
     found = Moments(features.shape[1], len(features), grouped)
     for block in blocks(features):
         found.add(block)
@@ -106,7 +109,7 @@ def moments(features: Tensor, grouped: bool = True) -> Moments:
 
 
 def fitted(features: Tensor) -> Gaussian:
-    """The Gaussian of a matrix of features [N, D]."""
+    """The Gaussian fitted to a matrix of features [N, D]."""
     return replace(moments(features, grouped=False).gaussian(), samples=features)
 
 
@@ -114,15 +117,16 @@ def frechet_distance_of(real: Gaussian, fake: Gaussian, real_root: Tensor | None
     """The squared Fréchet (2-Wasserstein) distance of two Gaussians.
 
     |m_1 - m_2|^2 + tr(S_1 + S_2 - 2 (S_1 S_2)^(1/2)) (Dowson and Landau 1982, doi:10.1016/0047-259X(82)90077-X, eq. 4;
-    Heusel et al. 2017, arXiv:1706.08500, eq. 6). The eigenvalues of S_1 S_2 are those of the symmetric
-    S_1^(1/2) S_2 S_1^(1/2), so the trace of its root is a sum of real roots: it has no imaginary part, and a
-    covariance without full rank, as of a collapsed generator, is nothing special. These roots are the singular values
-    of S_1^(1/2) S_2^(1/2), whose rounding is that of a deviation; the root of a rounded eigenvalue loses half of the
-    digits of the smallest ones.
+    Heusel et al. 2017, arXiv:1706.08500, eq. 6). The eigenvalues of S_1 S_2 are those of the symmetric matrix
+    S_1^(1/2) S_2 S_1^(1/2), so the trace of the root is a sum of real roots: it has no imaginary part, and a covariance
+    without full rank (a collapsed generator's) needs no special case. These roots are the singular values of
+    S_1^(1/2) S_2^(1/2). Computing them directly is more precise than taking roots of rounded eigenvalues, which loses
+    half of the digits of the smallest ones.
 
     Args:
-        real_root: the root of the real covariance, where many distances from it are wanted. These are then computed by
-            eigenvalues, in a third to a sixth of the time; their rounding stays far below the errors of the samples.
+        real_root: a root of the real covariance, for many distances from one real Gaussian. The distance is then
+            computed from eigenvalues, in a third to a sixth of the time; its rounding error stays far below the
+            sampling error.
     """
     if real_root is None:
         roots = torch.linalg.svdvals(real.root @ fake.root.T)
@@ -130,37 +134,36 @@ def frechet_distance_of(real: Gaussian, fake: Gaussian, real_root: Tensor | None
         inner = real_root @ fake.covariance @ real_root.T
         roots = torch.linalg.eigvalsh((inner + inner.T) / 2).clamp(min=0).sqrt()
     shift = (real.mean - fake.mean).square().sum()
-    # Rounding may leave a zero distance a little below zero.
+    # Rounding can make a zero distance slightly negative.
     return max(0.0, float(shift + real.covariance.trace() + fake.covariance.trace() - 2 * roots.sum()))
 
 
 def frechet_distance(real: Any, fake: Any) -> float:
-    """The Fréchet distance of Gaussians fitted to two sets of features: FID, where they are Inception's.
+    """The Fréchet distance of Gaussians fitted to two sets of features: FID if the features are Inception's.
 
-    At least 0, and 0 for equal sets; two finite samples of one distribution are about D/n + D(D + 1)/4n apart a side.
-    The formula is `frechet_distance_of`'s; covariances are divided by n - 1.
+    At least 0, and 0 for equal sets. For two samples of one distribution, a sample of size n contributes about
+    D/n + D(D + 1)/4n. The formula is that of `frechet_distance_of`; covariances are divided by n - 1.
 
     Args:
         real: [N, D], N at least 2.
         fake: [M, D], M at least 2.
 
     Raises:
-        ValueError: shapes that do not fit, or numbers that are not finite.
+        ValueError: the shapes do not fit, or a number is not finite.
     """
     first, second = pair_of(real, fake, least=2)
     return frechet_distance_of(fitted(first), fitted(second))
 
 
 def influences(real: Gaussian, fake: Gaussian, rows: Tensor) -> Tensor:
-    """How far each fake sample moves the distance, float64 [n], less a constant: the influence function.
+    """The influence of each fake sample on the distance, up to a constant: float64 [n].
 
     With the map T that carries the fake Gaussian to the real one, T = S_1^(1/2) (S_1^(1/2) S_2 S_1^(1/2))^(-1/2)
-    S_1^(1/2) (Dowson and Landau 1982), a sample that lies d away from the fake mean counts by
-    2 d.(m_2 - m_1) + d.d - d.T d. Directions without any fake sample carry nothing, so a covariance without full rank
-    is nothing special here either.
+    S_1^(1/2) (Dowson and Landau 1982), a sample at m_2 + d has the influence 2 d.(m_2 - m_1) + d.d - d.T d. Directions
+    without fake samples contribute nothing, so a covariance without full rank needs no special case here either.
 
     Args:
-        rows: the samples, or a random part of them, [n, D].
+        rows: the fake samples, or a random part of them, [n, D].
     """
     inner = real.root @ fake.covariance @ real.root.T
     values, vectors = torch.linalg.eigh((inner + inner.T) / 2)
@@ -175,18 +178,19 @@ def influences(real: Gaussian, fake: Gaussian, rows: Tensor) -> Tensor:
 
 
 def distance_error(moved: Tensor, count: int) -> float:
-    """The standard error of the distance over fake samples, by the infinitesimal jackknife.
+    """The standard error of the distance due to the finite number of fake samples, by the infinitesimal jackknife.
 
-    The deviation of the samples' influences over the root of their number (Jaeckel 1972; Efron 1982,
-    doi:10.1137/1.9781611970319, chapter 6). It is of first order. Where fake and real are one and the same
-    distribution the error is of second order, and this is too large, by up to the root of 2. A bootstrap of the samples
-    with replacement would add the fluctuating bias of repeated samples, which is larger than the error (docs/log.md).
+    It is the standard deviation of the samples' influences, divided by the square root of their number (Jaeckel 1972;
+    Efron 1982, doi:10.1137/1.9781611970319, chapter 6). This is the error of first order. If fake and real samples have
+    the same distribution, the error is of second order and this estimate too large, by a factor of up to sqrt(2). A
+    bootstrap with replacement would add the fluctuating bias of repeated samples, which is larger than the error
+    (docs/log.md).
 
     Args:
-        moved: what `influences` gave of the samples, or of a random part of them.
-        count: of all samples.
+        moved: the `influences` of the samples, or of a random part of them.
+        count: number of all samples.
 
-    Returns: nan with fewer than 20 samples.
+    Returns: the standard error; nan with fewer than 20 influences.
     """
     return float(moved.std()) / math.sqrt(count) if len(moved) >= FEWEST else math.nan
 
@@ -194,17 +198,17 @@ def distance_error(moved: Tensor, count: int) -> float:
 def limit(
     real: Gaussian, fake: Moments, generator: torch.Generator, moved: Tensor | None = None
 ) -> tuple[float, float]:
-    """The distance that endless fake samples would have, and its standard error.
+    """The distance for infinitely many fake samples, and its standard error.
 
-    The intercept of a line through the distances at 15 sample sizes, over 1/n (Chong and Forsyth 2020,
-    arXiv:1911.07023, section 3.2); the sizes here are whole groups in a random order, from half of the samples to all.
-    It removes the fake side's bias; that of the real side stays. The intercept is a sum of these distances, so a
-    sample moves it by its influence on each that it is part of, as often as that counts.
+    It is the intercept of a line fitted to the distances at 15 sample sizes n, as a function of 1/n (Chong and Forsyth
+    2020, arXiv:1911.07023, section 3.2). The sizes are whole groups in random order, from half of the samples to all.
+    This removes the bias from the number of fake samples; the bias from the real ones stays. The intercept is a
+    weighted sum of the distances, so a sample's influence on it is the weighted sum of its influences on the distances.
 
     Args:
-        moved: what `influences` gave of the first samples; None: no error is wanted.
+        moved: the `influences` of the first samples; None: the error is not computed.
 
-    Returns: (limit, standard error); nan for what is not wanted, and for both with fewer than 20 groups.
+    Returns: (limit, standard error). The error is nan without `moved`; both are nan with fewer than 20 groups.
     """
     if fake.groups < FEWEST:
         return math.nan, math.nan
@@ -221,7 +225,7 @@ def limit(
     found = float(values.mean() - slope * over.mean())
     if moved is None:
         return found, math.nan
-    # What each distance counts in the intercept, as a mean over the samples of its groups.
+    # The weight of each distance in the intercept; each distance is a mean over the samples of its groups.
     counts = 1 / len(sizes) - over.mean() * off / off.square().sum()
     shares = torch.zeros(fake.groups, dtype=torch.float64)
     for size, each in zip(sizes, counts * over, strict=True):

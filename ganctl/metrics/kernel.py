@@ -1,4 +1,4 @@
-"""The kernel distance: maximum mean discrepancy of features under a cubic kernel, without bias."""
+"""The kernel distance: an unbiased estimate of the maximum mean discrepancy of features under a cubic kernel."""
 
 from typing import Any
 
@@ -10,31 +10,31 @@ from ganctl.metrics.matrices import blocks, pair_of
 
 SUBSETS = 100
 SUBSET_SIZE = 1000
-STREAM = 2020  # of numpy's Mersenne twister, as torch-fidelity draws its subsets
-REPLICATES = 100
+STREAM = 2020  # seed of numpy's Mersenne Twister, with which torch-fidelity too draws its subsets
+REPLICATES = 100  # of the bootstrap
 BLOCK = 1000  # rows of the kernel matrix at once
 
 
 def kernel_distance(
     real: Any, fake: Any, subsets: int = SUBSETS, subset_size: int | None = None
 ) -> tuple[float, float]:
-    """The squared maximum mean discrepancy under k(x, y) = (x.y/D + 1)^3: KID, where features are Inception's.
+    """The squared maximum mean discrepancy under k(x, y) = (x.y/D + 1)^3: KID if the features are Inception's.
 
-    The unbiased estimate (Gretton et al. 2012, JMLR 13, eq. 3) on random subsets of both sides (Binkowski et al. 2018,
-    arXiv:1801.01401, section 4). It may be below 0, and is 0 on average for two samples of one distribution,
-    whatever their size.
+    The unbiased estimate (Gretton et al. 2012, JMLR 13, eq. 3) on random subsets of both sets (Binkowski et al. 2018,
+    arXiv:1801.01401, section 4). It may be negative, and is 0 on average for two samples of one distribution, whatever
+    their sizes.
 
     Args:
         real: [N, D], N at least 2.
         fake: [M, D], M at least 2.
-        subsets: how many pairs of subsets, drawn with one seed.
-        subset_size: samples of each, without replacement; None: 1,000, or all of the smaller set.
+        subsets: number of pairs of subsets, drawn with a fixed seed.
+        subset_size: size of each subset, drawn without replacement; None: 1,000, or the size of the smaller set.
 
-    Returns: mean and standard deviation over subsets. They overlap, so this deviation is not a standard error of the
-    mean; `kernel_error` gives that.
+    Returns: mean and standard deviation over subsets. The subsets overlap, so this is not a standard error of the mean;
+    `kernel_error` computes that.
 
     Raises:
-        ValueError: shapes that do not fit, numbers that are not finite, or a subset larger than a set.
+        ValueError: the shapes do not fit, a number is not finite, or a subset is larger than its set.
     """
     first, second = pair_of(real, fake, least=2)
     size = min(SUBSET_SIZE, len(first), len(second)) if subset_size is None else subset_size
@@ -44,7 +44,7 @@ def kernel_distance(
             "give at least 1 subset, of 2 samples up to the smaller set"
         )
     ours, theirs = _subsets(len(first), len(second), subsets, size)
-    if len(first) * len(second) <= subsets * size**2:  # then the whole kernel, once, is less than that of each subset
+    if len(first) * len(second) <= subsets * size**2:  # the whole kernel matrix is less work than those of all subsets
         sums = _sums(first, second, _counted(ours, len(first)), _counted(theirs, len(second)))
     else:
         every = torch.ones(size, 1, dtype=torch.float64)
@@ -56,10 +56,10 @@ def kernel_distance(
 
 
 def _subsets(first: int, second: int, subsets: int, size: int) -> tuple[Tensor, Tensor]:
-    """Which rows each pair of subsets has, int64 [subsets, size] of either side."""
+    """The rows of each pair of subsets: int64 [subsets, size] for either set."""
     stream, drawn = np.random.RandomState(STREAM), []
     for _ in range(subsets):
-        # The fake side is drawn first, as torch-fidelity does it for (generated, real).
+        # The fake subset is drawn first, as torch-fidelity does for (generated, real).
         fake = stream.choice(second, size, replace=False)
         drawn.append((stream.choice(first, size, replace=False), fake))
     ours, theirs = (torch.from_numpy(np.stack(rows)) for rows in zip(*drawn, strict=True))
@@ -67,16 +67,16 @@ def _subsets(first: int, second: int, subsets: int, size: int) -> tuple[Tensor, 
 
 
 def _counted(chosen: Tensor, count: int) -> Tensor:
-    """1 where a choice [choices, size] has a row, float64 [count, choices]."""
+    """Indicators, float64 [count, choices]: 1 where a row is among those of a choice. `chosen`: [choices, size]."""
     return torch.zeros(len(chosen), count, dtype=torch.float64).scatter_(1, chosen, 1).T.contiguous()
 
 
 def _sums(first: Tensor, second: Tensor, ours: Tensor, theirs: Tensor) -> list[Tensor]:
-    """Three sums of the kernel for each column of weights, [S] each: within both sides without the diagonal, across.
+    """Three sums of the kernel per column of weights, [S] each: within either set, without the diagonal, and across.
 
     Args:
-        ours: of the rows of `first`, [N, S].
-        theirs: of the rows of `second`, [M, S] .
+        ours: weights of the rows of `first`, [N, S].
+        theirs: weights of the rows of `second`, [M, S].
     """
     return [_within(first, ours), _within(second, theirs), _across(first, second, ours, theirs)]
 
@@ -90,7 +90,7 @@ def _within(rows: Tensor, weights: Tensor) -> Tensor:
             kernel = _kernel(block, other)
             if number == place:
                 kernel.fill_diagonal_(0)
-            twice = 1 if number == place else 2  # each pair of blocks stands for its mirror image too
+            twice = 1 if number == place else 2  # the kernel is symmetric, so only half of the blocks are computed
             found += twice * (mine * (kernel @ weights[number * BLOCK : (number + 1) * BLOCK])).sum(dim=0)
     return found
 
@@ -111,12 +111,12 @@ def _kernel(first: Tensor, second: Tensor) -> Tensor:
 
 
 def kernel_error(real: Any, fake: Any, generator: torch.Generator) -> float:
-    """The standard error of the unbiased estimate over fake samples, by a bootstrap of random halves.
+    """The standard error of the unbiased estimate due to the finite number of fake samples, by random halves.
 
-    Half of the samples are drawn without replacement, again and again: the deviation of what half of them give
-    estimates that of what all of them give (McCarthy 1969, doi:10.2307/1402116). All replicates share one pass over
-    the kernel: with w_ib = 1 where half b has sample i, its two terms are sums of w k w over pairs of different samples
-    and of w k over real ones.
+    Half of the samples are drawn without replacement, 100 times. The standard deviation of these estimates estimates
+    that of the estimate from all samples (McCarthy 1969, doi:10.2307/1402116). All replicates share one pass over the
+    kernel: with w_ib = 1 if half b contains sample i, the estimate's two terms are sums of w k w over pairs of
+    different fake samples, and of w k over real ones.
 
     Args:
         real: [N, D].

@@ -1,4 +1,4 @@
-"""Samples as rows of a matrix: what is accepted, and how to go through it without a copy of the whole."""
+"""Samples as the rows of a matrix: checks of the input, and iteration in blocks without a copy of the whole."""
 
 import warnings
 from collections.abc import Iterator
@@ -7,22 +7,22 @@ from typing import Any
 import torch
 from torch import Tensor
 
-ROWS = 4096  # rows that are in float64 at once
+ROWS = 4096  # rows that are converted to float64 at a time
 
 
 def rows_of(values: Any, name: str, least: int = 1) -> Tensor:
-    """`values` as a matrix on the CPU, one row a sample, in its own dtype and, where it can be, without a copy.
+    """`values` as a matrix on the CPU, one row per sample, in its own dtype and without a copy if possible.
 
     Args:
-        values: [N, D], anything that torch can read.
-        name: what to call it in an error.
-        least: rows that it must have.
+        values: [N, D], anything that torch can convert.
+        name: name of the values for error messages.
+        least: smallest number of rows.
 
     Raises:
-        ValueError: it is no matrix, has too few rows or columns, or holds a number that is not finite.
+        ValueError: the values are not a matrix, have too few rows or columns, or contain a number that is not finite.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch warns of arrays that are read-only; nothing here writes
+        warnings.simplefilter("ignore")  # torch warns about read-only arrays; nothing here writes
         matrix = torch.as_tensor(values).detach().cpu()
     if matrix.ndim != 2 or len(matrix) < least or matrix.shape[1] < 1:
         raise ValueError(f"{name}: has shape {tuple(matrix.shape)}; give [N, D] with N at least {least}")
@@ -32,10 +32,10 @@ def rows_of(values: Any, name: str, least: int = 1) -> Tensor:
 
 
 def pair_of(real: Any, fake: Any, least: int = 1, names: tuple[str, str] = ("real", "fake")) -> tuple[Tensor, Tensor]:
-    """Both as `rows_of` gives them, which calls them by their `names`.
+    """Both sets as matrices, by `rows_of`. `names` are their names for error messages.
 
     Raises:
-        ValueError: as there, or they have different numbers of columns.
+        ValueError: as in `rows_of`, or the numbers of columns differ.
     """
     first, second = rows_of(real, names[0], least), rows_of(fake, names[1], least)
     if first.shape[1] != second.shape[1]:
@@ -46,6 +46,6 @@ def pair_of(real: Any, fake: Any, least: int = 1, names: tuple[str, str] = ("rea
 
 
 def blocks(matrix: Tensor, size: int = ROWS) -> Iterator[Tensor]:
-    """The rows in float64, `size` at a time."""
+    """Yields the rows in float64, `size` at a time."""
     for start in range(0, len(matrix), size):
         yield matrix[start : start + size].double()

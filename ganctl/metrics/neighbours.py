@@ -1,4 +1,4 @@
-"""What nearest neighbours tell: precision and recall, density and coverage, and whether training images come back."""
+"""Metrics from nearest neighbours: precision and recall, density and coverage, and memorization of training data."""
 
 from typing import Any
 
@@ -7,15 +7,15 @@ from torch import Tensor
 
 from ganctl.metrics.matrices import pair_of
 
-BLOCK = 1000  # rows of a distance matrix at once; the whole is never there
+BLOCK = 1000  # rows of a block of the distance matrix, which is never in memory as a whole
 
 
 def precision_recall(real: Any, fake: Any, neighbours: int = 3) -> tuple[float, float]:
     """The share of fake samples inside the real manifold, and of real samples inside the fake one.
 
-    A set's manifold is the union of balls around its samples, each reaching its k-th nearest neighbour in that set
-    (Kynkäänniemi et al. 2019, arXiv:1904.06991, eq. 1 to 3). Both in [0, 1]; less than 1 for two samples of one
-    distribution.
+    A set's manifold is the union of balls around its samples, each with the distance to its k-th nearest neighbour in
+    the set as radius (Kynkäänniemi et al. 2019, arXiv:1904.06991, eq. 1 to 3). Both are in [0, 1], and below 1 even for
+    two samples of one distribution.
 
     Args:
         real: [N, D], N greater than `neighbours`.
@@ -32,11 +32,12 @@ def precision_recall(real: Any, fake: Any, neighbours: int = 3) -> tuple[float, 
 
 
 def density_coverage(real: Any, fake: Any, neighbours: int = 5) -> tuple[float, float]:
-    """How many real neighbourhoods a fake sample lies in, and the share of real neighbourhoods with a fake sample.
+    """The number of real neighbourhoods that a fake sample lies in, and the share of those with a fake sample.
 
     A neighbourhood is the open ball around a real sample up to its k-th nearest real neighbour (Naeem et al. 2020,
-    arXiv:2002.09797, eq. 5 and 6). Density is divided by k: at least 0, 1 on average for the same distribution, and
-    above it where samples crowd; coverage is in [0, 1], and nearly 1 - 2^-k for equally many of the same distribution.
+    arXiv:2002.09797, eq. 5 and 6). Density is the mean number divided by k: at least 0, on average 1 for the same
+    distribution, and above 1 if samples crowd. Coverage is in [0, 1], and nearly 1 - 2^-k for equally many samples of
+    the same distribution.
 
     Args:
         real: [N, D], N greater than `neighbours`.
@@ -53,16 +54,18 @@ def density_coverage(real: Any, fake: Any, neighbours: int = 5) -> tuple[float, 
 
 
 def neighbourhoods(real: Any, fake: Any, manifold: int, ball: int) -> dict[str, Tensor]:
-    """What `precision_recall` and `density_coverage` are the means of, in one pass over the distances.
+    """The values per sample whose means are precision, recall, density and coverage, in one pass over the distances.
 
     Args:
+        real: [N, D].
+        fake: [M, D].
         manifold: k of precision and recall.
         ball: k of density and coverage.
 
-    Returns: float64, by name: `precision` [M], `recall` [N], `density` [M], `coverage` [N].
+    Returns: {name: float64 tensor}: `precision` [M], `recall` [N], `density` [M], `coverage` [N].
 
     Raises:
-        ValueError: a set has no more samples than k, shapes do not fit, or numbers are not finite.
+        ValueError: a set does not have more than k samples, the shapes do not fit, or a number is not finite.
     """
     most = max(manifold, ball)
     if min(manifold, ball) < 1:
@@ -87,10 +90,10 @@ def neighbourhoods(real: Any, fake: Any, manifold: int, ball: int) -> dict[str, 
 
 
 def nearest(samples: Any, others: Any) -> tuple[Tensor, Tensor]:
-    """The nearest of `others` [N, D] to each of `samples` [M, D]: its distance, float64 [M], and its row, int64 [M].
+    """For each of `samples` [M, D] the nearest of `others` [N, D]: its distance, float64 [M], and its row, int64 [M].
 
     Raises:
-        ValueError: shapes that do not fit, or numbers that are not finite.
+        ValueError: the shapes do not fit, or a number is not finite.
     """
     return _nearest(*pair_of(others, samples, names=("others", "samples")))
 
@@ -103,7 +106,7 @@ def _nearest(others: Tensor, samples: Tensor) -> tuple[Tensor, Tensor]:
         chosen = torch.stack([part.values for part in best]).argmin(dim=0, keepdim=True)
         places = torch.stack([part.indices + number * BLOCK for number, part in enumerate(best)])
         rows.append(places.gather(0, chosen).squeeze(0))
-        # By subtraction: copies are at 0 exactly.
+        # Computed by subtraction, so that copies have a distance of exactly 0.
         distances.append((block - second[rows[-1]]).norm(dim=1))
     return torch.cat(distances), torch.cat(rows)
 
@@ -111,16 +114,16 @@ def _nearest(others: Tensor, samples: Tensor) -> tuple[Tensor, Tensor]:
 def memorization(train: Any, held_out: Any, fake: Any) -> Tensor:
     """Whether each fake sample is nearer to a training sample than to any held-out one: float64 [M] of 0, 1/2 and 1.
 
-    Its mean is the share: 1/2 for a generator that learned the distribution, above it where training samples come
-    back, 1 for copies of them. That holds for equally large sets, so the larger one is cut.
+    The mean is 1/2 for a generator that learned the distribution, above 1/2 if it reproduces training samples, and 1
+    for copies of them. This holds for equally large sets, so the larger set is cut to the size of the smaller one.
 
     Args:
-        train: [N, D] that the generator was trained on, in random order.
-        held_out: [K, D] of the same distribution that it was not, in random order.
-        fake: [M, D].
+        train: samples that the generator was trained on, [N, D], in random order.
+        held_out: samples of the same distribution that it was not trained on, [K, D], in random order.
+        fake: generated samples, [M, D].
 
     Raises:
-        ValueError: shapes that do not fit, or numbers that are not finite.
+        ValueError: the shapes do not fit, or a number is not finite.
     """
     seen, samples = pair_of(train, fake, names=("train", "fake"))
     unseen, _ = pair_of(held_out, fake, names=("held_out", "fake"))
@@ -130,20 +133,20 @@ def memorization(train: Any, held_out: Any, fake: Any) -> Tensor:
 
 
 def _centred(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
-    """Both in float64 about one origin, near which squared distances lose no digits."""
+    """Both sets in float64, moved by the same vector to near the origin, where squared distances lose no digits."""
     one, other = first.double(), second.double()
     origin = one.mean(dim=0).round()  # whole numbers stay whole, so that exact ties stay ties
     return one - origin, other - origin
 
 
 def _squared(first: Tensor, second: Tensor) -> Tensor:
-    """Squared distances, [n, m]."""
+    """The squared distances between the rows of both, [n, m]."""
     squares = first.square().sum(dim=1)[:, None] + second.square().sum(dim=1)
     return squares.addmm_(first, second.T, alpha=-2).clamp_(min=0)
 
 
 def _radii(samples: Tensor, most: int) -> Tensor:
-    """The squared distance from each sample to its nearest others, [N, most], the nearest first."""
+    """The squared distances from each sample to its `most` nearest others, [N, most], the nearest first."""
     found = []
     for start in range(0, len(samples), BLOCK):
         rows = samples[start : start + BLOCK]

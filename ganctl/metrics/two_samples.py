@@ -1,4 +1,4 @@
-"""Whether two sets of vectors could come from one distribution."""
+"""A test of whether two sets of vectors come from one distribution."""
 
 from typing import Any
 
@@ -10,21 +10,22 @@ PERMUTATIONS = 999
 
 
 def energy_test(one: Any, other: Any, seed: int = 0) -> tuple[float, float]:
-    """The energy distance of two sets of vectors, and the chance of one as large if they had one distribution.
+    """The energy distance of two sets of vectors, and the p-value of a test that they have one distribution.
 
-    2 E|X - Y| - E|X - X'| - E|Y - Y'| over all pairs, which tends to 0 for the same distribution and to no other number
-    than a positive one for two (Székely and Rizzo 2013, doi:10.1016/j.jspi.2013.03.018, eq. 5). The chance is that of a
-    permutation test: the share of 999 random divisions of both sets together that are as far apart, these two included.
+    The distance is 2 E|X - Y| - E|X - X'| - E|Y - Y'| over all pairs. With more vectors it tends to 0 for one
+    distribution, and to a positive number for two different ones (Székely and Rizzo 2013,
+    doi:10.1016/j.jspi.2013.03.018, eq. 5). The p-value is that of a permutation test: the share of 999 random divisions
+    of all vectors, and the given one, whose distance is at least as large.
 
     Args:
         one: [N, D].
-        other: [N, D], as many.
-        seed: of the permutations.
+        other: [N, D].
+        seed: seed of the permutations.
 
-    Returns: the distance, at least 0, and the chance, in (0, 1].
+    Returns: the distance, at least 0, and the p-value, in (0, 1].
 
     Raises:
-        ValueError: shapes that do not fit, or numbers that are not finite.
+        ValueError: the shapes do not fit, or a number is not finite.
     """
     first, second = pair_of(one, other)
     if len(first) != len(second):
@@ -37,7 +38,7 @@ def energy_test(one: Any, other: Any, seed: int = 0) -> tuple[float, float]:
     signs[count:] = -1
     for column in range(1, 1 + PERMUTATIONS):
         signs[:, column] = signs[torch.randperm(2 * count, generator=stream), 0]
-    # With signs s of the two sets, s^T A s is the sum within both less twice the sum between them.
+    # With s the signs of the two sets, s^T A s is the sum within both sets minus twice the sum between them.
     distances = -(signs * (apart @ signs)).sum(dim=0) / count**2
     as_far = int((distances[1:] >= distances[0] * (1 - 1e-12)).sum())
     return max(0.0, float(distances[0])), (1 + as_far) / (1 + PERMUTATIONS)

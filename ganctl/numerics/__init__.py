@@ -1,1 +1,1 @@
-"""Random streams, floating-point precision and the machine that computes."""
+"""Random streams, floating-point precision and settings of the machine."""

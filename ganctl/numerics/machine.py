@@ -1,4 +1,4 @@
-"""The machine that a run is on: its device, how its processor computes, how much memory there is."""
+"""Prepares the machine for a run: the device, settings of torch and the C library, the available memory."""
 
 import ctypes
 import platform
@@ -12,22 +12,22 @@ from ganctl.errors import BadInput
 from ganctl.numerics.precision import single_precision
 from ganctl.store.host import available_cores, available_memory
 
-# Of glibc's mallopt: how much free memory stays at the end of the heap, and how large a tensor may be to lie there.
+# Options of glibc's mallopt: free memory kept at the top of the heap, and the largest block allocated on the heap.
 M_TOP_PAD, M_MMAP_THRESHOLD = -2, -3
 
 
 def prepare_machine(config: Config) -> torch.device:
-    """Sets the process up for a run and gives its device.
+    """Sets the process up for a run and returns its device.
 
     Raises:
-        BadInput: the device is not on this machine.
+        BadInput: this machine does not have the device.
     """
-    # When a saturating loss dies, gradients become subnormal numbers, on which a CPU is ten times slower. Threads
-    # inherit this setting, so it comes before the first parallel operation.
+    # Under a saturating loss gradients can become subnormal numbers, which make a CPU ten times slower. Threads inherit
+    # this setting, so it must be made before the first parallel operation.
     torch.set_flush_denormal(True)
     _keep_freed_memory()
     torch.set_num_threads(config.threads or available_cores())
-    # Kernels that give the same gradient twice, so that a run on a GPU repeats and resumes bit for bit too.
+    # Deterministic kernels, so that a run on a GPU too repeats and resumes bit for bit.
     torch.backends.cudnn.deterministic = True
     single_precision()
     wanted = config.device
@@ -46,7 +46,7 @@ def prepare_machine(config: Config) -> torch.device:
 
 @contextmanager
 def threads(count: int) -> Iterator[None]:
-    """Inside, so many threads compute, whatever the process has otherwise: on every machine a sum has one order."""
+    """A context in which torch uses `count` threads, so that sums have the same order on every machine."""
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:
@@ -56,9 +56,9 @@ def threads(count: int) -> Iterator[None]:
 
 
 def _keep_freed_memory() -> None:
-    """Lets the C library keep freed memory instead of giving it back and asking for it again at every step.
+    """Makes the C library keep freed memory, instead of returning it to the system and requesting it at every step.
 
-    A step of dcgan took and returned thousands of pages, a tenth of its time (docs/performance.md).
+    For a step of dcgan these were thousands of pages and a tenth of its time (docs/performance.md).
     """
     if platform.libc_ver()[0] == "glibc":
         library = ctypes.CDLL(None)
@@ -67,7 +67,7 @@ def _keep_freed_memory() -> None:
 
 
 def memory_of(device: torch.device) -> float:
-    """Bytes that this process may have on the device, where the system says."""
+    """Bytes of memory that this process can use on the device; inf if unknown."""
     if device.type == "cuda":
         return torch.cuda.get_device_properties(device).total_memory
     return available_memory()

@@ -1,4 +1,4 @@
-"""In which precision the turns of a run's players compute. Everything else, evaluation first of all, is in float32."""
+"""The precision of the players' turns in training. Everything else, such as evaluation, is in float32."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -11,11 +11,11 @@ from ganctl.errors import BadInput
 
 @dataclass(frozen=True)
 class Precision:
-    """What a turn of a player computes in.
+    """The contexts that set the precision of a player's turn.
 
     Attributes:
-        turn: makes the context of a whole turn, its backward pass and penalties included.
-        forward: makes the context of its forward passes alone.
+        turn: creates the context of a whole turn, backward pass and penalties included.
+        forward: creates the context of the turn's forward passes only.
     """
 
     turn: Callable[[], AbstractContextManager[None]] = nullcontext
@@ -26,23 +26,23 @@ FP32 = Precision()
 
 
 def single_precision() -> None:
-    """Lets products and convolutions keep all 24 bits of float32, as a CPU does.
+    """Makes matrix products and convolutions use all 24 bits of float32, as a CPU does.
 
-    By default torch lets cuDNN's convolutions drop 13 of them on NVIDIA GPUs since Ampere, and products none.
+    By default torch allows cuDNN's convolutions on NVIDIA GPUs since Ampere to drop 13 of them, but not products.
     """
     _tensor_float(False)
 
 
 def precision(name: str, device: torch.device) -> Precision:
-    """What `name` means on `device`; weights, gradients and an optimizer's numbers are in float32 in any case.
+    """The contexts for the precision `name` on `device`. Weights, gradients and optimizer states are always float32.
 
     Args:
-        name: fp32; tf32, where products and convolutions round what they multiply to 10 bits of mantissa and add up in
-            float32 (TensorFloat-32: NVIDIA A100 whitepaper, 2020); bf16, where forward passes run in bfloat16, which
-            has 7 bits of mantissa, as far as `torch.autocast` has it.
+        name: fp32; tf32: products and convolutions round their operands to 10 bits of mantissa and accumulate in
+            float32 (TensorFloat-32: NVIDIA A100 whitepaper, 2020); bf16: forward passes run in bfloat16, with 7 bits
+            of mantissa, for the operations that `torch.autocast` covers.
 
     Raises:
-        BadInput: the device cannot.
+        BadInput: the device does not support the precision.
     """
     if name == "bf16":
         return Precision(forward=lambda: torch.autocast(device.type, torch.bfloat16))
@@ -58,7 +58,7 @@ def precision(name: str, device: torch.device) -> Precision:
 
 @contextmanager
 def tensor_float() -> Iterator[None]:
-    """Inside, an NVIDIA GPU's products and convolutions are in TensorFloat-32."""
+    """A context in which an NVIDIA GPU computes matrix products and convolutions in TensorFloat-32."""
     _tensor_float(True)
     try:
         yield
@@ -67,6 +67,6 @@ def tensor_float() -> Iterator[None]:
 
 
 def _tensor_float(allowed: bool) -> None:
-    # torch.compile reads these two and fails where the newer settings of torch 2.9 were used beside them.
+    # torch.compile reads these two settings, and fails if the newer ones of torch 2.9 were used as well.
     torch.set_float32_matmul_precision("high" if allowed else "highest")
     torch.backends.cudnn.allow_tf32 = allowed

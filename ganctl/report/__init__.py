@@ -1,1 +1,1 @@
-"""Run folders in; tables, figures, Markdown and one HTML file out. Imports no torch."""
+"""Reads run folders and writes tables, figures, Markdown and one HTML file. Imports no torch."""

@@ -1,14 +1,13 @@
-"""What the cells of a comparison wrote, read back as arrays."""
+"""Reads the files that the cells of a comparison wrote, and gives them as arrays."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ganctl.config.schema import METRIC_NAMES
+from ganctl.config.metrics import METRIC_NAMES, Names, is_named, lower_is_better, own_names
 from ganctl.errors import BadInput
 from ganctl.store.files import read_json
 from ganctl.store.run import RunFolder, broke_down, is_number
@@ -18,9 +17,9 @@ MEASURED = (
     "selection/",
     "modes/",
     "metric/",
-)  # what is measured of samples, now and then, not logged of a turn
-LOGGED = ("epoch", "loss/", "score/", "grad_norm/")  # of every turn
-LONGEST = 1e10  # seconds that a run may have taken
+)  # prefixes of tags that are measured on samples at intervals, not logged in every turn
+LOGGED = ("epoch", "loss/", "score/", "grad_norm/")  # prefixes of tags that every row has
+LONGEST = 1e10  # seconds; a run.json that claims more is damaged
 
 
 @dataclass(frozen=True)
@@ -33,8 +32,8 @@ class CellRecord:
         epoch: float [rows].
         series: {tag: float [rows]}, NaN where a row lacks the tag.
         grids: its sample grids by step, oldest first.
-        rules: by which scalar it is judged, `outcome`, and at which `checkpoint`, last or best.
-        evaluation: what was measured of its last weights, an entry of metrics.json; None: nothing.
+        rules: how it is judged: `outcome`, the tag of the deciding scalar, and `checkpoint`, last or best.
+        evaluation: the entry of metrics.json for its last weights; None if they were not measured.
     """
 
     arm: str
@@ -54,15 +53,18 @@ class CellRecord:
 
     @property
     def ending(self) -> str:
-        """How it ended, in the report's words: its status, or that it broke off."""
+        """The word that the report uses for the end of the cell: its status, or "broke off"."""
         return "broke off" if broke_off(self) else self.status
 
     def last_epoch(self) -> np.ndarray:
-        """Which rows lie within one epoch of the end: bool [rows]."""
+        """Mask of the rows within one epoch of the end: bool [rows]."""
         return self.epoch > self.epoch[-1] - 1 if len(self.epoch) else np.zeros(0, bool)
 
     def judged(self) -> int | None:
-        """The row that the cell is judged at: the last measured one, or the best by the selection split; None: none."""
+        """Index of the row at which the cell is judged: the last measured row, or the best one on the selection split.
+
+        None if the cell has no such row.
+        """
         outcome = self.series.get(self.rules["outcome"])
         rows = np.flatnonzero(np.isfinite(outcome)) if outcome is not None else np.zeros(0, int)
         if not len(rows) or (self.status == "completed" and rows[-1] < len(outcome) - 1):  # type: ignore[arg-type]
@@ -74,7 +76,7 @@ class CellRecord:
         return int(rows[-1])
 
     def outcome(self) -> float:
-        """What the cell came to; NaN where its numbers broke down, or it has no outcome yet."""
+        """The deciding scalar at the judged row; NaN if the cell diverged or has no outcome yet."""
         row = self.judged()
         return (
             float("nan")
@@ -83,7 +85,10 @@ class CellRecord:
         )
 
     def final(self) -> dict[str, float]:
-        """The mean of every scalar over the logged steps of the last epoch; of a measurement, its value when judged."""
+        """Each scalar at the end of the run.
+
+        A logged scalar is averaged over the last epoch; a measured one has its value at the judged row.
+        """
         rows, at = self.last_epoch(), self.judged()
         found = {}
         for tag, values in self.series.items():
@@ -96,8 +101,26 @@ class CellRecord:
         return found
 
 
+def own_metrics(cells: Iterable[CellRecord]) -> Names:
+    """The metrics that the games of the cells brought; where two say otherwise of one, the first is heard."""
+    found: dict[str, tuple[str, str]] = {}
+    for cell in cells:
+        found = {**own_names(cell.info), **_measured(cell), **found}
+    return found
+
+
+def _measured(cell: CellRecord) -> Names:
+    rows = cell.evaluation["metrics"].items() if cell.evaluation else []
+    return {name: (row["label"], row["better"]) for name, row in rows if name not in METRIC_NAMES}
+
+
+def less_is_better(cells: Sequence[CellRecord]) -> bool:
+    """Whether a smaller outcome is a better one."""
+    return lower_is_better(cells[0].rules["outcome"], own_metrics(cells)) if cells else True
+
+
 def one_data_set(cells: Sequence[CellRecord]) -> bool:
-    """Whether no two cells say that they have other samples or other labels."""
+    """Whether all cells that state a fingerprint of their data, or of its labels, state the same one."""
     said = [
         {cell.info[key] for cell in cells if cell.info.get(key)} for key in ("data_fingerprint", "labels_fingerprint")
     ]
@@ -105,17 +128,17 @@ def one_data_set(cells: Sequence[CellRecord]) -> bool:
 
 
 def ended(cell: CellRecord) -> bool:
-    """Whether the cell counts: it is complete and has its outcome, or its numbers broke down."""
+    """Whether the cell counts: it completed and has an outcome, or it diverged."""
     return broke_down(cell.info) or (cell.status == "completed" and cell.judged() is not None)
 
 
 def broke_off(cell: CellRecord) -> bool:
-    """Whether the cell failed through no fault of its numbers, which says nothing of its arm: it has no outcome."""
+    """Whether the cell failed, but not by divergence. Such a cell has no outcome and says nothing about its arm."""
     return cell.status == "failed" and not broke_down(cell.info)
 
 
 def collect(path: Path) -> tuple[dict[str, Any], list[CellRecord]]:
-    """The comparison.json in the folder `path`, and its cells, seed by seed within each arm."""
+    """Reads comparison.json in the folder `path`, and all cells: arm by arm, each arm's cells ordered by seed."""
     comparison = read_json(path / "comparison.json")
     comparison.setdefault("rules", {"outcome": "quality/sliced_wasserstein", "checkpoint": "last"})
     cells = [
@@ -127,17 +150,17 @@ def collect(path: Path) -> tuple[dict[str, Any], list[CellRecord]]:
 
 
 def read_cell(arm: str, seed: int, folder: RunFolder, rules: dict[str, Any]) -> CellRecord:
-    """The cell in a run folder, which may be empty; one whose rows are damaged broke off."""
+    """Reads the cell in a run folder, which may be empty. A cell with damaged rows counts as broken off."""
     info = _sound(folder.info())
     try:
         rows = folder.scalars()
-        _check_rows(folder, rows)
+        _check_rows(folder, rows, info.get("stages", []))
     except (BadInput, OSError) as error:
         why = f"{error}; or remove {folder.path}, and the same command trains the cell anew"
         rows, info = [], {**info, "not_finite": broke_down(info), "status": "failed", "error": why}
     evaluation = _evaluation(folder, int(rows[-1]["step"])) if rows else None
     if evaluation:
-        if info.get("protocol") not in (None, evaluation["protocol"]):  # measured otherwise while it trained
+        if info.get("protocol") not in (None, evaluation["protocol"]):  # training measured by another protocol
             rows = [{tag: value for tag, value in row.items() if not tag.startswith("metric/")} for row in rows]
         values = {f"metric/{name}": found["value"] for name, found in evaluation["metrics"].items()}
         rows[-1] = {**rows[-1], **{tag: value for tag, value in values.items() if value is not None}}
@@ -156,19 +179,27 @@ def read_cell(arm: str, seed: int, folder: RunFolder, rules: dict[str, Any]) -> 
     )
 
 
-def _check_rows(folder: RunFolder, rows: list[dict[str, float]]) -> None:
-    """Raises BadInput where the rows are not those of one run: one after another, each with what every turn logs."""
-    logged = {tag for tag in (rows[0] if rows else {}) if tag.startswith(LOGGED)}
-    for before, row in pairwise(rows):
-        if row["step"] <= before["step"] or not logged <= row.keys():
+def _check_rows(folder: RunFolder, rows: list[dict[str, float]], stages: list[tuple[str, int]]) -> None:
+    """Raises BadInput unless the rows are those of one run: steps increase, and each row has all tags of its stage.
+
+    Args:
+        stages: names and first steps of the run's stages; a player may sit one out.
+    """
+    logged: dict[int, set[str]] = {}  # {stage: tags that its rows have}
+    before = 0.0
+    for row in rows:
+        stage = sum(first <= row["step"] for _, first in stages)
+        expected = logged.setdefault(stage, {tag for tag in row if tag.startswith(LOGGED)})
+        if row["step"] <= before or not expected <= row.keys():
             raise BadInput(
-                f"{folder.scalars_file}: the row of step {row['step']} is not of the run that the others are of; "
+                f"{folder.scalars_file}: the row of step {row['step']} belongs to another run than the rows before it; "
                 "mend or remove the file"
             )
+        before = row["step"]
 
 
 def _sound(info: dict[str, Any]) -> dict[str, Any]:
-    """What of a run.json is of the kind that ganctl writes; anything else is left out, as if it were not there."""
+    """Removes the entries of a run.json whose values are not of the type that ganctl writes."""
     return {key: value for key, value in info.items() if key not in KINDS or KINDS[key](value)}
 
 
@@ -196,7 +227,11 @@ def _finding(value: Any) -> bool:
     return known and _count(value.get("since"))
 
 
-# What the report takes from a run.json, and what each of it is.
+def _stage(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 2 and _text(value[0]) and _count(value[1])
+
+
+# The entries of a run.json that the report reads, each with the check of its type.
 KINDS: dict[str, Callable[[Any], bool]] = {
     "status": _text,
     "verdict": lambda value: value is None or _text(value),
@@ -212,6 +247,7 @@ KINDS: dict[str, Callable[[Any], bool]] = {
         isinstance(value, dict)
         and all(map(_count, (value.get("pictures"), value.get("transparent", 0), value.get("first_of_several", 0))))
     ),
+    "stages": lambda value: isinstance(value, list) and all(map(_stage, value)),
     "sample_shape": lambda value: isinstance(value, list) and all(map(_count, value)) and 0 not in value,
     "papers": lambda value: isinstance(value, dict) and all(map(_text, value.values())),
     "floor": lambda value: isinstance(value, dict) and all(map(is_number, value.values())),
@@ -219,7 +255,7 @@ KINDS: dict[str, Callable[[Any], bool]] = {
 
 
 def _evaluation(folder: RunFolder, step: int) -> dict[str, Any] | None:
-    """The newest evaluation of the weights after `step`; None where there is none, or the file is damaged."""
+    """The newest evaluation of the weights after `step`; None if there is none or the file is damaged."""
     try:
         entries = read_json(folder.metrics_file)["evaluations"]
         entry = [entry for entry in entries if entry["step"] == step][-1]
@@ -232,7 +268,9 @@ def _is_evaluation(entry: Any) -> bool:
     figures = ("value", "standard_error", "low", "high", "floor")
     return (
         all(
-            name in METRIC_NAMES and "value" in found and all(_number(found.get(key)) for key in figures)
+            (name in METRIC_NAMES or is_named(found))
+            and "value" in found
+            and all(_number(found.get(key)) for key in figures)
             for name, found in entry["metrics"].items()
         )
         and _text(entry["fingerprint"])

@@ -1,4 +1,4 @@
-"""A comparison's folder in; comparison.json, comparison.csv, figures/, report.md and report.html out."""
+"""Reads a comparison's folder; writes comparison.json, comparison.csv, figures/, report.md and report.html into it."""
 
 import csv
 import io
@@ -11,7 +11,7 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from ganctl.report import curves, dots, first_screen, grids
-from ganctl.report.collect import CellRecord, broke_off, collect
+from ganctl.report.collect import CellRecord, broke_off, collect, own_metrics
 from ganctl.report.drawing import Arms
 from ganctl.report.judgement import comparable, judge
 from ganctl.report.measured import reach, unify
@@ -20,7 +20,7 @@ from ganctl.report.pages import Drawing, html, markdown
 from ganctl.report.stories import facts
 from ganctl.store.files import write_atomically
 
-# (heading, why it is there) by the part of the report that a figure belongs to.
+# {name of the figure: (part of the report it belongs to, function that draws it, caption)}.
 FIGURES: dict[str, tuple[str, Callable[[Arms], Figure], str]] = {
     "outcome": (
         "outcome",
@@ -38,9 +38,9 @@ FIGURES: dict[str, tuple[str, Callable[[Arms], Figure], str]] = {
         "results",
         grids.final_samples,
         "What each arm's generator makes at the end. One row is one seed: the same initial weights, the same data "
-        "order and, in every grid, the same latent noise. Of more than four arms, one row is one arm.",
+        "order and, in every grid, the same latent noise. With more than four arms, one row is one arm.",
     ),
-    "development": ("results", grids.development, "How the first seed's samples came about."),
+    "development": ("results", grids.development, "Samples of the first seed as training went on."),
     "quality": (
         "curves",
         curves.quality,
@@ -50,8 +50,8 @@ FIGURES: dict[str, tuple[str, Callable[[Arms], Figure], str]] = {
     "metrics": (
         "curves",
         curves.metrics,
-        "What evaluate finds of the same noise at each moment, in the features and against the real samples that the "
-        "table of metrics names. The dotted line: real samples.",
+        "The metrics of evaluate, measured with the same noise at each point, in the features and against the real "
+        "samples that the table of metrics names. The dotted line: real samples.",
     ),
     "own_losses": (
         "curves",
@@ -74,20 +74,21 @@ FIGURES: dict[str, tuple[str, Callable[[Arms], Figure], str]] = {
     "gradient_norms": (
         "curves",
         curves.gradient_norms,
-        "The gradient that reaches the generator, of its own objective, on a logarithmic scale. Adam "
-        "rescales what it is given, so read it beside the samples.",
+        "The norm of the gradient of the generator's own objective, on a logarithmic scale. Adam "
+        "rescales gradients, so read it beside the samples.",
     ),
     "evidence": (
         "evidence",
         curves.evidence,
-        "On the same noise and the same real samples throughout, at the weights that each arm had (of more than six "
-        "arms, the first six): the norm of the gradient that each form of J(G) would give the generator "
+        "On the same noise and the same real samples throughout, at the weights that each arm had (only the first six "
+        "arms): the norm of the gradient that each form of J(G) would give the generator "
         "(minimax_swapped lies on nonsaturating: equal gradients), the angle between these gradients, how strongly a "
         "sample pulls under each form (D(G(z)) for minimax, 1 − D(G(z)) for the others), and what the discriminator "
         "gets right.",
     ),
 }
 
+# A figure is drawn only if some cell has this tag.
 NEEDED = {
     "outcome": "quality/sliced_wasserstein",
     "modes": "modes/covered",
@@ -97,10 +98,12 @@ NEEDED = {
 
 
 def write_report(path: Path) -> dict[str, Any]:
-    """Reads the cells of the comparison in the folder `path`, writes all that is derived, and gives comparison.json."""
+    """Reads the cells of the comparison in the folder `path`, writes all derived files, and returns comparison.json."""
     comparison, cells = collect(path)
-    for derived in ("metrics", "reach"):
+    for derived in ("metrics", "reach", "own_metrics"):
         comparison.pop(derived, None)
+    if own := own_metrics(cells):
+        comparison["own_metrics"] = {name: {"label": label, "better": better} for name, (label, better) in own.items()}
     unify(comparison, cells)
     reach(comparison, cells)
     for cell in cells:
@@ -140,9 +143,9 @@ def _csv(comparison: dict[str, Any], cells: list[CellRecord]) -> str:
 
 
 def _draw(folder: Path, comparison: dict[str, Any], cells: list[CellRecord]) -> list[Drawing]:
-    """Draws every figure that there is something for, as PNG and SVG."""
+    """Draws every figure for which there are numbers, as PNG and SVG."""
     folder.mkdir(exist_ok=True)
-    # Between two dollars matplotlib would read a formula.
+    # matplotlib would read text between two dollars as a formula.
     arms = {arm.replace("$", r"\$"): [cell for cell in cells if cell.arm == arm] for arm in comparison["arms"]}
     tags = {tag for cell in cells for tag in cell.series}
     opened = first_screen.figures(comparison, arms, comparable(comparison, cells))
@@ -159,7 +162,7 @@ def _draw(folder: Path, comparison: dict[str, Any], cells: list[CellRecord]) -> 
 def _save(folder: Path, name: str, figure: Figure, part: str, caption: str) -> Drawing:
     """Writes a figure as PNG and SVG."""
     files = {"png": _file(figure, "png")}
-    figure.set_layout_engine("none")  # the panels stay where the first drawing has put them
+    figure.set_layout_engine("none")  # the panels stay where the first drawing put them
     files["svg"] = _file(figure, "svg")
     for kind, content in files.items():
         write_atomically(folder / f"{name}.{kind}", content)
@@ -168,7 +171,7 @@ def _save(folder: Path, name: str, figure: Figure, part: str, caption: str) -> D
 
 def _file(figure: Figure, kind: str) -> bytes:
     buffer = io.BytesIO()
-    # Letters stay letters in an SVG, and without a date and with fixed names in it the same figure is the same file.
+    # Text stays text in an SVG; without a date and with fixed ids, equal figures give equal files.
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": "ganctl"}):
         figure.savefig(buffer, format=kind, metadata={"Date": None} if kind == "svg" else None)
     return buffer.getvalue()

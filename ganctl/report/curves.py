@@ -1,4 +1,4 @@
-"""The curves of a comparison over the steps. Each function draws one figure and gives it back."""
+"""The curves of a comparison over the steps. Each function draws one figure and returns it."""
 
 import math
 
@@ -6,8 +6,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ganctl.config.schema import METRIC_NAMES
-from ganctl.report.collect import CellRecord
+from ganctl.config.metrics import METRIC_NAMES, Names, said_to_be_better
+from ganctl.report.collect import CellRecord, own_metrics
 from ganctl.report.drawing import COLORS, STYLES, Arms, color, draw, legend, log_scale, panels, style, wrapped
 
 
@@ -19,7 +19,7 @@ def quality(arms: Arms) -> Figure:
         for arm, cells in arms.items():
             draw(panel, cells, tag, color(arms, arm), arm, style(arms, arm))
         panel.set_title(title, fontsize=10)
-        if panel.get_ylim()[1] > 20:  # one arm that diverges would flatten all the others
+        if panel.get_ylim()[1] > 20:  # one diverging arm would flatten all the others
             log_scale(panel)
     floors = [
         cell.info["floor"]["quality/sliced_wasserstein"]
@@ -36,7 +36,7 @@ def quality(arms: Arms) -> Figure:
 
 
 def measured_often(arms: Arms) -> list[str]:
-    """The metrics that some cell has at more than one step, in the order of their table."""
+    """The metrics that some cell has at more than one step, in the order of METRIC_NAMES."""
     several = {
         tag
         for cells in arms.values()
@@ -44,11 +44,15 @@ def measured_often(arms: Arms) -> list[str]:
         for tag, values in cell.series.items()
         if np.isfinite(values).sum() > 1
     }
-    return [name for name in METRIC_NAMES if f"metric/{name}" in several]
+    return [name for name in _names(arms) if f"metric/{name}" in several]
+
+
+def _names(arms: Arms) -> Names:
+    return {**METRIC_NAMES, **own_metrics(cell for cells in arms.values() for cell in cells)}
 
 
 def metrics(arms: Arms) -> Figure:
-    """Every metric that was measured while training, a panel each."""
+    """Every metric that was measured during training, one panel per metric."""
     names = measured_often(arms)
     columns = min(3, len(names))
     figure, axes = panels(columns, math.ceil(len(names) / columns))
@@ -61,8 +65,9 @@ def metrics(arms: Arms) -> Figure:
         floor = next((entry["metrics"].get(name, {}).get("floor") for entry in found), None)
         if floor is not None:
             panel.axhline(floor, color="0.5", linewidth=0.8, linestyle=":")
-        label, better = METRIC_NAMES[name]
-        panel.set_title(f"{label} ({better} is better)", fontsize=9)
+        label, better = _names(arms)[name]
+        said = said_to_be_better(better)
+        panel.set_title(f"{label} ({said})" if said else label, fontsize=9)
         if min(panel.get_ylim()) > 0 and panel.get_ylim()[1] > 20 * panel.get_ylim()[0]:
             log_scale(panel)
     legend(figure, axes[0])
@@ -70,7 +75,7 @@ def metrics(arms: Arms) -> Figure:
 
 
 def own_losses(arms: Arms) -> Figure:
-    """J(D) and J(G) of every arm as it minimized them, a panel an arm, each with its own scale."""
+    """J(D) and J(G) of every arm as it minimized them, one panel per arm, each with its own scale."""
     columns = min(3, len(arms))
     figure, axes = panels(columns, math.ceil(len(arms) / columns))
     for panel in axes[len(arms) :]:
@@ -95,7 +100,7 @@ def yardsticks(arms: Arms) -> Figure:
         for arm, cells in arms.items():
             draw(panel, cells, tag, color(arms, arm), arm, style(arms, arm))
         panel.set_title(title, fontsize=10)
-        if max(map(abs, panel.get_ylim())) > 100:  # one arm that diverges would flatten all the others
+        if max(map(abs, panel.get_ylim())) > 100:  # one diverging arm would flatten all the others
             panel.set_yscale("symlog", linthresh=2)
     axes[0].axhline(2 * math.log(2), color="0.5", linewidth=0.8, linestyle=":")
     axes[0].annotate(
@@ -112,7 +117,7 @@ def yardsticks(arms: Arms) -> Figure:
 
 
 def scores(arms: Arms) -> Figure:
-    """What the discriminator thinks of real and of generated samples."""
+    """The discriminator's scores D(x) on real and D(G(z)) on generated samples."""
     figure, axes = panels(2)
     for panel, tag, title in zip(axes, ("score/real", "score/fake"), ("D(x), real", "D(G(z)), generated"), strict=True):
         for arm, cells in arms.items():
@@ -137,11 +142,11 @@ def gradient_norms(arms: Arms) -> Figure:
 
 FORMS = {"minimax": "minimax", "swapped": "minimax_swapped", "nonsaturating": "nonsaturating"}
 SHARES = {"accuracy_real": "right about real", "accuracy_fake": "right about generated", "sure_share": "D(G(z)) < 0.01"}
-MOST_ROWS = 6  # arms in a figure that has a row for each
+MOST_ROWS = 6  # arms in the figure of evidence, which has one row per arm
 
 
 def evidence(arms: Arms) -> Figure:
-    """What each form of J(G) would do at the weights that the arm had: a row an arm, the first six that have it."""
+    """The probes: what each form of J(G) would do at the arm's weights. One row per arm, for the first six with any."""
     having = {arm: cells for arm, cells in arms.items() if any("evidence/norm_own" in cell.series for cell in cells)}
     shown = dict([*having.items()][:MOST_ROWS])
     figure, axes = panels(4, len(shown), height=2.9)
@@ -176,7 +181,7 @@ def _cosines(panel: Axes, cells: list[CellRecord]) -> None:
 
 
 def _slopes(panel: Axes, cells: list[CellRecord]) -> None:
-    """The median of two forms' slopes over the probe with its span, of the first seed that has it."""
+    """The slopes of two forms over a probe's samples, median and span, of the first seed that has them."""
     cell = next(cell for cell in cells if "evidence/norm_own" in cell.series)
     for form, shade in (("minimax", COLORS[0]), ("nonsaturating", COLORS[2])):
         low, middle, high = (cell.series[f"evidence/slope_{form}_q{level}"] for level in ("05", "50", "95"))

@@ -1,24 +1,23 @@
-"""What every seed of a comparison came to, a dot each. Each function draws one figure and gives it back."""
+"""The outcomes of a comparison, one dot per seed. Each function draws one figure and returns it."""
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ganctl.config.schema import OUTCOMES
-from ganctl.report.collect import ended, one_data_set
+from ganctl.report.collect import ended, less_is_better, one_data_set
 from ganctl.report.drawing import Arms, color, panels, wrapped
 from ganctl.report.statistics import interval
 
 
 def outcome(arms: Arms) -> Figure:
-    """What every seed came to, and how much better or worse each arm was than the first at the same seed."""
+    """Left: the outcome of every seed. Right: the difference of each arm to the first one at the same seed."""
     values = {arm: {cell.seed: cell.outcome() for cell in cells if ended(cell)} for arm, cells in arms.items()}
     rules = next(cell.rules for cells in arms.values() for cell in cells)
-    better = "lower" if OUTCOMES[rules["outcome"]] else "higher"
+    better = "lower" if less_is_better([cell for cells in arms.values() for cell in cells]) else "higher"
     figure, (left, right) = panels(2, height=1.3 + 0.34 * len(arms))
     for row, arm in enumerate(arms):
         _seeds(left, row, [*values[arm].values()], color(arms, arm))
-    left.set(title=f"{rules['outcome']} ({better} is better), a dot a seed")
+    left.set(title=f"{rules['outcome']} ({better} is better), one dot per seed")
     left.set_yticks(range(len(arms)), [*arms], fontsize=8)
     baseline, *others = arms
     paired = one_data_set([cell for cells in arms.values() for cell in cells])
@@ -36,7 +35,7 @@ def outcome(arms: Arms) -> Figure:
 
 
 def _seeds(panel: Axes, row: int, values: list[float], shade: str) -> None:
-    """A dot for each seed, a bar at their mean, and how many failed."""
+    """Draws a dot for each seed, a bar at their mean, and the number of failed seeds."""
     there = [value for value in values if np.isfinite(value)]
     panel.scatter(there, [row] * len(there), s=46, color=shade, alpha=0.6, linewidths=0)
     if len(there) > 1:
@@ -47,7 +46,7 @@ def _seeds(panel: Axes, row: int, values: list[float], shade: str) -> None:
 
 
 def _paired(panel: Axes, row: int, values: list[float], shade: str) -> None:
-    """A dot for each difference and the interval of their mean."""
+    """Draws a dot for each difference, and the confidence interval of their mean."""
     there = np.array(sorted(value for value in values if np.isfinite(value)))
     panel.scatter(there, [row] * len(there), s=46, color=shade, alpha=0.6, linewidths=0)
     found = interval(there)
@@ -56,7 +55,7 @@ def _paired(panel: Axes, row: int, values: list[float], shade: str) -> None:
 
 
 def modes(arms: Arms) -> Figure:
-    """What each arm reached of a density's modes at the end: a row an arm, a dot a seed."""
+    """How well each arm covers the modes of a mixture at the end: one row per arm, one dot per seed."""
     figure, axes = panels(3, height=1.2 + 0.24 * len(arms))
     named = {"modes/covered": "modes covered", "modes/high_quality": "high quality", "modes/kl": "KL to equal shares"}
     for panel, (tag, title) in zip(axes, named.items(), strict=True):

@@ -1,4 +1,4 @@
-"""How the curves of a comparison are drawn: colours, bands, panels and legends. Nothing global is touched."""
+"""How the curves of a comparison are drawn: colours, bands, panels, legends. Changes no global state of matplotlib."""
 
 import math
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from ganctl.report.collect import CellRecord
 
 COLORS = ("#d1495b", "#00798c", "#edae49", "#6a4c93", "#2e7d32", "#30638e", "#8d5524", "#555555")
 
-# Where two arms draw the same curve, a dashed line lets the one below be seen.
+# If two arms have the same curve, the lower one shows through the dashes of the upper one.
 STYLES = ("-", "--", ":", "-.")
 
 Arms = dict[str, list[CellRecord]]
@@ -25,7 +25,7 @@ class Band:
     Attributes:
         step: int [steps].
         seeds: float [seeds, steps], NaN where a seed has no row.
-        mean: float [steps], over the seeds that have one.
+        mean: float [steps], over the seeds that have a value.
     """
 
     step: np.ndarray
@@ -34,7 +34,7 @@ class Band:
 
 
 def band(cells: list[CellRecord], tag: str) -> Band | None:
-    """The band of `tag` over `cells`; None where none of them logged it."""
+    """The band of `tag` over `cells`; None if no cell logged it."""
     having = [cell for cell in cells if tag in cell.series]
     if not having:
         return None
@@ -49,24 +49,24 @@ def band(cells: list[CellRecord], tag: str) -> Band | None:
 
 
 def color(arms: Arms, arm: str) -> str:
-    """The arm's own, until there are more than eight."""
+    """The arm's colour; colours repeat after eight arms."""
     return COLORS[list(arms).index(arm) % len(COLORS)]
 
 
 def style(arms: Arms, arm: str) -> str:
-    """The dashes of the arm's lines."""
-    # Shifted with every round of the colours, so that 32 arms differ.
+    """The dash pattern of the arm's lines."""
+    # The pattern shifts each time the colours repeat, so that 32 arms differ.
     place = list(arms).index(arm)
     return STYLES[(place + place // len(COLORS)) % len(STYLES)]
 
 
 def smooth(values: np.ndarray) -> np.ndarray:
-    """A centred moving average over a fiftieth of the points, shorter at the ends; what is missing stays missing."""
+    """A centred moving average over a fiftieth of the points, shorter at the ends; NaN stays NaN."""
     half = len(values) // 100
     if half == 0:
         return values
     present, window = np.isfinite(values), np.ones(2 * half + 1)
-    # Each window is summed for itself: running sums would lose a gradient norm of 1e-20 behind earlier ones of 1.
+    # Each window is summed by itself: in a running sum a gradient norm of 1e-20 would vanish beside earlier ones of 1.
     sums = np.convolve(np.where(present, values, 0.0), window, "same")
     average = sums / np.maximum(np.convolve(present, window, "same"), 1)
     return np.where(present, average, np.nan)
@@ -75,10 +75,10 @@ def smooth(values: np.ndarray) -> np.ndarray:
 def draw(
     axes: Axes, cells: list[CellRecord], tag: str, color: str, label: str, style: str = "-", thin: bool = True
 ) -> None:
-    """The mean over seeds as a line and their span as a band, averaged along the steps.
+    """Draws the mean over seeds as a line and their span as a band, both smoothed along the steps.
 
     Args:
-        thin: whether every seed is a thin line too.
+        thin: whether to draw each seed as a thin line too.
     """
     over = band(cells, tag)
     if over is None:
@@ -90,7 +90,7 @@ def draw(
         axes.fill_between(over.step[complete], low, high, color=color, alpha=0.18, linewidth=0)
         for row in rows if thin else []:
             axes.plot(over.step, row, color=color, linewidth=0.6, alpha=0.6, linestyle=style)
-    # A curve of a few measurements shows where they are, and a name that begins with _ would be left out of the legend.
+    # Markers show where a curve of few points was measured. A legend leaves out labels that begin with "_".
     marker = "o" if len(over.step) <= 12 else None
     label = f" {label}" if label.startswith("_") else label
     axes.plot(
@@ -106,7 +106,7 @@ def draw(
 
 
 def panels(columns: int, rows: int = 1, height: float = 3.2) -> tuple[Figure, list[Axes]]:
-    """A figure of empty panels over the steps, row by row; `height` of each in inches."""
+    """A figure of empty panels over the step, and the panels, row by row. `height` is that of a row in inches."""
     figure = Figure(figsize=(4.6 * columns, height * rows), dpi=110, layout="constrained")
     axes = [figure.add_subplot(rows, columns, place + 1) for place in range(rows * columns)]
     for panel in axes:
@@ -119,7 +119,7 @@ def panels(columns: int, rows: int = 1, height: float = 3.2) -> tuple[Figure, li
 def log_scale(panel: Axes) -> None:
     """Makes the vertical axis logarithmic, with plain numbers at its ticks.
 
-    matplotlib's own labels are formulas, which take most of the time of a small figure to set.
+    matplotlib's own labels are formulas, whose typesetting takes most of the time of a small figure.
     """
     panel.set_yscale("log")
     low, high = panel.get_ylim()
@@ -130,12 +130,12 @@ def log_scale(panel: Axes) -> None:
 
 
 def wrapped(arm: str) -> str:
-    """An arm's name with a line for each setting."""
+    """An arm's name, with a line break after each setting."""
     return arm.replace(",", ",\n")
 
 
 def legend(figure: Figure, panel: Axes) -> None:
-    """The names in the panel, or below the figure where they are too many for that; none where nothing is drawn."""
+    """Adds a legend: inside the panel, or below the figure if it has more than six entries; none for an empty panel."""
     handles, labels = panel.get_legend_handles_labels()
     if not labels:
         return

@@ -1,4 +1,4 @@
-"""How the cells of a comparison ended, in words: what went wrong with an arm, and what says nothing of it."""
+"""How the cells of a comparison ended, in words: failures count for their arm, broken-off cells do not."""
 
 import math
 from typing import Any
@@ -9,12 +9,12 @@ from ganctl.watching.diagnosis import LASTING
 
 
 def unhealthy(cell: CellRecord) -> bool:
-    """Whether the run failed or its diagnosis found something."""
+    """Whether the run failed or its diagnosis found a fault."""
     return cell.status == "failed" or cell.info.get("verdict") not in (None, "healthy")
 
 
 def waiting(cells: list[CellRecord], first: CellRecord) -> str:
-    """That there is no verdict before every cell has an outcome, and why the first one that broke off has none."""
+    """The sentence that the verdict waits for cells without an outcome, with the reason why `first` broke off."""
     counted = sum(map(ended, cells))
     others = "the other" if len(cells) - counted == 1 else "the others"
     return (
@@ -28,7 +28,7 @@ def _reason(cell: CellRecord) -> str:
 
 
 def failure_words(comparison: dict[str, Any], cells: list[CellRecord], broken: list[CellRecord]) -> list[str]:
-    """What went wrong, what nobody examined, and what broke off, which counts for nothing."""
+    """Sentences on cells that failed, were too short for a diagnosis, broke off (these do not count) or are missing."""
     summaries = {arm: values["summary"] for arm, values in comparison["arms"].items()}
     words = []
     ill = [
@@ -49,13 +49,13 @@ def failure_words(comparison: dict[str, Any], cells: list[CellRecord], broken: l
     if broken:
         words.append(f"What broke off says nothing of its arm: {listed([*map(_reason, broken)], joint='; ')}.")
     missing = sum(not ended(cell) for cell in cells)
-    if missing and not broken:  # of which the headline speaks
+    if missing and not broken:  # with broken-off cells the headline says it
         words.append(f"{missing} cell{' has' if missing == 1 else 's have'} no outcome yet; the same command goes on.")
     return words
 
 
 def rate(summary: dict[str, Any]) -> str:
-    """The share that went wrong of those that were examined, with its Wilson interval."""
+    """How many of the examined runs went wrong, with the Wilson interval of that share."""
     if not summary["examined"]:
         return "not diagnosed"
     low, high = summary["unhealthy_interval"]

@@ -1,4 +1,4 @@
-"""What is equal and what differs between the arms of a comparison, besides what is compared."""
+"""The fairness table: which settings and costs are equal in all arms of a comparison, and which differ."""
 
 import statistics
 from dataclasses import dataclass
@@ -7,13 +7,13 @@ from typing import Any
 from ganctl.formats import amount
 from ganctl.report.collect import CellRecord
 
-# What a run's folder of pictures held: {name: key in the files of run.json}.
+# Counts of a run's folder of pictures: {row of the table: key below "files" in run.json}.
 FILES = {
     "pictures in the folder": "pictures",
     "transparent pictures": "transparent",
     "pictures that are the first of several": "first_of_several",
 }
-CLOSE = 1.1  # seconds never repeat; from this ratio on they count as unequal
+CLOSE = 1.1  # times never repeat exactly; above this ratio they count as unequal
 
 
 @dataclass(frozen=True)
@@ -21,9 +21,9 @@ class Row:
     """One line of the fairness table.
 
     Attributes:
-        name: of what is compared.
-        values: for people, by arm.
-        equal: whether it is the same in every arm.
+        name: the compared quantity.
+        values: {arm: the value as text}.
+        equal: whether the value is the same in every arm.
     """
 
     name: str
@@ -32,7 +32,7 @@ class Row:
 
 
 def fairness(comparison: dict[str, Any], cells: list[CellRecord]) -> list[Row]:
-    """The table: first what the arms were set to, then what they got and what that took, a completed seed each."""
+    """The table: the settings that differ, then images, optimizer steps and cost of one completed seed per arm."""
     arms = list(comparison["arms"])
     rows = [
         _row(key, values) for key, values in _settings({arm: settings(comparison, arm) for arm in arms}, arms).items()
@@ -72,7 +72,7 @@ def fairness(comparison: dict[str, Any], cells: list[CellRecord]) -> list[Row]:
 
 
 def settings(comparison: dict[str, Any], arm: str) -> dict[str, Any]:
-    """What the arm was run with; by the definition where that says no more, which tuning may have changed."""
+    """The settings that the arm ran with, after tuning; those of the study's definition if none are recorded."""
     known = comparison["arms"][arm].get("settings") or comparison["definition"].get(arm, {})
     assert isinstance(known, dict)
     return known
@@ -84,7 +84,7 @@ def _single(values: set[int]) -> int | None:
 
 def _row(name: str, values: dict[str, Any]) -> Row:
     shown = {arm: value if isinstance(value, str) else amount(value) for arm, value in values.items()}
-    # What nobody knows of any arm is not called equal.
+    # Values that are unknown in every arm do not count as equal.
     equal = len({str(value) for value in values.values()}) == 1 and None not in values.values()
     return Row(name, shown, equal)
 

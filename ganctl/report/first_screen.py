@@ -1,4 +1,4 @@
-"""The two figures of a report's first screen: samples of the arms side by side, and the gradients behind them."""
+"""The two figures of a report's first screen: samples of the arms side by side, and the generator's gradients."""
 
 import math
 from collections.abc import Iterator
@@ -18,11 +18,11 @@ from ganctl.report.stories import probable
 from ganctl.store.files import read_picture
 
 DPI = 110
-MOST_ARMS = 4  # whose samples stand side by side
-WIDTH, SIDE = 240, 300  # pixels that the samples of an arm may be wide, and all arms' high
-SAMPLE = 60  # pixels that a small sample is enlarged to
+MOST_ARMS = 4  # arms whose samples are shown side by side
+WIDTH, SIDE = 240, 300  # pixels: the largest width of one arm's samples, and the largest height of all arms' together
+SAMPLE = 60  # pixels: small samples are enlarged to about this side
 LINE = 2  # pixels between the samples of a grid
-MARGIN, TITLE = 8, 26  # pixels between the arms, and above them
+MARGIN, TITLE = 8, 26  # pixels between the arms, and for the title above each
 
 PROBED = (
     "‖∇J(G)‖, on a logarithmic scale: the gradient that each form of J(G) would give the generator at the same weights "
@@ -39,7 +39,7 @@ FORMS = {"minimax": "J(G) minimax", "nonsaturating": "J(G) non-saturating"}
 
 @dataclass(frozen=True)
 class Opened:
-    """One figure of the first screen, with its name and its caption."""
+    """One figure of the first screen, with its name and caption."""
 
     name: str
     figure: Figure
@@ -47,11 +47,11 @@ class Opened:
 
 
 def figures(comparison: dict[str, Any], arms: Arms, one_scale: bool) -> Iterator[Opened]:
-    """The figures that there is something for.
+    """Yields the figures for which there are samples or numbers.
 
     Args:
-        arms: the cells of each arm, by its name as figures show it.
-        one_scale: whether outcomes of different arms compare.
+        arms: {name of the arm as the figures show it: its cells}.
+        one_scale: whether outcomes of different arms are comparable.
     """
     chosen = shown_seed(arms, one_scale)
     if chosen:
@@ -70,11 +70,11 @@ def figures(comparison: dict[str, Any], arms: Arms, one_scale: bool) -> Iterator
 def shown_seed(arms: Arms, one_scale: bool) -> tuple[int, str] | None:
     """The seed whose samples are shown, and the rule that chose it; None if no seed has samples of every shown arm.
 
-    The seed with the median difference between two arms, or the median spread of several: neither the prettiest nor
-    the ugliest. Of two middle seeds it is the one with the lower number.
+    It is the seed with the median difference between two arms, or the median spread of several arms, so neither the
+    prettiest nor the ugliest. Of two middle seeds the lower one is taken.
 
     Args:
-        one_scale: whether outcomes of different arms compare.
+        one_scale: whether outcomes of different arms are comparable.
     """
     shown = [*arms.values()][:MOST_ARMS]
     by_seed = [{cell.seed: cell for cell in cells if cell.grids} for cells in shown]
@@ -106,7 +106,7 @@ def samples(arms: Arms, seed: int) -> Figure:
     pictures = {arm: _crop(cell, (SIDE - TITLE * (lines - 1)) // lines) for arm, cell in cells.items()}
     wide, high = (max(picture.size[axis] for picture in pictures.values()) for axis in (0, 1))
     width, height = 2 * wide + MARGIN, lines * (high + TITLE)
-    # A pixel of the picture is a pixel of the figure, so nothing is blurred.
+    # One pixel of the picture becomes one pixel of the figure, so nothing is blurred.
     figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI)
     for place, (arm, picture) in enumerate(pictures.items()):
         line, column = divmod(place, 2)
@@ -151,9 +151,9 @@ def _enlarged(picture: Image.Image, scale: int) -> Image.Image:
 
 
 def mechanism(arms: Arms) -> Figure:
-    """The generator's gradient under both forms of J(G) at each of two arms' weights, and D(G(z)).
+    """The norm of the generator's gradient under both forms of J(G), at the weights of two arms, and D(G(z)).
 
-    Without probes: the gradient of each arm's own J(G), and the distance to the data.
+    Without probes: the gradient norm of each arm's own J(G), and the distance to the data.
     """
     chosen = probed_arms(arms)
     figure, axes = panels(max(2, len(chosen) + 1), height=3.0)
@@ -174,14 +174,14 @@ def mechanism(arms: Arms) -> Figure:
 
 
 def probed_arms(arms: Arms) -> list[str]:
-    """Two arms whose weights were probed: the first ones, with an arm named minimax and nonsaturating before others."""
+    """Up to two arms with probes: those named minimax and nonsaturating first, then the others in their order."""
     having = [arm for arm, cells in arms.items() if any(len(probed(cell)) for cell in cells)]
     named = [arm for arm in having if arm in FORMS]
     return sorted([*named, *(arm for arm in having if arm not in FORMS)][:2], key=list(arms).index)
 
 
 def _norms(arms: Arms, chosen: list[str], axes: list[Axes]) -> None:
-    """A panel for the weights of each chosen arm, all on one scale."""
+    """Draws one panel per chosen arm, all on one scale."""
     for panel, arm in zip(axes, chosen, strict=True):
         for place, (form, label) in enumerate(FORMS.items()):
             shade = color(arms, form) if form in arms else COLORS[(5, 6)[place]]

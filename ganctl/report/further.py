@@ -1,4 +1,4 @@
-"""What would tell where a comparison cannot: the command that continues it, and about how long that takes."""
+"""For a comparison that cannot tell its arms apart: the command that adds seeds, and about how long it takes."""
 
 import shlex
 import statistics as stdlib
@@ -8,13 +8,13 @@ from ganctl.formats import roughly
 from ganctl.report import statistics
 from ganctl.report.collect import CellRecord, ended
 
-MOST_LISTED = 20  # seeds that a command lists one by one; more are a range
-# Words of a command that do not tell one study from another, so that two commands that differ in them are one.
+MOST_LISTED = 20  # a command lists at most this many seeds one by one; more are written as a range
+# Settings that do not change a study: two commands that differ only in these count as one.
 INCIDENTAL = ("seed=", "jobs=", "threads=", "device=")
 
 
 def would_tell(comparison: dict[str, Any], cells: list[CellRecord]) -> str | None:
-    """Which command would tell, and how long it would take; why none is known to; None if nothing is left to tell."""
+    """The command that would tell the open pairs apart and its time, or why none is known; None if no pair is open."""
     baseline = comparison["baseline"]
     judged = [pair for pair in comparison["pairs"] if pair["first"] == baseline and "verdict" in pair]
     open_pairs = [pair for pair in judged if pair["verdict"] == "cannot tell"]
@@ -37,17 +37,17 @@ def would_tell(comparison: dict[str, Any], cells: list[CellRecord]) -> str | Non
 
 
 def _seeds_for(pair: dict[str, Any], fewest: int) -> int | None:
-    """How many seeds would tell this pair; None if no number is known."""
+    """How many seeds would tell this pair apart; None if unknown."""
     needed: int | None = pair["seeds_needed"]
     if pair["equal"]:
         return None
-    if not pair["enough"]:  # of so few, an estimate is worth nothing
+    if not pair["enough"]:  # an estimate from so few seeds is worth nothing
         return fewest
     return needed if needed and needed > pair["seeds"] else None
 
 
 def _obstacle(comparison: dict[str, Any], pair: dict[str, Any]) -> str:
-    """Why no number of seeds is known to tell a pair that has enough of them, or is equal."""
+    """Why no sufficient number of seeds is known for a pair: its arms are equal, or it already has enough seeds."""
     if pair["equal"]:
         return "they came to the same outcome at every seed"
     summaries = [comparison["arms"][pair[side]]["summary"] for side in ("first", "second")]
@@ -71,7 +71,7 @@ def _promise(count: int, estimated: bool) -> str:
 
 
 def _continuation(comparison: dict[str, Any], cells: list[CellRecord], count: int) -> str:
-    """The commands, with their time in brackets."""
+    """The commands, with their expected time in brackets."""
     seeds = _grown({cell.seed for cell in cells}, count)
     commands = " and ".join(_shown(line, seeds) for line in _commands(comparison, seeds))
     missing = {
@@ -86,21 +86,21 @@ def _continuation(comparison: dict[str, Any], cells: list[CellRecord], count: in
 
 
 def _shown(line: str, seeds: list[int]) -> str:
-    """A command between backticks; one that could end them, or break the line, is only pointed at."""
+    """The command between backticks; a command with a backtick or a control character is referred to instead."""
     if line.isprintable() and "`" not in line:
         return f"`{line}`"
     return f"the command at the end of the report, with `seed={_listed(seeds)}`"
 
 
 def _listed(seeds: list[int]) -> str:
-    """The seeds as an override has them."""
+    """The seeds as the value of an override."""
     if len(seeds) > MOST_LISTED and seeds == [*range(len(seeds))]:
         return f"range(0,{len(seeds)})"
     return ",".join(map(str, seeds))
 
 
 def _grown(seeds: set[int], count: int) -> list[int]:
-    """The seeds that are there and the smallest others, `count` in all."""
+    """The given seeds and the smallest other ones, `count` in all."""
     grown, seed = {*seeds}, 0
     while len(grown) < count:
         grown.add(seed)
@@ -109,7 +109,7 @@ def _grown(seeds: set[int], count: int) -> list[int]:
 
 
 def _commands(comparison: dict[str, Any], seeds: list[int]) -> list[str]:
-    """The study's own commands with these seeds, the newest of those that differ in nothing else."""
+    """The study's own commands with these seeds; of commands that differ only in INCIDENTAL settings, the newest."""
     found: dict[tuple[str, ...], str] = {}
     for line in comparison["commands"]:
         words = [word for word in _words(line) if not word.startswith("seed=")]
@@ -119,7 +119,7 @@ def _commands(comparison: dict[str, Any], seeds: list[int]) -> list[str]:
 
 
 def _words(line: str) -> list[str]:
-    """A command's words; of one that no shell could read, what spaces part."""
+    """A command's words as a shell splits them; split at spaces if a shell could not read it."""
     try:
         return shlex.split(line)
     except ValueError:
@@ -127,7 +127,7 @@ def _words(line: str) -> list[str]:
 
 
 def _seconds(comparison: dict[str, Any], missing: dict[str, int]) -> float:
-    """Training time of the missing cells one after another; 0 if no cell was ever timed."""
+    """Seconds of training for all missing cells, one after another; 0 if no cell was timed yet."""
     medians = {arm: values["summary"]["seconds"] for arm, values in comparison["arms"].items()}
     known = [seconds for seconds in medians.values() if seconds]
     if not known:

@@ -1,4 +1,4 @@
-"""The sample grids of a comparison side by side. Each function draws one figure and gives it back."""
+"""The sample grids of a comparison side by side. Each function draws one figure and returns it."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +13,7 @@ from ganctl.store.files import read_picture
 
 
 def _pictures(rows: Sequence[Sequence[tuple[str, Image.Image | None]]], labels: Sequence[str], inches: float) -> Figure:
-    """Pictures in rows, each with its title; a missing one leaves an empty place that says so."""
+    """Pictures in rows, each with its title; the place of a missing one says "no samples"."""
     columns = max(len(row) for row in rows)
     shapes = [image.height / image.width for row in rows for _, image in row if image]
     height = inches * max(shapes, default=1.0) + 0.35
@@ -34,9 +34,9 @@ def _pictures(rows: Sequence[Sequence[tuple[str, Image.Image | None]]], labels: 
 
 
 def final_samples(arms: Arms) -> Figure:
-    """The last grids, the same noise for every cell of a seed: a row a seed and a column an arm.
+    """The last grids, with the same noise in every cell of a seed: one row per seed and one column per arm.
 
-    More than four arms stand below each other instead.
+    More than four arms are the rows instead.
     """
     seeds = sorted({cell.seed for cells in arms.values() for cell in cells})
     rows = [[_last_grid(arm, cells, seed) for arm, cells in arms.items()] for seed in seeds]
@@ -55,7 +55,7 @@ def _last_grid(arm: str, cells: list[CellRecord], seed: int) -> tuple[str, Image
 
 
 def development(arms: Arms) -> Figure:
-    """How the first seed's samples came about: a row an arm, a column a moment, the same noise everywhere."""
+    """The first seed's samples as training went on, with the same noise: one row per arm, one column per step."""
     first = {arm: cells[0] for arm, cells in arms.items() if cells}
     steps = sorted({step for cell in first.values() for step in cell.grids})
     chosen = [steps[round(place)] for place in np.linspace(0, len(steps) - 1, min(5, len(steps)))] if steps else []
@@ -67,7 +67,7 @@ def development(arms: Arms) -> Figure:
 
 
 def _open(file: Path) -> Image.Image | None:
-    """The grid in a file; None where it cannot be read."""
+    """The grid in a file; None if it cannot be read."""
     try:
         return read_picture(file)
     except ValueError:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ganctl.config.schema import METRIC_NAMES, OUTCOMES
+from ganctl.config.metrics import METRIC_NAMES, lower_is_better, own_names
 from ganctl.formats import clock, listed, number
 from ganctl.report import statistics
 from ganctl.report.collect import CellRecord, broke_off, ended, one_data_set
@@ -27,6 +27,18 @@ LABELS = {
 Arms = dict[str, list[CellRecord]]
 
 
+def label_of(comparison: dict[str, Any], tag: str) -> str:
+    """What a scalar that arms are judged by is called."""
+    name = tag.removeprefix("metric/")
+    own = own_names(comparison).get(name)
+    return LABELS.get(tag) or (own[0] if own else name.replace("_", " "))
+
+
+def less_wins(comparison: dict[str, Any]) -> bool:
+    """Whether a smaller outcome is a better one."""
+    return lower_is_better(comparison["rules"]["outcome"], own_names(comparison))
+
+
 def judge(comparison: dict[str, Any], cells: list[CellRecord]) -> None:
     """Adds to `comparison` each arm's "summary", the "pairs", the "looks" so far, and the "verdict" in words."""
     arms = {arm: [cell for cell in cells if cell.arm == arm and ended(cell)] for arm in comparison["arms"]}
@@ -35,9 +47,9 @@ def judge(comparison: dict[str, Any], cells: list[CellRecord]) -> None:
         values["summary"] = _summary(arms[arm])
     broken = [cell for cell in cells if broke_off(cell)]
     found: dict[str, Difference] = {}
-    if comparable(comparison, cells) and not broken:  # a verdict without them could be of which cells were lost
+    if comparable(comparison, cells) and not broken:  # a verdict without them could depend on which cells were lost
         outcomes = {arm: {cell.seed: cell.outcome() for cell in members} for arm, members in arms.items()}
-        found = statistics.compare(outcomes, baseline, OUTCOMES[comparison["rules"]["outcome"]])
+        found = statistics.compare(outcomes, baseline, less_wins(comparison))
     comparison["baseline"] = baseline
     comparison["pairs"] = _pairs(arms, baseline, found)
     seen = {arm: [cell.seed for cell in members] for arm, members in arms.items()}
@@ -58,7 +70,7 @@ def judge(comparison: dict[str, Any], cells: list[CellRecord]) -> None:
 
 
 def comparable(comparison: dict[str, Any], cells: list[CellRecord]) -> bool:
-    """Whether one outcome means the same in every arm: they have the same data."""
+    """Whether outcomes of different arms can be compared, that is, whether all arms have the same data."""
     if any(cell.info.get("data_fingerprint") for cell in cells):
         return one_data_set(cells)
     sections = comparison["definition"].values()
@@ -66,7 +78,7 @@ def comparable(comparison: dict[str, Any], cells: list[CellRecord]) -> bool:
 
 
 def _summary(cells: list[CellRecord]) -> dict[str, Any]:
-    """The outcome over the seeds of an arm, and how many went wrong: failed, or ended unhealthy."""
+    """The outcome over an arm's seeds, and how many went wrong: failed, or were diagnosed as unhealthy."""
     examined = [cell for cell in cells if cell.status == "failed" or cell.info.get("verdict")]
     wrong = [cell for cell in examined if unhealthy(cell)]
     seconds = [cell.info.get("seconds") or 0.0 for cell in cells if cell.status == "completed"]
@@ -83,7 +95,7 @@ def _summary(cells: list[CellRecord]) -> dict[str, Any]:
 
 
 def _pairs(arms: Arms, baseline: str, found: dict[str, Difference]) -> list[dict[str, Any]]:
-    """For each pair of arms the differences at the same seed, second less first; with the baseline, the verdict too."""
+    """For each pair of arms, second minus first at the same seed; for pairs with the baseline also the verdict."""
     finals = {(cell.arm, cell.seed): cell.final() for cells in arms.values() for cell in cells}
     rows = []
     for first, second in itertools.combinations(arms, 2):
@@ -102,7 +114,7 @@ def _pairs(arms: Arms, baseline: str, found: dict[str, Difference]) -> list[dict
 
 
 def _seeds(counts: list[int]) -> str:
-    """How many seeds arms have: 1 seed, 5 seeds, 5 to 8 seeds."""
+    """The number of seeds of several arms in words: 1 seed, 5 seeds, 5 to 8 seeds."""
     low, high = min(counts), max(counts)
     return f"{low if low == high else f'{low} to {high}'} seed{'' if low == high == 1 else 's'}"
 
@@ -133,16 +145,15 @@ def headline(baseline: str, found: dict[str, Difference]) -> str:
 
 
 def _outcome_words(comparison: dict[str, Any], arms: Arms, baseline: str, found: dict[str, Difference]) -> list[str]:
-    """What the arms came to, and by how much each differs from the baseline."""
+    """Sentences on the mean outcome of each arm, and on its difference to the baseline."""
     rules = comparison["rules"]
-    lower = OUTCOMES[rules["outcome"]]
+    lower = less_wins(comparison)
     spreads = {arm: comparison["arms"][arm]["summary"]["outcome"] for arm in arms}
     if not found or not any(values["count"] for values in spreads.values()):
         return []
     means = [_mean_words(arm, spreads[arm], len(arms[arm])) for arm in arms]
-    words = (
-        f"The {LABELS[rules['outcome']]}, {'lower' if lower else 'higher'} being better: {listed(means, joint='; ')}."
-    )
+    label = label_of(comparison, rules["outcome"])
+    words = f"The {label}, {'lower' if lower else 'higher'} being better: {listed(means, joint='; ')}."
     floors = [cell.info.get("floor", {}).get(rules["outcome"]) for cells in arms.values() for cell in cells]
     name = rules["outcome"].removeprefix("metric/")
     floors.append(comparison.get("metrics", {}).get("floors", {}).get(name))
@@ -156,7 +167,7 @@ def _outcome_words(comparison: dict[str, Any], arms: Arms, baseline: str, found:
 
 
 def _protocol_words(comparison: dict[str, Any]) -> list[str]:
-    """Why metrics are not tabulated, and how soon arms were as good as the first one ended."""
+    """Sentences on why there is no table of metrics, and on the step at which each arm reached the first arm's end."""
     words = [comparison["metrics"]["refused"]] if "refused" in comparison.get("metrics", {}) else []
     found = comparison.get("reach")
     if found:
@@ -166,7 +177,7 @@ def _protocol_words(comparison: dict[str, Any]) -> list[str]:
             seeds = f"{len(known)} of {len(steps)} seeds"
             told.append(f"{arm} step {known[(len(known) - 1) // 2]:,} ({seeds})" if known else f"{arm} never ({seeds})")
         first = next(iter(found["steps"]))
-        label = LABELS[found["tag"]]
+        label = label_of(comparison, found["tag"])
         bound = f"{label} {number(found['threshold'])}"
         words.append(f"As good as {first} ended ({bound}), in the median: {listed(told, joint='; ')}.")
     return words
@@ -188,7 +199,7 @@ def _difference_words(arm: str, difference: Difference, lower: bool) -> str:
         "equal on average" if better is None else f"{'better' if better else 'worse'} by {number(abs(difference.mean))}"
     )
     if difference.low is not None and difference.high is not None:
-        side = -1 if difference.mean < 0 else 1  # in the direction that the words name
+        side = -1 if difference.mean < 0 else 1  # the interval has the sign that the words give the mean
         low, high = sorted((side * difference.low, side * difference.high))
         size += f" [{number(low)}, {number(high)}]"
     split = difference.verdict != "cannot tell" and better is not None and better != (difference.verdict == "better")
@@ -198,7 +209,7 @@ def _difference_words(arm: str, difference: Difference, lower: bool) -> str:
 
 
 def _certainty_words(comparison: dict[str, Any], baseline: str, found: dict[str, Difference]) -> list[str]:
-    """How sure that is, how many seeds would tell, and what weakens it."""
+    """Sentences on how sure the verdict is, how many seeds would tell, and what weakens it."""
     if not any(difference.seeds for difference in found.values()):
         return []
     tests = len(found)
@@ -237,7 +248,7 @@ def _certainty_words(comparison: dict[str, Any], baseline: str, found: dict[str,
 
 
 def _cost_words(comparison: dict[str, Any], cells: list[CellRecord], baseline: str) -> str:
-    """What all of it took, and how much more a seed of one arm takes than one of another."""
+    """A sentence on the time of the whole study, and on the cost of each arm's seed relative to the baseline's."""
     arms = comparison["arms"]
     total = sum(cell.info.get("seconds") or 0.0 for cell in cells)
     trials = sum(values["tuning"]["seconds"] for values in arms.values() if "tuning" in values)

@@ -1,20 +1,21 @@
-"""What `evaluate` found of the cells of a comparison: one protocol, or no table."""
+"""The metrics that `evaluate` measured for the cells of a comparison, tabulated only if all have one protocol."""
 
 import math
 from typing import Any
 
 import numpy as np
 
-from ganctl.config.schema import METRIC_NAMES, OUTCOMES
+from ganctl.config.metrics import METRIC_NAMES, lower_is_better
 from ganctl.report import statistics
-from ganctl.report.collect import CellRecord
+from ganctl.report.collect import CellRecord, own_metrics
 
 
 def unify(comparison: dict[str, Any], cells: list[CellRecord]) -> None:
-    """Adds "metrics" to the comparison: the protocol, what real samples come to, and each arm over its seeds.
+    """Adds "metrics" to the comparison: the protocol, the values of real samples, and each arm's over its seeds.
 
-    Numbers of different protocols do not compare: where there are several, the values are taken out of the cells, and
-    "metrics" says so instead. Arms that differ in whether they keep an average of the weights may differ in that.
+    Numbers of different protocols are not comparable: with several protocols the values are removed from the cells,
+    and "metrics" says so instead. The protocols may differ in which weights were measured (raw or EMA) if the arms
+    differ in `ema_decay`.
     """
     measured = [cell for cell in cells if cell.evaluation]
     if not measured:
@@ -33,7 +34,8 @@ def unify(comparison: dict[str, Any], cells: list[CellRecord]) -> None:
         return
     entry = measured[-1].evaluation
     assert entry is not None
-    names = [name for name in METRIC_NAMES if any(name in cell.evaluation["metrics"] for cell in measured)]  # type: ignore[index]
+    known = [*METRIC_NAMES, *own_metrics(measured)]
+    names = [name for name in known if any(name in cell.evaluation["metrics"] for cell in measured)]  # type: ignore[index]
     comparison["metrics"] = {
         "fingerprint": entry["fingerprint"],
         "protocol": entry["protocol"],
@@ -56,10 +58,10 @@ def _spread(cells: list[CellRecord], arm: str, name: str) -> dict[str, Any]:
 
 
 def reach(comparison: dict[str, Any], cells: list[CellRecord]) -> None:
-    """Adds "reach" to the comparison: the step at which each cell first was as good as the first arm ended.
+    """Adds "reach" to the comparison: the first step at which each cell was as good as the first arm was at its end.
 
-    Of the outcome where it is a metric measured while training, or else of the Fréchet distance; null where a cell
-    never was. It shows losses that differ in speed more than in the end.
+    It is taken from the outcome if that is a metric measured during training, or else from the Fréchet distance; null
+    for a cell that never got there. It shows losses that differ in speed rather than in their final values.
     """
     several = {tag for cell in cells for tag, values in cell.series.items() if np.isfinite(values).sum() > 1}
     outcome = comparison["rules"]["outcome"]
@@ -71,10 +73,11 @@ def reach(comparison: dict[str, Any], cells: list[CellRecord]) -> None:
     threshold = statistics.spread(ends)["mean"]
     if threshold is None:
         return
+    lower = lower_is_better(tag, own_metrics(cells))
     steps: dict[str, dict[str, int | None]] = {arm: {} for arm in comparison["arms"]}
     for cell in cells:
         values = cell.series.get(tag, np.zeros(0))
         there = np.isfinite(values)
-        good = there & ((values <= threshold) if OUTCOMES[tag] else (values >= threshold))
+        good = there & ((values <= threshold) if lower else (values >= threshold))
         steps[cell.arm][str(cell.seed)] = int(cell.step[good][0]) if good.any() else None
     comparison["reach"] = {"tag": tag, "threshold": threshold, "steps": steps}

@@ -1,26 +1,25 @@
-"""What the first screen of a report says below its verdict: what happened and why, as far as the numbers carry."""
+"""The text on a report's first screen below the verdict: what happened, and why, as far as the numbers show it."""
 
 from typing import Any
 
-from ganctl.config.schema import OUTCOMES
 from ganctl.formats import number
 from ganctl.report.collect import CellRecord
 from ganctl.report.fairness import settings
 from ganctl.report.further import would_tell
-from ganctl.report.judgement import LABELS, comparable
+from ganctl.report.judgement import comparable, label_of, less_wins
 from ganctl.report.saturation import Saturation, saturation
 from ganctl.report.stories import probable
 
 WEAK = "minimax"  # the form of J(G) whose gradient vanishes where D is sure
-STRONG = {"minimax_swapped", "nonsaturating"}  # the two, of equal gradient, that were made to keep it
-MOST_NAMED = 4  # arms that a sentence names
-USUAL_EPS = 1e-8  # of Adam (Kingma and Ba 2015, algorithm 1)
+STRONG = {"minimax_swapped", "nonsaturating"}  # the two forms, with equal gradients, that were designed to keep it
+MOST_NAMED = 4  # the largest number of arms that a sentence names
+USUAL_EPS = 1e-8  # Adam's default (Kingma and Ba 2015, algorithm 1)
 # Measured on seeds 0 to 5 (docs/log.md, 2026-11-29).
 EQUAL_RATES = "ganctl compare-losses loss=minimax,nonsaturating optim.lr=0.001"
 
 
 def opening(comparison: dict[str, Any], cells: list[CellRecord]) -> None:
-    """Adds to the verdict "story", two sentences, and "rates" and "would_tell", each a text or None."""
+    """Adds to the verdict "story" (two sentences), "rates" and "would_tell" (each a text or None)."""
     arms = {arm: [cell for cell in cells if cell.arm == arm] for arm in comparison["arms"]}
     comparison["verdict"] |= {
         "story": [_what(comparison, comparable(comparison, cells)), _why(comparison, arms)],
@@ -35,12 +34,12 @@ def _named(parts: list[str], joint: str = ", ") -> str:
 
 
 def _what(comparison: dict[str, Any], one_scale: bool) -> str:
-    """The mean outcomes, at how many seeds each arm was better than the first, and how many runs went wrong."""
+    """A sentence: the mean outcomes, at how many seeds each arm beat the first, and how many runs went wrong."""
     outcome, baseline = comparison["rules"]["outcome"], comparison["baseline"]
     summaries = {arm: values["summary"] for arm, values in comparison["arms"].items()}
     if not any(summary["seeds"] for summary in summaries.values()):
         return "No run has an outcome yet."
-    label, better = LABELS[outcome], "lower" if OUTCOMES[outcome] else "higher"
+    label, better = label_of(comparison, outcome), "lower" if less_wins(comparison) else "higher"
     waits = comparison["verdict"]["broke_off"] > 0
     pairs = [pair for pair in comparison["pairs"] if pair["first"] == baseline and pair.get("seeds")]
     if len(summaries) == 2:
@@ -59,7 +58,7 @@ def _what(comparison: dict[str, Any], one_scale: bool) -> str:
 
 
 def _winner(pair: dict[str, Any]) -> str:
-    """At how many seeds the arm that won more of them was better."""
+    """Which of two arms was better at more seeds, and at how many."""
     if pair.get("equal"):
         return "both came to the same at every seed"
     if pair["wins"] == 0.5:
@@ -69,7 +68,7 @@ def _winner(pair: dict[str, Any]) -> str:
 
 
 def _share(share: float, seeds: int) -> str:
-    """This share of so many seeds, of which a tie counts half."""
+    """A share of wins as a number of seeds; a tie counts as half a win."""
     won = share * seeds
     tied = "" if abs(won - round(won)) < 0.25 else ", ties counting half"
     return f"{won:g} of {seeds} seed{'' if seeds == 1 else 's'}{tied}"
@@ -84,7 +83,7 @@ def _mean(summary: dict[str, Any]) -> str:
 
 
 def _health(summaries: dict[str, dict[str, Any]], waits: bool) -> str:
-    """How many runs of each arm went wrong, and what the diagnosis called it; `waits`: others broke off."""
+    """How many runs of each arm went wrong, with the diagnosis. `waits`: whether other runs broke off."""
     examined = sum(summary["examined"] for summary in summaries.values())
     wrong = {arm: summary for arm, summary in summaries.items() if summary["unhealthy"]}
     if not examined:
@@ -103,18 +102,18 @@ def _health(summaries: dict[str, dict[str, Any]], waits: bool) -> str:
 
 
 def _all_wrong(summaries: dict[str, dict[str, Any]]) -> bool:
-    """Whether every run failed or was found ill; one that was too short for a diagnosis is neither."""
+    """Whether every run failed or was diagnosed as unhealthy; a run too short for a diagnosis is neither."""
     seeds, unhealthy = (sum(summary[key] for summary in summaries.values()) for key in ("seeds", "unhealthy"))
     return seeds > 0 and unhealthy == seeds
 
 
 def _plain(kind: str) -> str:
-    """A verdict of the diagnosis as words."""
+    """The name of a diagnosis with spaces: mode_collapse becomes "mode collapse"."""
     return kind.replace("_", " ")
 
 
 def _why(comparison: dict[str, Any], arms: dict[str, list[CellRecord]]) -> str:
-    """What the probes say of the forms of J(G), and whether that bears on the outcome."""
+    """A sentence: what the probes show about the forms of J(G), and whether that explains the outcome."""
     found = {arm: numbers for arm, cells in arms.items() if (numbers := saturation(cells))}
     losses = {arm: _loss(comparison, arm) for arm in arms}
     if not found:
@@ -144,7 +143,7 @@ def _why(comparison: dict[str, Any], arms: dict[str, list[CellRecord]]) -> str:
 
 
 def _two_forms(comparison: dict[str, Any], weak: str, strong: str, found: dict[str, Saturation]) -> str:
-    """The forms of J(G) against each other, nothing else being different."""
+    """The sentence for two arms that differ only in the form of J(G)."""
     numbers = found[weak]
     beside = ""
     if strong in found:
@@ -157,12 +156,12 @@ def _two_forms(comparison: dict[str, Any], weak: str, strong: str, found: dict[s
 
 
 def _digits(value: float) -> str:
-    """Two digits of a ratio or a probability, however small it is."""
+    """A ratio or a probability with two digits, however small it is."""
     return f"{value:.2f}" if value >= 0.1 or value == 0 else f"{value:.2g}"
 
 
 def _bearing(comparison: dict[str, Any], weak: str, strong: str, numbers: Saturation) -> str:
-    """Whether the lost gradient goes with the outcome. That it causes it, no probe can show."""
+    """The clause that says whether the outcome agrees with the lost gradient. No probe can show that it caused it."""
     if comparison["verdict"]["broke_off"]:
         return "cells broke off, so what that did to the outcome is open"
     if _all_wrong({arm: values["summary"] for arm, values in comparison["arms"].items()}):
@@ -187,14 +186,14 @@ def _bearing(comparison: dict[str, Any], weak: str, strong: str, numbers: Satura
 
 
 def _better(comparison: dict[str, Any]) -> str | None:
-    """The better of two arms; None if nobody can tell."""
+    """The better of two arms; None if the verdict is "cannot tell"."""
     (pair,) = comparison["pairs"]
     verdict = pair.get("verdict")
     return {"better": pair["second"], "worse": pair["first"]}.get(verdict)
 
 
 def _unprobed(arms: dict[str, list[CellRecord]]) -> str:
-    """Why there is no evidence."""
+    """A sentence on why there are no probes."""
     cells = [cell for members in arms.values() for cell in members if len(cell.step)]
     if cells and not any(map(probable, cells)):
         return (
@@ -210,21 +209,21 @@ def _loss(comparison: dict[str, Any], arm: str) -> dict[str, Any]:
 
 
 def _same_gradient(losses: dict[str, dict[str, Any]]) -> bool:
-    """Whether all arms minimize one J(G), or its two strong forms with the same options, whose gradients are equal."""
+    """Whether all arms have the same gradient of J(G): one loss, or the two strong forms, with the same options."""
     names = {loss.get("name") for loss in losses.values()}
     options = {repr({**loss, "name": None}) for loss in losses.values()}
     return len(options) == 1 and (len(names) == 1 or names == STRONG)
 
 
 def _only_loss(comparison: dict[str, Any]) -> bool:
-    """Whether the arms differ in the name of the loss alone."""
+    """Whether the arms differ only in the name of the loss."""
     rest = [settings(comparison, arm) for arm in comparison["arms"]]
     return len({repr({**each, "loss": {**_loss(comparison, arm), "name": None}})
                 for arm, each in zip(comparison["arms"], rest, strict=True)}) == 1  # fmt: skip
 
 
 def rates(comparison: dict[str, Any]) -> str | None:
-    """For a study of the two forms of J(G) alone: how fast D learns, and which command shows the other case."""
+    """For a study of only the two forms of J(G): D's learning rate, and the command that shows the other case."""
     names = {_loss(comparison, arm).get("name") for arm in comparison["arms"]}
     if not (WEAK in names and names & STRONG and names <= {WEAK} | STRONG and _only_loss(comparison)):
         return None

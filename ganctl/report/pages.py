@@ -1,7 +1,8 @@
-"""The report as a page to look at (HTML, one file) and as text for an appendix (Markdown)."""
+"""The report as an HTML page (one file) and as Markdown text, for example for an appendix."""
 
 import base64
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,14 +10,19 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from ganctl.config.choices import describe, groups
-from ganctl.config.schema import METRIC_NAMES, OUTCOMES
+from ganctl.config.metrics import METRIC_NAMES, own_names, said_to_be_better
 from ganctl.formats import clock, number
 from ganctl.report.collect import CellRecord, broke_off, ended
 from ganctl.report.endings import rate, unhealthy
 from ganctl.report.fairness import fairness, settings
-from ganctl.report.judgement import LABELS
+from ganctl.report.judgement import label_of, less_wins
 from ganctl.report.scores import protocol_line
 from ganctl.report.stories import reason, story
+
+
+def _measured_headings(names: Iterable[str]) -> dict[str, str]:
+    return {f"metric/{name}": f"{name.replace('_', ' ')} (evaluate)" for name in names}
+
 
 HEADLINE = {
     "quality/sliced_wasserstein": "distance",
@@ -24,7 +30,7 @@ HEADLINE = {
     "modes/covered": "modes",
     "modes/high_quality": "high quality",
     "modes/kl": "KL",
-    **{f"metric/{name}": f"{name.replace('_', ' ')} (evaluate)" for name in METRIC_NAMES},
+    **_measured_headings(METRIC_NAMES),
     "loss/discriminator": "D loss",
     "loss/generator": "G loss (own)",
     "yardstick/j_d": "J(D)",
@@ -36,7 +42,7 @@ HEADLINE = {
 }
 
 
-MOST_REASONS = 12  # cells whose probes are put into words
+MOST_REASONS = 12  # the largest number of cells whose probes the report describes in words
 
 
 @dataclass(frozen=True)
@@ -54,20 +60,25 @@ class Drawing:
         return base64.b64encode(self.png).decode()
 
 
+def headings(comparison: dict[str, Any]) -> dict[str, str]:
+    """What each column is called: HEADLINE, and the metrics of the game's own."""
+    return HEADLINE | _measured_headings(own_names(comparison))
+
+
 def columns(comparison: dict[str, Any]) -> dict[str, str]:
-    """The columns of HEADLINE that some cell of the comparison has."""
+    """The columns that some cell of the comparison has."""
     cells = [cell for arm in comparison["arms"].values() for cell in arm["seeds"].values()]
-    return {tag: label for tag, label in HEADLINE.items() if any(tag in cell["final"] for cell in cells)}
+    return {tag: label for tag, label in headings(comparison).items() if any(tag in cell["final"] for cell in cells)}
 
 
 def html(comparison: dict[str, Any], cells: list[CellRecord], drawn: list[Drawing]) -> str:
-    """One page that needs no other file and no network."""
-    # Names in a comparison are a user's: everything is escaped.
+    """The report as one HTML page that needs no other file and no network."""
+    # A user chooses the names in a comparison, so everything is escaped.
     return _environment(autoescape=True).get_template("report.html.jinja").render(_view(comparison, cells, drawn))
 
 
 def markdown(comparison: dict[str, Any], cells: list[CellRecord], drawn: list[Drawing]) -> str:
-    """The same as text, with links to the figures beside it."""
+    """The report as Markdown, with links to the files of the figures."""
     return _environment(autoescape=False).get_template("report.md.jinja").render(_view(comparison, cells, drawn))
 
 
@@ -88,12 +99,12 @@ def _environment(autoescape: bool) -> Environment:
 
 
 def _cell(text: Any) -> str:
-    """A user's words in a cell of a Markdown table."""
+    """A user's text, escaped for a cell of a Markdown table."""
     return str(text).replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
 
 
 def _ticked(text: str) -> Markup:
-    """A sentence in HTML, with what stands between backticks, a command, as code."""
+    """A sentence as HTML; text between backticks becomes code."""
     return Markup("").join(
         Markup("<code>{}</code>").format(part) if place % 2 else escape(part)
         for place, part in enumerate(text.split("`"))
@@ -101,12 +112,12 @@ def _ticked(text: str) -> Markup:
 
 
 def _code(lines: list[str]) -> str:
-    """Command lines as a block of code that nothing in them can end, which a fence could be."""
+    """Command lines as an indented block of code; text in the lines could end a fenced one."""
     return "\n".join(f"    {line}" for text in lines for line in text.splitlines())
 
 
 def _view(comparison: dict[str, Any], cells: list[CellRecord], drawn: list[Drawing]) -> dict[str, Any]:
-    """What both pages show."""
+    """The variables of both templates."""
     arms = {arm: [cell for cell in cells if cell.arm == arm] for arm in comparison["arms"]}
     used = {arm: settings(comparison, arm) for arm in arms}
     outcome = comparison["rules"]["outcome"]
@@ -119,8 +130,8 @@ def _view(comparison: dict[str, Any], cells: list[CellRecord], drawn: list[Drawi
         "most_seeds": max((pair["seeds"] for pair in pairs.values() if "seeds" in pair), default=0),
         "uneven": len({tuple(values["seeds"]) for values in comparison["arms"].values()}) > 1,
         "cells": cells,
-        "outcome": LABELS[outcome],
-        "better": "lower" if OUTCOMES[outcome] else "higher",
+        "outcome": label_of(comparison, outcome),
+        "better": "lower" if less_wins(comparison) else "higher",
         "pairs": pairs,
         "columns": columns(comparison),
         "stories": {(cell.arm, cell.seed): story(cell) for cell in cells},
@@ -138,13 +149,13 @@ def _view(comparison: dict[str, Any], cells: list[CellRecord], drawn: list[Drawi
 
 
 def _found(cell: CellRecord) -> list[dict[str, Any]]:
-    """What went wrong with a cell: what its diagnosis found, or else how it ended and why."""
+    """What went wrong with a cell: the findings of its diagnosis, or else its ending and the reason."""
     findings = [] if broke_off(cell) else cell.info.get("findings", [])
     return findings or [{"verdict": cell.ending, "since": 0, "because": cell.info.get("error") or "not finished"}]
 
 
 def _measured(comparison: dict[str, Any]) -> dict[str, Any]:
-    """The table of metrics: a row a metric, with its value in each arm and of real samples; empty without any."""
+    """The table of metrics, one row per metric: its value in each arm and on real samples. Empty without metrics."""
     found = comparison.get("metrics", {})
     if "arms" not in found:
         return {}
@@ -154,8 +165,8 @@ def _measured(comparison: dict[str, Any]) -> dict[str, Any]:
         spreads = {arm: values[name] for arm, values in found["arms"].items()}
         cells = {arm: _spread(spread, tag) for arm, spread in spreads.items()}
         errors = [spread["sampling_error"] for spread in spreads.values() if spread["sampling_error"] is not None]
-        label, better = METRIC_NAMES[name]
-        rows[f"{name.replace('_', ' ')}: {label}, {better} is better"] = (
+        label, better = {**METRIC_NAMES, **own_names(comparison)}[name]
+        rows[", ".join(filter(None, [f"{name.replace('_', ' ')}: {label}", said_to_be_better(better)]))] = (
             cells, number(floor, tag), number(max(errors), tag) if errors else "–",
         )  # fmt: skip
     return {"rows": rows, "protocol": protocol_line(found), "warnings": found["warnings"]}
@@ -169,7 +180,7 @@ def _spread(spread: dict[str, Any], tag: str) -> str:
 
 
 def _meaning(overrides: list[str], cells: list[CellRecord]) -> str:
-    """What the choices of an arm are, and its other settings; of a plugin's choice, the source that it names."""
+    """A description of each choice of an arm (a plugin's choice: the source it names), and the arm's other settings."""
     pairs = [override.partition("=")[::2] for override in overrides]
     papers: dict[str, str] = next((cell.info["papers"] for cell in cells if "papers" in cell.info), {})
     chosen = [describe(key, value) or papers.get(key, "") for key, value in pairs if key in groups()]
@@ -178,7 +189,7 @@ def _meaning(overrides: list[str], cells: list[CellRecord]) -> str:
 
 
 def _shared(definition: dict[str, Any]) -> dict[str, Any]:
-    """What every arm has in common and a reader wants to know first, by what to call it."""
+    """The main settings that are equal in all arms: {label: value}."""
     known: dict[str, list[Any]] = {
         **{
             group: [arm[group]["name"] for arm in definition.values() if group in arm]
@@ -197,7 +208,10 @@ def _shared(definition: dict[str, Any]) -> dict[str, Any]:
 
 
 def _paired(definition: dict[str, Any]) -> bool:
-    """Whether cells of one seed share initial weights, data order and noise: equal networks, data, batches, turns."""
+    """Whether cells of one seed share initial weights, data order and noise.
+
+    They do if data, networks, batch size and game are equal.
+    """
     same = ("data", "model", "batch_size", "game")
     parts = [json.dumps([arm.get(key) for key in same], sort_keys=True) for arm in definition.values()]
     return len(set(parts)) == 1

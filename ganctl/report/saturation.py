@@ -1,4 +1,4 @@
-"""How much of its gradient the minimax form of J(G) loses to the non-saturating form: numbers from the probes."""
+"""How much smaller the minimax form's gradient is than the non-saturating form's: numbers from the probes."""
 
 from dataclasses import dataclass
 
@@ -6,20 +6,21 @@ import numpy as np
 
 from ganctl.report.collect import CellRecord
 
-# Below this ratio of the two gradient norms the minimax form counts as saturating. The ratio of one sample is
-# D / (1 - D) (Goodfellow et al. 2014, section 3), so a half is a discriminator that gives its fakes one third.
+# The minimax form counts as saturated where the ratio of the two gradient norms is below this. For one sample the
+# ratio is D / (1 - D) (Goodfellow et al. 2014, section 3), so one half means D(G(z)) = 1/3.
 HALF = 0.5
 
 
 @dataclass(frozen=True)
 class Saturation:
-    """What the probes of one arm found in the second half of its runs, each number a median over seeds of medians.
+    """The probes of one arm in the second half of its runs.
 
     Attributes:
-        seeds: how many runs were probed there.
-        ratio: norm of the minimax form's gradient over that of the non-saturating form, at the same weights.
-        fake: D(G(z)), the mean over a batch, at the steps of the probes.
-        halved: at how many of the seeds the ratio is below `HALF`.
+        seeds: number of runs with probes there.
+        ratio: norm of the minimax form's gradient over that of the non-saturating form, at the same weights. The
+            median over seeds of each run's median.
+        fake: D(G(z)), the mean over a batch, at the steps of the probes. The median over seeds of each run's median.
+        halved: number of seeds with a ratio below `HALF`.
     """
 
     seeds: int
@@ -29,12 +30,12 @@ class Saturation:
 
     @property
     def saturated(self) -> bool:
-        """Whether the minimax form gave less than half of the other form's gradient."""
+        """Whether the minimax form's gradient was less than half of the other form's."""
         return self.ratio < HALF
 
 
 def probed(cell: CellRecord) -> np.ndarray:
-    """The rows of a run at which both forms were measured and at least one had a gradient: int [probes]."""
+    """Indices of the rows at which both forms were measured and at least one gradient is not 0: int [probes]."""
     minimax, other = (cell.series.get(f"evidence/norm_{form}") for form in ("minimax", "nonsaturating"))
     if minimax is None or other is None:
         return np.zeros(0, int)
@@ -51,9 +52,9 @@ def ratios(cell: CellRecord) -> np.ndarray:
 
 
 def saturation(cells: list[CellRecord]) -> Saturation | None:
-    """The numbers of one arm's cells; None if none of them was probed in the second half of its run.
+    """The `Saturation` of one arm's cells; None if none of them has probes in the second half of its run.
 
-    The first half is left out: untrained networks of all arms have the same ratio, which says nothing of the arm.
+    The first half is left out: untrained networks have the same ratio in all arms, which says nothing about the arm.
     """
     found, fakes = [], []
     for cell in cells:

@@ -1,23 +1,23 @@
-"""An evaluation on the terminal."""
+"""Prints the result of an evaluation on the terminal."""
 
 import sys
 from typing import Any
 
-from ganctl.config.schema import METRIC_NAMES
+from ganctl.config.metrics import METRIC_NAMES
 from ganctl.formats import number
 from ganctl.terminal.abilities import console
 from ganctl.terminal.table import Row, print_fitted
 
 
 def print_scores(entry: dict[str, Any], title: str) -> None:
-    """Prints a row for each metric of an entry of metrics.json, and the protocol below, on stderr.
+    """Prints one row per metric of an entry of metrics.json, and the protocol below, on stderr.
 
-    Metric, value and interval are there on every screen.
+    Metric, value and interval are shown even on a narrow screen.
     """
     screen, rows = console(sys.stderr), []
     for name, found in entry["metrics"].items():
         value, low, high, floor = (number(found[key], f"metric/{name}") for key in ("value", "low", "high", "floor"))
-        direction = METRIC_NAMES[name][1] if name in METRIC_NAMES else ""
+        direction = METRIC_NAMES[name][1] if name in METRIC_NAMES else found.get("better", "")
         rows.append(Row((name, value, low if found["low"] is None else f"{low} to {high}", floor, direction)))
     screen.print(title, style="italic", soft_wrap=True)
     headings = ["metric", "value", "95 % interval", "real samples", "better"]
@@ -30,14 +30,14 @@ def print_scores(entry: dict[str, Any], title: str) -> None:
 
 
 def _of_classes(found: dict[str, list[float | None]]) -> tuple[list[str], list[Row]]:
-    """The headings, and a row a class."""
+    """The headings, and one row per class."""
     kinds = range(len(next(iter(found.values()))))
     of = [[number(values[kind], f"metric/{name}") for name, values in found.items()] for kind in kinds]
     return ["class", *found], [Row((str(kind), *of[kind])) for kind in kinds]
 
 
 def protocol_line(entry: dict[str, Any]) -> str:
-    """How it was measured, in one sentence."""
+    """The protocol of an evaluation in one sentence."""
     protocol = entry["protocol"]
     features = protocol["features"]
     known = f", {features['accuracy']:.1%} right" if features.get("accuracy") else ""

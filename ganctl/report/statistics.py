@@ -1,7 +1,7 @@
-"""Is one arm better than another, or can nobody tell? Paired by seed, with failures last.
+"""Decides whether one arm is better than another, or whether the seeds cannot tell. Arms are paired by seed.
 
-A value is what one seed of one arm came to; NaN stands for a seed that failed, which is worse than any value. Every
-distribution is scipy's or counted out; `docs/statistics.md` has how often these verdicts err.
+A value is the outcome of one seed of one arm. NaN stands for a failed seed, which is worse than any value.
+Distributions are scipy's or enumerated exactly; `docs/statistics.md` reports how often these verdicts err.
 """
 
 import math
@@ -12,12 +12,12 @@ from typing import Any, Literal
 import numpy as np
 from scipy import stats
 
-LEVEL = 0.05  # of every interval, as 1 - LEVEL
-# Of every verdict. At 0.05 itself an exact test errs in up to 5 % of studies on average, and so in more than 5 % of a
-# given thousand about every other time; at 0.04 it stays below in practically every thousand.
+LEVEL = 0.05  # every interval has the confidence level 1 - LEVEL
+# The significance level of every verdict. At 0.05 an exact test errs in up to 5 % of studies on average, so in a given
+# thousand studies it errs in more than 5 % about every other time; at 0.04 that practically never happens.
 VERDICT_LEVEL = 0.04
-POWER = 0.8  # with which `seeds_needed` finds the difference
-EXACT = 14  # seeds up to which all sign flips are counted; beyond, that many random ones
+POWER = 0.8  # the power that `seeds_needed` asks for
+EXACT = 14  # with at most this many seeds all sign flips are enumerated; with more, 2^EXACT random ones are drawn
 MOST_SEEDS = 1000
 FEWEST_FOR_INTERVAL = 5
 
@@ -29,17 +29,17 @@ class Difference:
     """One arm against the baseline at the same seeds.
 
     Attributes:
-        seeds: how many both arms have, failures included.
-        mean: of arm less baseline, over the seeds where neither failed; None without any.
-        low: lower end of the interval of that mean; None with fewer than five such seeds.
+        seeds: number of seeds that both arms have, failed ones included.
+        mean: mean of arm minus baseline over the seeds where neither failed; None if there is none.
+        low: lower end of the confidence interval of that mean; None with fewer than five such seeds.
         high: its upper end.
-        p: of the test that arm and baseline do not differ.
-        p_holm: the same, corrected for the number of arms tested against the baseline.
-        wins: share of seeds at which the arm is better, a tie counting half.
-        equal: whether the two came to the same at every seed, of which there is one at least.
-        enough: whether so many seeds can tell anything at all in one of so many tests.
-        verdict: of the arm: better, worse, or that nobody can tell.
-        seeds_needed: roughly how many seeds would tell, if the difference is what it looks like; None where the
+        p: p-value of the test that arm and baseline do not differ.
+        p_holm: the p-value corrected for the number of arms tested against the baseline.
+        wins: share of seeds at which the arm is better; a tie counts half.
+        equal: whether the two have the same outcome at every seed, and at least one seed.
+        enough: whether a verdict is possible at all with this number of seeds and of tests.
+        verdict: whether the arm is better, worse, or the seeds cannot tell.
+        seeds_needed: roughly how many seeds would tell, if the true difference is the observed one; None if the
             verdict is clear or more than 1,000 would be needed.
     """
 
@@ -57,7 +57,7 @@ class Difference:
 
 
 def differences(arm: Sequence[float], baseline: Sequence[float], lower_is_better: bool) -> np.ndarray:
-    """By how much the arm is better at each seed, float [seeds]: infinite where one of the two failed, 0 where both."""
+    """By how much the arm is better at each seed: float [seeds], ±inf where one of the two failed, 0 where both did."""
     one, other = np.asarray(arm, float), np.asarray(baseline, float)
     gained = (other - one) if lower_is_better else (one - other)
     gained = np.where(np.isnan(one), -np.inf, np.where(np.isnan(other), np.inf, gained))
@@ -65,16 +65,16 @@ def differences(arm: Sequence[float], baseline: Sequence[float], lower_is_better
 
 
 def signed_rank_p(gained: np.ndarray) -> float:
-    """The two-sided p of Wilcoxon's signed-rank test (1945, doi:10.2307/3001968), by counting out every sign flip.
+    """The two-sided p-value of Wilcoxon's signed-rank test (1945, doi:10.2307/3001968), over all sign flips.
 
-    Beyond `EXACT` seeds by 2^EXACT random flips, so that no p is below 2 / (2^EXACT + 1). Without a difference between
-    the arms each sign is a fair coin, whatever the distribution, so that ties, zeros and
-    infinite differences (ranked as the largest) are allowed. The smallest p of n seeds is 2 / 2^n.
+    With more than `EXACT` seeds 2^EXACT random flips are drawn, so p is at least 2 / (2^EXACT + 1). If the arms do not
+    differ, each sign is a fair coin for any distribution, so ties, zeros and infinite differences (ranked as the
+    largest) are allowed. The smallest p of n seeds is 2 / 2^n.
 
     Args:
-        gained: [seeds].
+        gained: by how much the arm is better, [seeds].
     """
-    if len(gained) < 2 or not gained.any():  # scipy asks for two
+    if len(gained) < 2 or not gained.any():  # scipy needs two
         return 1.0
     ranks = np.sign(gained) * stats.rankdata(np.abs(gained))
     found = stats.permutation_test(
@@ -85,7 +85,7 @@ def signed_rank_p(gained: np.ndarray) -> float:
 
 
 def holm(p: Sequence[float]) -> list[float]:
-    """The p-values corrected for their number (Holm 1979, Scandinavian Journal of Statistics 6, page 65)."""
+    """The p-values corrected for multiple tests (Holm 1979, Scandinavian Journal of Statistics 6, page 65)."""
     order = np.argsort(p, kind="stable")
     factors = np.arange(len(p), 0, -1)
     corrected = np.empty(len(p))
@@ -94,10 +94,10 @@ def holm(p: Sequence[float]) -> list[float]:
 
 
 def interval(values: np.ndarray) -> tuple[float, float] | None:
-    """The bootstrap interval of the mean; None with fewer than `FEWEST_FOR_INTERVAL` values.
+    """The bootstrap confidence interval of the mean; None with fewer than `FEWEST_FOR_INTERVAL` values.
 
-    A plain one is too narrow for a few seeds (BCa at five holds the truth in 84 % of studies, not in 95 %), so its
-    level is widened by Student's t to the expanded percentile interval (Hesterberg 2015,
+    A plain bootstrap interval is too narrow for a few seeds (BCa with five covers the truth in 84 % of studies, not in
+    95 %). So this is the expanded percentile interval, whose level is widened by Student's t (Hesterberg 2015,
     doi:10.1080/00031305.2015.1089789, section 5.3).
     """
     count = len(values)
@@ -114,20 +114,20 @@ def interval(values: np.ndarray) -> tuple[float, float] | None:
 
 
 def fewest_seeds(tests: int) -> int:
-    """With fewer seeds no result of `tests` tests can be told from chance, for then 2 / 2^n > VERDICT_LEVEL / tests."""
+    """The smallest number n of seeds with which `tests` tests can give a verdict: 2 / 2^n <= VERDICT_LEVEL / tests."""
     return math.ceil(math.log2(2 * tests / VERDICT_LEVEL))
 
 
 def power(effect: float, seeds: int, tests: int) -> float:
-    """Roughly how often the verdict finds a true difference.
+    """Roughly how often the verdict finds a true difference: 0 to 1.
 
-    Of the t test's power, with seeds scaled by 3/pi, the signed-rank test's efficiency on normal differences (Hodges
-    and Lehmann 1956, doi:10.1214/aoms/1177728261).
+    It is the power of the t test with 3/pi times the seeds: the signed-rank test's efficiency on normal differences
+    (Hodges and Lehmann 1956, doi:10.1214/aoms/1177728261).
 
     Args:
         effect: mean of the paired differences over their standard deviation.
-        seeds: of the study.
-        tests: arms that are tested against the baseline.
+        seeds: number of seeds of the study.
+        tests: number of arms that are tested against the baseline.
     """
     if seeds < fewest_seeds(tests):
         return 0.0
@@ -137,10 +137,10 @@ def power(effect: float, seeds: int, tests: int) -> float:
 
 
 def seeds_needed(gained: np.ndarray, tests: int) -> int | None:
-    """Roughly how many seeds would tell with a probability of `POWER`, if the difference is what it looks like.
+    """Roughly how many seeds would tell with probability `POWER`, if the true difference is the observed one.
 
-    None with fewer than two finite differences, where seeds failed, of which this says nothing, or where it would take
-    more than 1,000.
+    None with fewer than two differences, with failed seeds (the estimate does not cover them), or if it would take
+    more than 1,000 seeds.
     """
     if not np.isfinite(gained).all():
         return None
@@ -152,7 +152,7 @@ def seeds_needed(gained: np.ndarray, tests: int) -> int | None:
     fewest = fewest_seeds(tests)
     if effect > 5:
         return fewest
-    # Power grows with the seeds, so the first that suffices is found by halving.
+    # Power grows with the number of seeds, so bisection finds the smallest that suffices.
     low, high = fewest, MOST_SEEDS
     if power(effect, high, tests) < POWER:
         return None
@@ -163,12 +163,12 @@ def seeds_needed(gained: np.ndarray, tests: int) -> int | None:
 
 
 def compare(arms: dict[str, dict[int, float]], baseline: str, lower_is_better: bool) -> dict[str, Difference]:
-    """Every other arm against the baseline.
+    """Compares every other arm with the baseline.
 
     Args:
-        arms: {arm: {seed: value}}, NaN where a seed failed.
-        baseline: one of the arms.
-        lower_is_better: whether a smaller value is a better one.
+        arms: {arm: {seed: value}}, NaN for a failed seed.
+        baseline: name of one of the arms.
+        lower_is_better: whether smaller values are better.
     """
     others = [arm for arm in arms if arm != baseline]
     shared = {arm: sorted(arms[arm].keys() & arms[baseline].keys()) for arm in others}
@@ -212,7 +212,7 @@ def _difference(gained: np.ndarray, both_failed: bool, p: float, corrected: floa
 
 
 def spread(values: Sequence[float]) -> dict[str, Any]:
-    """Mean, standard deviation over seeds and number of the values that are there; NaN stands for a failed seed."""
+    """Mean, standard deviation over seeds and count of the values; NaN stands for a failed seed and is left out."""
     there = np.asarray([value for value in values if not math.isnan(value)])
     return {
         "mean": float(there.mean()) if len(there) else None,

@@ -1,4 +1,4 @@
-"""The plain facts of one run, in words."""
+"""Describes the facts of one run in sentences."""
 
 import numpy as np
 
@@ -8,11 +8,12 @@ from ganctl.scores import SURE
 
 
 def facts(cell: CellRecord) -> dict[str, float]:
-    """What the logged scalars of a run show of its discriminator and its generator's gradient.
+    """Facts about a run's discriminator and its generator's gradient, from the logged scalars.
 
-    Returns: `sure_share`, the share of logged steps with D(G(z)) < 0.01; `sure_from`, the first step from which that
-    held to the end (absent where it did not; both absent where the loss gives no probabilities); `grad_norm_start` and
-    `grad_norm_end`, the median norm of the generator's gradient over the first and the last epoch.
+    Returns: `sure_share`, the share of logged steps with D(G(z)) < 0.01; `sure_from`, the first step from which this
+    held until the end (absent if it does not hold at the end; both absent if D's output is no probability under the
+    loss); `grad_norm_start` and `grad_norm_end`, the median norm of the generator's gradient over the first and the
+    last epoch.
     """
     if not len(cell.step) or not {"score/real", "score/fake", "grad_norm/generator"} <= cell.series.keys():
         return {}
@@ -29,12 +30,12 @@ def facts(cell: CellRecord) -> dict[str, float]:
 
 
 def probable(cell: CellRecord) -> bool:
-    """Whether D(x), the sigmoid of a logit, means a probability under the run's loss."""
+    """Whether D(x), the sigmoid of a logit, is a probability under the run's loss."""
     return bool(cell.info.get("log_odds", True))
 
 
 def story(cell: CellRecord) -> str:
-    """The facts of a run in a few sentences; nothing that its scalars do not show."""
+    """The facts of a run in a few sentences, all taken from its logged scalars."""
     known, final = facts(cell), cell.final()
     if not known:
         return " ".join(["It logged nothing of a discriminator and a generator.", *_findings(cell)])
@@ -65,7 +66,7 @@ def _opinion(cell: CellRecord, known: dict[str, float], final: dict[str, float])
 
 
 def _gradient(cell: CellRecord, known: dict[str, float]) -> str:
-    if cell.epoch[-1] < 2:  # a first and a last epoch would overlap
+    if cell.epoch[-1] < 2:  # the first and the last epoch would overlap
         return f"The median norm of the generator's gradient was {known['grad_norm_end']:.2g}."
     return (
         f"The norm of the generator's gradient went from {known['grad_norm_start']:.2g} in the first epoch to "
@@ -83,7 +84,7 @@ def _modes(cell: CellRecord, final: dict[str, float]) -> str:
 
 
 def reason(cell: CellRecord) -> str:
-    """What the probes of a run say of the forms of J(G) at its weights; empty where it has none."""
+    """Sentences on what the probes of a run show about the forms of J(G) at its weights; empty without probes."""
     rows = probed(cell)
     if not len(rows):
         return ""

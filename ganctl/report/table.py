@@ -1,4 +1,4 @@
-"""A comparison's verdict and final values on the terminal."""
+"""Prints a comparison's verdict and final values on the terminal."""
 
 import sys
 from dataclasses import replace
@@ -7,37 +7,38 @@ from typing import Any
 from rich.console import Console
 
 from ganctl.formats import number
-from ganctl.report.pages import HEADLINE, columns
+from ganctl.report.pages import columns, headings
 from ganctl.terminal.abilities import console
 from ganctl.terminal.table import Row, print_fitted
 
-# The columns beside the deciding one, of points, where modes count, and of images; report.html and comparison.csv have
-# all of them. The first ones stay longest where there is little room.
+# The columns besides the deciding one: for points, whose modes are counted, and for images. A narrow screen drops the
+# last columns first; report.html and comparison.csv have all of them.
 POINTS = ("quality/sliced_wasserstein", "modes/covered", "modes/high_quality", "modes/kl")
 IMAGES = ("quality/sliced_wasserstein", "loss/discriminator", "loss/generator", "score/real", "score/fake")
-NEEDED = 3  # arm, seed and what decides
+NEEDED = 3  # columns that are always shown: arm, seed and the deciding value
 
 
 def print_table(comparison: dict[str, Any]) -> None:
-    """Prints a row for each cell, one for each published result, and the verdict below, on stderr."""
+    """Prints one row per cell and per published result, and the verdict below, on stderr."""
     screen = console(sys.stderr)
     screen.print(f"Final values: {comparison['final']}", style="italic")
     shown = _shown(comparison)
-    headings = ["arm", "seed", *(HEADLINE[tag] for tag in shown)]
-    left_out = print_fitted(screen, headings, _rows(comparison, shown), NEEDED, _line)
+    called = headings(comparison)
+    top = ["arm", "seed", *(called.get(tag, tag) for tag in shown)]
+    left_out = print_fitted(screen, top, _rows(comparison, shown), NEEDED, _line)
     if left_out:
         screen.print(f"report.html also has: {', '.join(left_out)}")
     _print_verdict(screen, comparison["verdict"])
 
 
 def _shown(comparison: dict[str, Any]) -> list[str]:
-    """The tags of the columns: what decides comes first, the least important last."""
+    """The tags of the columns, the deciding one first and the least important last."""
     there = columns(comparison)
     usual = [tag for tag in (POINTS if "modes/covered" in there else IMAGES) if tag in there]
     metrics = [tag for tag in there if tag.startswith("metric/")][:3]
     outcome = comparison["rules"]["outcome"]
     tags = dict.fromkeys([outcome, *metrics, *usual])
-    return [*tags][: len(IMAGES) - bool(metrics)]  # whose names are longer
+    return [*tags][: len(IMAGES) - bool(metrics)]  # names of metrics are longer
 
 
 def _rows(comparison: dict[str, Any], shown: list[str]) -> list[Row]:
@@ -58,7 +59,7 @@ def _rows(comparison: dict[str, Any], shown: list[str]) -> list[Row]:
 
 
 def _line(cells: tuple[str, ...]) -> str:
-    """A row that has no room for columns: nonsaturating seed 0: 0.112."""
+    """A row as one line of text, for a screen too narrow for columns: "nonsaturating seed 0: 0.112"."""
     arm, seed, value = cells
     known = f" seed {seed}" if seed.lstrip("-").isdecimal() else ""
     return f"{arm}{known}: {value}"
@@ -66,7 +67,7 @@ def _line(cells: tuple[str, ...]) -> str:
 
 def _print_verdict(screen: Console, verdict: dict[str, Any]) -> None:
     screen.print(verdict["headline"], style="bold")
-    if verdict["would_tell"]:  # has a command, which a line break would spoil
+    if verdict["would_tell"]:  # it contains a command, which a line break would spoil
         screen.print(verdict["would_tell"], soft_wrap=True)
     for sentence in verdict["sentences"]:
         screen.print(sentence)

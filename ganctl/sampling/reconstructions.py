@@ -1,4 +1,4 @@
-"""Real images and what an auto-encoder makes of them."""
+"""Real images and what a game makes of them, as an auto-encoder its reconstructions."""
 
 from typing import NamedTuple
 
@@ -6,34 +6,35 @@ from torch import Tensor
 
 from ganctl.config.load import read
 from ganctl.config.schema import option
-from ganctl.data import ImageSet
+from ganctl.data import Samples, kind_of
 from ganctl.errors import BadInput
 from ganctl.evaluation.service import data_of
 from ganctl.evaluation.wanted import Wanted
+from ganctl.games import Game
 from ganctl.numerics.streams import Streams
 from ganctl.store.places import shown
 from ganctl.store.run import RunFolder
 from ganctl.training.experiment import Experiment
 
 
-class Reconstructions(NamedTuple):
-    """Images within the generator's range, on the CPU, [N, C, H, W].
+class Comparison(NamedTuple):
+    """Images on the CPU, [N, C, H, W].
 
     Attributes:
-        real: of the data set.
-        made: what decoder and encoder make of each.
+        real: of the data set, as they are stored.
+        made: what the game makes of each, within the generator's range, by a word for it.
         origin: where the real ones come from.
     """
 
-    real: Tensor
-    made: Tensor
+    real: Samples
+    made: dict[str, Tensor]
     origin: str
 
 
 def reconstructions(
     experiment: Experiment, home: RunFolder, num: int | None, seed: int, plugins: list[str]
-) -> Reconstructions:
-    """`num` images of the test split, or of the data set where that has none, and their reconstructions.
+) -> Comparison:
+    """`num` images of the test split, or of the data set where that has none, and what the game makes of each.
 
     Args:
         num: how many; None: 32, or as many as there are.
@@ -43,7 +44,7 @@ def reconstructions(
     Raises:
         BadInput: the run has no auto-encoder, its data are no images, cannot be read or are fewer.
     """
-    if not hasattr(experiment.training.game, "reconstruct"):
+    if type(experiment.training.game).compare is Game.compare:
         raise BadInput("--reconstruct: this run has no auto-encoder; name a run of game=aae or aae_semisupervised")
     options = read(home.config).data
     try:
@@ -52,12 +53,11 @@ def reconstructions(
         moved = f"`ganctl train --resume {shown(home.path)} data.root=DIR` says where they are now"
         raise BadInput(f"--reconstruct: needs the run's data ({str(error).split('; ')[0]}); {moved}") from None
     data = test or train
-    if not isinstance(data, ImageSet):
+    if kind_of(data) != "images":
         raise BadInput(f"--reconstruct: shows images, and data={option(options, 'name')} are points; leave it out")
-    data.value_range = experiment.value_range
     if num is not None and num > data.epoch_size:
         raise BadInput(f"--num {num}: there are {data.epoch_size} images; use at most that many")
     kind = "test images" if test else "images"
     origin = f"{kind} of {option(options, 'name')}{'' if test else ', on which it was trained'}"
-    real = data.batch(0, num or min(32, data.epoch_size), Streams(seed)).samples
-    return Reconstructions(real, experiment.reconstruct(real), origin)
+    real = data.batch(0, num or min(32, data.epoch_size), Streams(seed))
+    return Comparison(real, experiment.compare(real), origin)

@@ -1,4 +1,4 @@
-"""Checkpoints: folders of safetensors and JSON, no pickle, there whole or not at all."""
+"""Checkpoints: folders of safetensors and JSON files, without pickle, written atomically."""
 
 import hashlib
 import json
@@ -20,16 +20,16 @@ LARGEST_HEADER = 16 * 2**20  # bytes
 
 
 def write(path: Path, tensors: dict[str, dict[str, Tensor]], counts: dict[str, int], settings: dict[str, Any]) -> None:
-    """Writes a checkpoint folder aside and renames it.
+    """Writes a checkpoint into a temporary folder and renames it.
 
     Args:
-        path: checkpoints/step-00000600.
+        path: the checkpoint's folder, such as checkpoints/step-00000600.
         tensors: {part: {name: tensor}}; a part becomes the file <part>.safetensors.
-        counts: whole numbers that go with them.
-        settings: what the run is; it cannot go on as another one.
+        counts: counters of the training, such as step and batches_drawn.
+        settings: the run's settings; a run with other settings cannot resume from this checkpoint.
 
     Raises:
-        OSError: it cannot be written; whatever stood there before still does.
+        OSError: the checkpoint cannot be written; anything at `path` is unchanged.
     """
     aside = path.with_name(f".{path.name}.tmp")
     shutil.rmtree(aside, ignore_errors=True)
@@ -41,16 +41,16 @@ def write(path: Path, tensors: dict[str, dict[str, Tensor]], counts: dict[str, i
         write_atomically(aside / f"{part}.safetensors", content)
     manifest = {"format": FORMAT, "counts": counts, "settings": settings, "sha256": hashes}
     write_atomically(aside / "checkpoint.json", json.dumps(manifest, indent=2) + "\n")
-    set_aside(path)  # where one stands that could not be read
+    set_aside(path)  # an unreadable checkpoint may be there
     aside.rename(path)
     sync_folder(path.parent)
 
 
 def read(path: Path, parts: tuple[str, ...]) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
-    """The named parts of a checkpoint folder, and its manifest with its "counts" and, since 0.2, its "settings".
+    """Reads the named parts of a checkpoint, and its manifest with "counts" and, since version 0.2, "settings".
 
     Raises:
-        BadInput: the folder is not a checkpoint of ganctl, or a file of it is damaged.
+        BadInput: the folder is not a checkpoint of ganctl, or one of its files is damaged.
     """
     try:
         manifest = read_json(path / "checkpoint.json")
@@ -82,10 +82,10 @@ def read(path: Path, parts: tuple[str, ...]) -> tuple[dict[str, dict[str, Tensor
 
 
 def _content(file: Path) -> bytes:
-    """The bytes of a safetensors file, read only where it is as long as its header says.
+    """The bytes of a safetensors file. The file is read only if its length is the one that its header implies.
 
     Raises:
-        OSError, ValueError, TypeError, LookupError, AttributeError: it cannot be read, or has no such header.
+        OSError, ValueError, TypeError, LookupError, AttributeError: the file cannot be read, or its header is wrong.
     """
     with file.open("rb") as opened:
         length = int.from_bytes(opened.read(8), "little")
@@ -108,13 +108,13 @@ def _damaged(path: Path, how: str) -> BadInput:
 
 
 def newest(paths: list[Path], parts: tuple[str, ...]) -> tuple[Path, dict[str, dict[str, Tensor]], dict[str, Any]]:
-    """The newest of some checkpoint folders that is whole, as `read` gives it; damaged ones are said.
+    """Reads the newest undamaged checkpoint: its path and what `read` returns. Warns about damaged newer ones.
 
     Args:
-        paths: oldest first, at least one.
+        paths: the checkpoint folders, oldest first, at least one.
 
     Raises:
-        BadInput: none of them is whole.
+        BadInput: all of them are damaged.
     """
     complaints = []
     for path in reversed(paths):
@@ -130,7 +130,7 @@ def newest(paths: list[Path], parts: tuple[str, ...]) -> tuple[Path, dict[str, d
 
 
 def set_aside(path: Path) -> None:
-    """Takes a checkpoint that cannot be read out of the way, under a name that says so; nothing where there is none."""
+    """Renames an unreadable checkpoint to damaged-<name>; does nothing if there is none at `path`."""
     if path.exists():
         damaged = path.with_name(f"damaged-{path.name}")
         shutil.rmtree(damaged, ignore_errors=True)
@@ -138,13 +138,14 @@ def set_aside(path: Path) -> None:
 
 
 def keep(folder: Path, present: list[Path], names: set[str]) -> None:
-    """Removes the checkpoints that are present but those of these names, and what was left half written.
+    """Removes every checkpoint of `present` whose name is not in `names`, and unfinished ones in `folder`.
 
-    Other folders beside them, such as a copy that somebody made, stay.
+    Other folders beside them, such as a user's copy, stay.
     """
     for path in present:
         if path.name not in names:
-            gone = path.rename(path.with_name(f".{path.name}.old"))  # whole until here, and no checkpoint from here on
+            # Renamed first, so that no half-removed folder looks like a checkpoint.
+            gone = path.rename(path.with_name(f".{path.name}.old"))
             shutil.rmtree(gone)
     for stale in folder.glob(".step-*"):
         if stale.is_dir():

@@ -1,6 +1,6 @@
-"""TensorBoard's event files, written in the order of what happens. Imports no torch.
+"""Writes TensorBoard's event files, without a thread. Imports no torch.
 
-TensorBoard's own writer does that in a thread, whose errors, of a full disk for one, only the screen sees.
+TensorBoard's own writer works in a thread, so an error such as a full disk is only printed, and never raised.
 """
 
 import os
@@ -18,14 +18,14 @@ with warnings.catch_warnings():
 
 
 class EventFile:
-    """One file of events in a folder; each process that goes on with a run adds a file, and they are read by name.
+    """One event file in a folder. Each process that resumes a run adds a file; TensorBoard reads them sorted by name.
 
     Args:
-        folder: made if need be.
-        purge_step: events of this step and later ones in earlier files do not count any more; None: all count.
+        folder: created if missing.
+        purge_step: events of earlier files at this step or later are discarded; None: all are kept.
 
     Raises:
-        OSError: here and in every method, where the folder cannot be written.
+        OSError: the folder cannot be written. Every method may raise it.
     """
 
     def __init__(self, folder: Path, purge_step: int | None = None) -> None:
@@ -40,7 +40,7 @@ class EventFile:
         self.flush()
 
     def add_scalars(self, step: int, scalars: Mapping[str, float], moment: float) -> None:
-        """Adds scalars by tag, of a moment in seconds since 1970."""
+        """Adds the scalars {tag: value} of a step. `moment` is their time in seconds since 1970."""
         values = [Summary.Value(tag=tag, simple_value=value) for tag, value in scalars.items()]
         self._add(Event(wall_time=moment, step=step, summary=Summary(value=values)))
 
@@ -54,7 +54,7 @@ class EventFile:
         self._records.write(event.SerializeToString())
 
     def flush(self) -> None:
-        """Hands what was added to the system."""
+        """Passes buffered events to the operating system."""
         self._file.flush()
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Files that others may have written, or may be writing: whole or not at all, read with suspicion. Imports no torch."""
+"""Writes files atomically, and reads files that anyone may have written, with checks. Imports no torch."""
 
 import contextlib
 import json
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 LARGEST_JSON = 64 * 2**20  # bytes
 LARGEST_PICTURE = 2**26  # pixels
-LARGEST_WHOLE = 2**63  # of a whole number in a file
+LARGEST_WHOLE = 2**63  # bound of the whole numbers in a JSON file
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
-    """Writes the file aside, flushes it to the disk and renames it: it is there whole, or as it was before."""
+    """Writes a temporary file, flushes it to the disk and renames it: `path` has the whole content or is unchanged."""
     aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with aside.open("wb") as file:
@@ -33,13 +33,13 @@ def write_atomically(path: Path, content: str | bytes) -> None:
     except OSError as error:
         with contextlib.suppress(OSError):
             aside.unlink()
-        if error.filename is None:  # of an open file the system does not say which
+        if error.filename is None:  # errors of an open file do not name it
             error.filename = str(path)
         raise
 
 
 def sync_folder(path: Path) -> None:
-    """Flushes the names in a folder to the disk, so that they outlive a power cut; where the system can do that."""
+    """Flushes a folder's entries to the disk, so that they survive a power cut. Does nothing on Windows."""
     if os.name != "posix":
         return
     descriptor = os.open(path, os.O_RDONLY)
@@ -50,12 +50,12 @@ def sync_folder(path: Path) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """What the JSON file holds.
+    """The content of a JSON file.
 
     Raises:
-        OSError: it cannot be read.
-        ValueError: it is no JSON, larger than any of ganctl's, nested too deeply, or holds a number that no
-            computation takes: nan, an infinity, a whole number of more than 63 bits.
+        OSError: the file cannot be read.
+        ValueError: it is not JSON, larger than any file that ganctl writes, nested too deeply, or contains nan, an
+            infinity or a whole number of more than 63 bits.
     """
     if path.stat().st_size > LARGEST_JSON:
         raise ValueError(f"{path.name} has {path.stat().st_size:,} bytes; ganctl writes none above {LARGEST_JSON:,}")
@@ -63,7 +63,7 @@ def read_json(path: Path) -> Any:
 
 
 def parse_json(text: str) -> Any:
-    """The same, of a text."""
+    """The content of a JSON text; raises ValueError as `read_json` does."""
     try:
         return json.loads(text, parse_constant=_refuse, parse_float=_finite, parse_int=_whole)
     except RecursionError:
@@ -81,36 +81,36 @@ def _finite(text: str) -> float:
 
 def _whole(text: str) -> int:
     if len(text) > 20 or abs(value := int(text)) >= LARGEST_WHOLE:
-        raise ValueError(f"a whole number of {len(text)} digits is none of ganctl's")
+        raise ValueError(f"ganctl writes no whole number of {len(text)} digits")
     return value
 
 
 def read_picture(path: Path) -> "Image.Image":
-    """The picture of a grid, in RGB.
+    """The picture of a sample grid, in RGB.
 
     Raises:
-        ValueError: it is no PNG, is damaged, or has more pixels than any that ganctl draws.
+        ValueError: the file is not a PNG, is damaged, or has more pixels than any picture that ganctl draws.
     """
     from PIL import Image
 
     with warnings.catch_warnings():
-        warnings.simplefilter("error")  # of a picture that is said to be enormous
+        warnings.simplefilter("error")  # PIL warns about enormous pictures
         try:
             with Image.open(path, formats=["PNG"]) as image:
                 if image.width * image.height > LARGEST_PICTURE:
                     raise ValueError("it is larger than any of ganctl's")
                 return image.convert("RGB")
-        except Exception as error:  # whatever a decoder may raise
+        except Exception as error:  # a decoder may raise anything
             raise ValueError(f"{path}: cannot be read as a picture ({error})") from None
 
 
 def refuse_links(folder: Path) -> None:
-    """Makes sure that whatever is written into the folder stays in it, and whatever is read is a file.
+    """Checks that the folder contains only files and folders, so that no access can leave it through a link.
 
-    The folder itself may be reached by links; a person made those.
+    The path of the folder itself may contain links; the user made those.
 
     Raises:
-        BadInput: something in it is a link, or neither a file nor a folder, or cannot be looked at.
+        BadInput: an entry is a link, or neither a file nor a folder, or cannot be examined.
     """
     waiting = [folder]
     while waiting:
@@ -132,32 +132,32 @@ def refuse_links(folder: Path) -> None:
                         "lies in the folder itself: replace it by what it stands for, or remove it"
                     )
         except FileNotFoundError:
-            continue  # removed meanwhile, as old checkpoints of a run in progress are
+            continue  # removed meanwhile: a run in progress removes its old checkpoints
         except OSError as error:
             raise BadInput(f"{current}: cannot be looked into ({error.strerror or error}); make it readable") from None
 
 
 @contextlib.contextmanager
 def locked(folder: Path, doing: str, wait: float = 0.0, name: str = ".lock") -> Iterator[None]:
-    """Inside, no other process has this folder's lock; the system takes it back from a process that is killed.
+    """A context that holds the folder's lock. If the process is killed, the system releases the lock.
 
     Args:
-        doing: what the other process is doing, for the message.
-        wait: seconds to wait for it.
-        name: of the lock's file, which stays in the folder.
+        doing: what another process that holds the lock is doing, for the message.
+        wait: seconds to wait for the lock.
+        name: name of the lock file, which stays in the folder.
 
     Raises:
-        BadInput: another process has it.
+        BadInput: another process holds the lock.
         OSError: the folder cannot be written.
     """
-    from filelock import FileLock, Timeout  # takes longer to import than a refused command should
+    from filelock import FileLock, Timeout  # imported here, since a refused command should end at once
 
     try:
         lock = FileLock(folder / name, timeout=wait)
         lock.acquire()
     except Timeout:
         raise BadInput(f"{folder}: another process is {doing}; wait until it ends, or stop it first") from None
-    except NotImplementedError:  # a file system without locks: one process at a time is then up to the user
+    except NotImplementedError:  # the file system has no locks; the user must then run one process at a time
         yield
         return
     try:

@@ -1,4 +1,4 @@
-"""Paths that a user names, and whether they can be written."""
+"""Paths from the user, and checks that they can be written."""
 
 import os
 import shlex
@@ -8,7 +8,7 @@ from ganctl.errors import BadInput
 
 
 def cache_dir() -> Path:
-    """Where downloads and what can be made again go: $XDG_CACHE_HOME/ganctl, or ~/.cache/ganctl.
+    """The folder for downloads and for files that can be recreated: $XDG_CACHE_HOME/ganctl, or ~/.cache/ganctl.
 
     Raises:
         BadInput: the user has no home folder.
@@ -23,10 +23,13 @@ def cache_dir() -> Path:
 
 
 def expanded(path: str, key: str) -> Path:
-    """The path, whose ~ or ~user in front becomes that home folder.
+    """The path with a leading ~ or ~user replaced by that home folder.
+
+    Args:
+        key: the setting that has this path, for the message.
 
     Raises:
-        BadInput: there is no such home folder; `key` is what the user gave the path for.
+        BadInput: there is no such home folder.
     """
     try:
         return Path(path).expanduser()
@@ -40,10 +43,10 @@ def shown(path: Path) -> str:
 
 
 def unwritable(path: Path, error: OSError, begun: bool = False) -> BadInput:
-    """The error for an output folder that cannot be written; it names what is in the way where something is.
+    """The error for an output folder that cannot be written; it names a file that is in the way, if there is one.
 
     Args:
-        begun: whether it is of a run that was there before, which stays where it is.
+        begun: whether the folder belongs to an existing run, so that another output_dir is no remedy.
     """
     in_the_way = isinstance(error, (IsADirectoryError, NotADirectoryError, FileExistsError))
     place = (error.filename2 or error.filename or path) if in_the_way else path
@@ -54,10 +57,10 @@ def unwritable(path: Path, error: OSError, begun: bool = False) -> BadInput:
 
 
 def try_to_write(folder: Path) -> None:
-    """Makes sure before the work that its result can be written; leaves nothing.
+    """Checks that results can be written, before the work begins. Leaves no file.
 
     Args:
-        folder: which need not be there yet.
+        folder: the output folder, which need not exist yet.
 
     Raises:
         OSError: nothing can be written there.

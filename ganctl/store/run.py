@@ -1,4 +1,4 @@
-"""The run folder: its names, its small files, and how they are written. Imports no torch."""
+"""The run folder: the names of its files, and how the small ones are read and written. Imports no torch."""
 
 import contextlib
 import json
@@ -14,34 +14,38 @@ from ganctl.store.files import parse_json, read_json, write_atomically
 from ganctl.store.host import versions
 from ganctl.store.places import unwritable
 
-RESERVE = 65_536  # bytes
+RESERVE = 65_536  # bytes of the file that `set_reserve` writes
 
 
 def now() -> str:
-    """The time, in ISO 8601 with its zone."""
+    """The current time in ISO 8601, with the time zone."""
     return datetime.now(timezone.utc).astimezone().isoformat(timespec="seconds")
 
 
 def command_line() -> str:
-    """The command as a person would type it."""
+    """The command of this process as a person would type it."""
     return shlex.join(["ganctl", *sys.argv[1:]])
 
 
 def broke_down(info: dict[str, Any]) -> bool:
-    """Whether a run failed because its numbers left the range of floating point, by its run.json.
+    """Whether a run failed because its numbers became nan or infinite.
 
-    That is what its configuration came to, and would come to again. Any other failure, of the machine (a kill, a full
-    disk, no memory) or of somebody's code, says nothing of it. A run.json without `not_finite` is older than that key.
+    Such a failure is a result of the run's configuration and would repeat. Other failures, of the machine (a kill, a
+    full disk, no memory) or of code, say nothing about the configuration. An old run.json has no key `not_finite`; its
+    verdict decides then.
+
+    Args:
+        info: the content of run.json.
     """
     return info.get("status") == "failed" and info.get("not_finite", info.get("verdict") == "diverged") is True
 
 
 class RunFolder:
-    """One run on the disk, readable without ganctl.
+    """The folder of one run on disk. Its files are readable without ganctl.
 
     Args:
         path: the folder; `create` makes it.
-        begun: whether it was there before this command, for which another folder is no way out then.
+        begun: whether the run existed before this command; an error then does not suggest another folder.
     """
 
     def __init__(self, path: Path, begun: bool = False) -> None:
@@ -58,7 +62,7 @@ class RunFolder:
 
     @classmethod
     def create(cls, path: Path, config: str, **info: Any) -> "RunFolder":
-        """Makes the folder, with its configuration and a run.json of status "running".
+        """Creates the folder with config.yaml and a run.json with the status "running" and the given entries.
 
         Raises:
             BadInput: the folder cannot be written.
@@ -81,7 +85,7 @@ class RunFolder:
         return folder
 
     def refused(self, error: OSError) -> BadInput:
-        """The error for a run that cannot begin here; where run.json says that it did, it says this instead."""
+        """The error for a run that cannot begin here. If run.json has the status "running", it becomes "failed"."""
         self.free_reserve()
         if self.info().get("status") == "running":
             with contextlib.suppress(OSError):
@@ -89,7 +93,7 @@ class RunFolder:
         return unwritable(self.path, error, self.begun)
 
     def info(self) -> dict[str, Any]:
-        """What run.json says; empty where it cannot be read."""
+        """The content of run.json; empty if it cannot be read."""
         try:
             values = read_json(self.info_file)
         except (OSError, ValueError):
@@ -98,47 +102,47 @@ class RunFolder:
 
     @property
     def sample_shape(self) -> tuple[int, ...] | None:
-        """[C, H, W] of the run's images, [2] of its points; None where run.json does not say."""
+        """The shape of one sample: (C, H, W) for images, (2,) for points; None if run.json does not contain it."""
         sizes = self.info().get("sample_shape")
         if isinstance(sizes, list) and all(type(size) is int and 0 < size <= 4096 for size in sizes):
             return tuple(sizes) or None
         return None
 
     def update(self, **changes: Any) -> None:
-        """Changes some of run.json."""
+        """Sets the given entries of run.json and keeps the others."""
         write_atomically(self.info_file, json.dumps({**self.info(), **changes}, indent=2) + "\n")
 
     def make_folders(self) -> None:
-        """Makes the folders in it, of which somebody may have removed one to save space."""
+        """Creates the subfolders that are missing; a user may have removed one to save space."""
         for path in (self.samples, self.checkpoints_dir):
             path.mkdir(parents=True, exist_ok=True)
 
     def set_reserve(self) -> None:
-        """Takes up the space that run.json needs once more, so that a full disk can still be written down.
+        """Reserves space on the disk, so that run.json can record the failure of a run that filled the disk.
 
         Raises:
-            OSError: there is none.
+            OSError: there is no space.
         """
-        write_atomically(self.reserve, os.urandom(RESERVE))  # which no file system can compress
+        write_atomically(self.reserve, os.urandom(RESERVE))  # random, so that no file system compresses it
 
     def remove_unfinished(self) -> None:
-        """Removes what a killed process was writing aside; only who has the folder's lock may."""
+        """Removes the temporary files of a killed process. The caller must hold the folder's lock."""
         own = (self.config, self.info_file, self.scalars_file, self.reserve, self.samples / "step-*.png")
         for path in own:
             for aside in path.parent.glob(f".{path.name}.*.tmp"):
-                if aside.is_file():  # whoever put a folder there, it is none of ganctl's
+                if aside.is_file():  # a folder of this name is not ganctl's
                     aside.unlink(missing_ok=True)
 
     def free_reserve(self) -> None:
-        """Gives that space back."""
+        """Frees the space that `set_reserve` took."""
         with contextlib.suppress(OSError):
             self.reserve.unlink(missing_ok=True)
 
     def scalars(self) -> list[dict[str, float]]:
-        """The logged rows in order; a last line that a killed process left unfinished is not among them.
+        """The logged rows in order, without an unfinished last line of a killed process.
 
         Raises:
-            BadInput: another line is no row.
+            BadInput: any other line is not a row of scalars.
         """
         rows: list[dict[str, float]] = []
         lines = self.scalars_file.read_text(errors="replace").splitlines() if self.scalars_file.exists() else []
@@ -154,12 +158,12 @@ class RunFolder:
         return rows
 
     def cut_scalars(self, step: int) -> None:
-        """Drops the rows after `step`: a run that resumes there writes them anew."""
+        """Removes the rows after `step`; a run that resumes there writes them again."""
         rows = [row for row in self.scalars() if row["step"] <= step]
         write_atomically(self.scalars_file, "".join(json.dumps(row) + "\n" for row in rows))
 
     def drop_scalars(self, prefix: str) -> None:
-        """Takes the tags that begin with `prefix` out of every row."""
+        """Removes the tags that begin with `prefix` from every row."""
         rows = [{tag: value for tag, value in row.items() if not tag.startswith(prefix)} for row in self.scalars()]
         write_atomically(self.scalars_file, "".join(json.dumps(row) + "\n" for row in rows))
 
@@ -174,15 +178,15 @@ class RunFolder:
         )
 
     def checkpoint(self, step: int) -> Path:
-        """Where the checkpoint of that step is, or will be."""
+        """The folder for the checkpoint of that step, whether or not it exists."""
         return self.checkpoints_dir / f"step-{step:08d}"
 
 
 def _is_count(text: str) -> bool:
-    """Whether it is digits; those of other scripts, and more than a count of steps has, are nobody's of ganctl."""
+    """Whether the text is a step's number as ganctl writes it: at most 12 ASCII digits."""
     return text.isascii() and text.isdigit() and len(text) < 13
 
 
 def is_number(value: object) -> bool:
-    """Whether a file may hold it as a scalar: a number that single precision could hold, so that sums are finite."""
+    """Whether `value` is allowed as a scalar: a number about in the range of float32, so that sums stay finite."""
     return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e39

@@ -1,4 +1,4 @@
-"""Where runs are: a new folder for one, a named one, the latest one."""
+"""Finds run folders: a new one, a named one, the latest one."""
 
 from datetime import datetime, timezone
 from pathlib import Path
@@ -11,7 +11,7 @@ from ganctl.store.run import RunFolder
 
 
 def new_path(output_dir: Path, name: str) -> Path:
-    """Makes outputs/<date>/<time>-<name>, with a number behind it where another run, even of this second, has that.
+    """Creates <output_dir>/<date>/<time>-<name>. If it exists, a number is appended: <time>-<name>-2.
 
     Raises:
         BadInput: the folder cannot be made.
@@ -21,7 +21,7 @@ def new_path(output_dir: Path, name: str) -> Path:
     path, number = first, 2
     while True:
         try:
-            path.mkdir(parents=True)  # fails where it exists, so that two processes never share one
+            path.mkdir(parents=True)  # fails if it exists, so that two processes never share a folder
             return path
         except FileExistsError:
             path, number = first.with_name(f"{first.name}-{number}"), number + 1
@@ -33,7 +33,7 @@ def find(path: Path) -> RunFolder:
     """The run folder at `path`.
 
     Raises:
-        BadInput: it holds no run, or a link to something outside of it.
+        BadInput: there is no run, or the folder contains a link.
     """
     folder = RunFolder(path, begun=True)
     if not path.is_dir():
@@ -45,10 +45,10 @@ def find(path: Path) -> RunFolder:
 
 
 def latest(output_dir: Path) -> RunFolder:
-    """The run under `output_dir` that was started last, comparisons' cells among them.
+    """The run under `output_dir` that was started last; cells of comparisons count too.
 
     Raises:
-        BadInput: there is none.
+        BadInput: there is no run.
     """
     files = [*output_dir.glob("*/*/run.json"), *output_dir.glob("comparisons/*/cells/*/*/run.json")]
     runs = [RunFolder(file.parent) for file in files if (file.parent / "config.yaml").is_file()]
@@ -58,7 +58,7 @@ def latest(output_dir: Path) -> RunFolder:
 
 
 def _instant(text: Any) -> datetime:
-    """The instant that an ISO 8601 text names, by this machine's zone where it names none; else long ago."""
+    """The time in an ISO 8601 text, in this machine's zone if it names none; year 1 for any other value."""
     try:
         return datetime.fromisoformat(str(text)).astimezone(timezone.utc)
     except (ValueError, OverflowError, OSError):

@@ -1,4 +1,4 @@
-"""Training the cells of a comparison, several at a time, each in a process of its own."""
+"""Trains the cells of a comparison, several at a time, each in its own process."""
 
 import contextlib
 import os
@@ -25,22 +25,22 @@ class _Worker:
     cell: Cell
     process: BaseProcess
     connection: Connection
-    ready: bool = False  # whether its process can take a signal
-    told: bool = False  # to stop
+    ready: bool = False  # whether its process can handle a signal
+    told: bool = False  # whether it was asked to stop
     ended: bool = False
 
 
 def train_cells(cells: list[Cell], jobs: int, show: Show, done: Callable[[Cell], None]) -> bool:
-    """Trains the cells, at most `jobs` at once; a cell that fails is recorded in its run.json and the rest goes on.
+    """Trains the cells, at most `jobs` at once. A failure is recorded in the cell's run.json; the other cells go on.
 
     Args:
-        cells: in the order in which they are begun.
-        jobs: how many at once.
-        show: called with the cell, its step and a line that says how it is, on every logged step, and without a step
-            while it is measured.
-        done: called when a cell has ended, however it did.
+        cells: the cells, in the order in which they start.
+        jobs: the largest number of cells that run at once.
+        show: called on every logged step with the cell, the step and a line of its scalars; while a cell is measured,
+            called with None for the step.
+        done: called when a cell has ended in any way.
 
-    Returns: whether all were begun and ended; False where the user stopped it (every cell has its checkpoint).
+    Returns: whether all cells ran to their end; False if the user stopped (every started cell has a checkpoint).
     """
     context = start_server()
     waiting, working = list(cells), list[_Worker]()
@@ -48,7 +48,7 @@ def train_cells(cells: list[Cell], jobs: int, show: Show, done: Callable[[Cell],
         while working or (waiting and not stopped()):
             while waiting and len(working) < jobs and not stopped():
                 working.append(_start(context, waiting.pop(0)))
-                if stopped():  # asked while the process was being made, so it was not told
+                if stopped():  # the signal came while the process was being created, so it was not told
                     _tell(working[-1])
             for ready in wait([worker.connection for worker in working], timeout=0.5):
                 worker = next(worker for worker in working if worker.connection is ready)
@@ -86,7 +86,7 @@ def _finish(worker: _Worker) -> None:
     worker.process.join()
     worker.connection.close()
     folder, code = worker.cell.folder, worker.process.exitcode
-    # A process that the system killed could not say so itself.
+    # A process that the system killed could not record its end itself.
     if folder.info().get("status") in ("running", None):
         why = f"its process ended with code {code}; {folder.path}/log.txt may say more"
         changes = {"status": "interrupted"} if worker.told else {"status": "failed", "error": why}
@@ -98,7 +98,7 @@ def _finish(worker: _Worker) -> None:
 
 
 def _tell(worker: _Worker) -> None:
-    """Asks a cell to finish its step and save; one whose process is still beginning is asked when it has begun."""
+    """Asks a cell to finish its step and save; if its process is still starting, it is asked once it is ready."""
     worker.told = True
     if worker.ready:
         _signal(worker, signal.SIGINT)
@@ -111,7 +111,7 @@ def _signal(worker: _Worker, number: int) -> None:
 
 @contextlib.contextmanager
 def _closed_in_the_end(working: list[_Worker]) -> Iterator[None]:
-    """However it ends, no cell goes on unseen: one whose pipe is closed saves and stops."""
+    """Closes the pipes of all cells at the end, even after an error: a cell whose pipe is closed saves and stops."""
     try:
         yield
     finally:
@@ -140,18 +140,18 @@ def _forwarded_signals(working: list[_Worker]) -> Iterator[Callable[[], bool]]:
 
 
 def _work(config: Config, path: Path, connection: Connection) -> None:
-    """What a cell's process does. It reports by the pipe, and by run.json how it ended."""
-    os.setpgrp()  # a Ctrl-C on the terminal reaches the comparison alone, which passes it on once
+    """The main function of a cell's process. It reports progress through the pipe and its end in run.json."""
+    os.setpgrp()  # a Ctrl-C on the terminal reaches only the comparison's process, which forwards it once
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        connection.send(None)  # from here on it can be told to stop
+        connection.send(None)  # ready: from here on it handles a signal to stop
         sys.exit(_logged(config, path, connection))
     except KeyboardInterrupt:
         sys.exit(130)
 
 
 def _logged(config: Config, path: Path, connection: Connection) -> int:
-    """Trains the cell, with all that it prints in log.txt; gives the exit code."""
+    """Trains the cell, with its whole output in log.txt. Returns the exit code."""
     try:
         path.mkdir(parents=True, exist_ok=True)
         log = os.open(path / "log.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW)
@@ -165,7 +165,7 @@ def _logged(config: Config, path: Path, connection: Connection) -> int:
     def send(step: int | None, line: str) -> None:
         try:
             connection.send((step, line))
-        except BrokenPipeError:  # the comparison is gone; stop as it would have asked
+        except BrokenPipeError:  # the comparison's process is gone; stop as if it had asked
             os.kill(os.getpid(), signal.SIGINT)
 
     return run_cell(config, path, send)

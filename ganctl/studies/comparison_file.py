@@ -1,4 +1,4 @@
-"""The comparison.json of a study as its command reads and writes it; the report adds what came of it."""
+"""Reads and writes the comparison.json of a study; the report later adds the results."""
 
 import json
 import re
@@ -13,10 +13,10 @@ from ganctl.studies.study import Study
 
 
 def read_before(study: Study) -> dict[str, Any] | None:
-    """The comparison.json that is there already; None where there is none.
+    """The content of an existing comparison.json; None if there is none.
 
     Raises:
-        BadInput: it cannot be read, or is none of ganctl's.
+        BadInput: the file cannot be read, or is not a comparison.json of ganctl.
     """
     file = study.path / "comparison.json"
     if not file.exists():
@@ -35,7 +35,11 @@ def read_before(study: Study) -> dict[str, Any] | None:
 
 
 def _is_comparison(values: Any) -> bool:
-    """Whether it can be a comparison.json; raises what a missing key or a wrong kind raises where it cannot."""
+    """Whether the values can be those of a comparison.json.
+
+    Raises:
+        ValueError, TypeError, KeyError, AttributeError: a key is missing or a value has the wrong type.
+    """
     return (
         isinstance(values, dict)
         and all(map(_is_arm, values["arms"].values()))
@@ -52,7 +56,7 @@ def _is_text(value: Any) -> bool:
 
 
 def _is_arm(values: Any) -> bool:
-    """The same of an arm, with cells in the comparison's own folder."""
+    """Whether the values can be those of an arm, with all cells inside the comparison's folder; raises likewise."""
     folders = [cell["folder"] for cell in values["seeds"].values()]
     return (
         all(int(seed) == float(seed) for seed in values["seeds"])
@@ -75,11 +79,21 @@ def _is_tuning(values: Any) -> bool:
 
 
 def write(study: Study, before: dict[str, Any], costs: dict[str, Any], room: int) -> None:
-    """Makes the comparison's folder or takes up the one that is there, with the arms and seeds that it had."""
+    """Writes comparison.json at the start of a study.
+
+    Args:
+        study: the study of this command.
+        before: the content of an existing comparison.json, whose arms and seeds are kept; empty for a new study.
+        costs: {arm: its entry "cost"}.
+        room: the number of cells that run at once.
+
+    Raises:
+        BadInput: the folder cannot be written.
+    """
     arms: dict[str, Any] = before.get("arms", {})
     for cell in study.cells:
         arm = arms.setdefault(cell.arm, {"overrides": study.arms[cell.arm], "seeds": {}})
-        if "tuning" not in arm:  # which has set both already
+        if "tuning" not in arm:  # tuning has set both already
             arm |= {"settings": study.settings[cell.arm], "cost": costs[cell.arm]}
         arm["seeds"].setdefault(str(cell.seed), {"folder": str(cell.folder.path.relative_to(study.path))})
     commands = [line for line in before.get("commands", []) if line != command_line()]
@@ -104,7 +118,7 @@ def write(study: Study, before: dict[str, Any], costs: dict[str, Any], room: int
 
 
 def note(study: Study, changes: dict[str, dict[str, Any]]) -> None:
-    """Adds what became known of the arms to comparison.json."""
+    """Adds entries of arms, {arm: {key: value}}, to comparison.json."""
     comparison = read_before(study) or {}
     for arm, values in changes.items():
         comparison["arms"][arm] |= values

@@ -1,4 +1,7 @@
-"""What a command may say of a run that has begun, judged against that run and no defaults. Imports no torch."""
+"""Overrides for an existing run: which are allowed, and the configuration that they give. Imports no torch.
+
+They change the run's own configuration, not the defaults.
+"""
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
@@ -8,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ganctl.config.choices import groups
 from ganctl.config.load import changed, read
 from ganctl.config.overrides import listed, read_words
-from ganctl.config.schema import Config, option
+from ganctl.config.schema import Config, option, settings
 from ganctl.errors import BadInput
 from ganctl.store.places import expanded
 from ganctl.store.run import RunFolder
@@ -16,21 +19,18 @@ from ganctl.store.run import RunFolder
 if TYPE_CHECKING:
     from ganctl.data import Dataset
 
-# What may differ between a run and its continuation: how long, where and how it is shown, not what is learned.
-RESUMABLE = {
-    "epochs", "steps", "device", "threads", "plugins", "keep_checkpoints", "checkpoint_every",
-    "metrics", "evaluate_every", "evaluate_num", "features", "data.root",
-}  # fmt: skip
+# The settings that may change when a run resumes: its length, where it runs, what is saved and measured.
+RESUMABLE = {*settings("length", "nothing"), "data.root"}
 
-# A run is verified as it is; only where its parts lie must sometimes be said.
+# The settings that may change when a run is verified: where its data and its plugins are.
 VERIFIABLE = {"data.root", "plugins"}
 
 
 def continued(folder: RunFolder, overrides: Sequence[str]) -> Config:
-    """The configuration that a run goes on with: its own, and what `overrides` say.
+    """The configuration with which a run resumes: its own with `overrides` applied.
 
     Raises:
-        BadInput: the folder's cannot be read, or what `overrides` say cannot change.
+        BadInput: the folder's config.yaml cannot be read, or an override may not change in an existing run.
     """
     before = read(folder.config)
     named = _named(overrides)
@@ -49,10 +49,10 @@ def continued(folder: RunFolder, overrides: Sequence[str]) -> Config:
 
 
 def verified(folder: RunFolder, overrides: Sequence[str]) -> Config:
-    """The configuration that a run is trained with again: its own, and where `overrides` say that its parts are.
+    """The configuration with which a run is repeated to verify it: its own, with the places that `overrides` give.
 
     Raises:
-        BadInput: the folder's cannot be read, or `overrides` say something else.
+        BadInput: the folder's config.yaml cannot be read, or an override is not one of VERIFIABLE.
     """
     before = read(folder.config)
     named = _named(overrides)
@@ -85,7 +85,7 @@ def _given(folder: RunFolder, before: Config, overrides: Sequence[str], named: s
 
 
 def _setting(config: Config, key: str) -> Any:
-    """The value of `key`, of a group the name of its choice; None where there is none."""
+    """The value of `key`; for a group, the name of its choice; None if there is no such setting."""
     value: Any = config
     for part in key.split("."):
         value = option(value, part)
@@ -101,19 +101,19 @@ def _has(config: Config, key: str) -> bool:
 
 
 def placed(config: Config) -> Config:
-    """The configuration with the whole path of its data, so that it holds from every folder.
+    """The configuration with an absolute data.root, so that it is valid from every working directory.
 
     Raises:
-        BadInput: the path begins in a home folder that there is not.
+        BadInput: data.root begins with ~user, and that user has no home folder.
     """
-    root = getattr(config.data, "root", None)  # that of a plugin's data is what the plugin says it is
+    root = getattr(config.data, "root", None)  # a plugin's data may use "root" in another sense, and is not changed
     if not root:
         return config
     return replace(config, data=replace(config.data, root=str(expanded(root, "data.root").resolve())))
 
 
 def check_plugins(path: Path, config: Config, named: Collection[str]) -> None:
-    """Raises BadInput where a run needs modules that the command does not name: what a folder names is not imported."""
+    """Raises BadInput if the command does not name all plugins of a run; a run folder alone never causes an import."""
     missing = [name for name in config.plugins if name not in named]
     if missing:
         raise BadInput(
@@ -122,7 +122,7 @@ def check_plugins(path: Path, config: Config, named: Collection[str]) -> None:
 
 
 def check_measuring(config: Config) -> None:
-    """Raises BadInput where a run shall be measured and it does not say by what, or how often."""
+    """Raises BadInput if only one of `metrics` and `evaluate_every` is set."""
     if config.metrics and config.evaluate_every is None:
         raise BadInput(
             f"metrics={','.join(config.metrics)}: how often? add evaluate_every=200, or measure the finished run with "
@@ -132,10 +132,10 @@ def check_measuring(config: Config) -> None:
         raise BadInput(f"evaluate_every={config.evaluate_every}: of what? name metrics too, as in metrics=fid,recall")
 
 
-FINGERPRINTS = ("data_fingerprint", "labels_fingerprint")  # what run.json says of the data
+FINGERPRINTS = ("data_fingerprint", "labels_fingerprint")  # keys of run.json
 
 
 def fingerprints(dataset: "Dataset") -> dict[str, str]:
-    """What run.json says of the data: a fingerprint of the samples, and of their labels where there are any."""
-    labels = getattr(dataset, "labels_fingerprint", None)  # which a plugin's data set need not have
+    """The fingerprints for run.json: of the samples, and of their labels if there are any."""
+    labels = getattr(dataset, "labels_fingerprint", None)  # a plugin's data set need not have this attribute
     return {"data_fingerprint": dataset.fingerprint, **({"labels_fingerprint": labels} if labels else {})}

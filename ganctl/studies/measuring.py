@@ -1,4 +1,4 @@
-"""Measuring every cell of a comparison by one protocol."""
+"""Evaluates all cells of a comparison by one protocol."""
 
 import json
 import time
@@ -6,7 +6,7 @@ from typing import Any
 
 from ganctl.assembly.reopening import reopen
 from ganctl.config.schema import Config
-from ganctl.errors import RunFailed
+from ganctl.errors import BadInput, RunFailed
 from ganctl.evaluation import Evaluator, Told, fingerprint
 from ganctl.evaluation.kept import evaluations_in, keep
 from ganctl.formats import clock, number
@@ -19,28 +19,38 @@ from ganctl.training.experiment import Experiment
 
 
 class CellEvaluators:
-    """What measures the cells of a study: one evaluator a data set and game, made before the first cell runs.
+    """The evaluators of a study's cells: one per data set and game, created before the first cell runs.
 
-    So what cannot be measured is refused before anything is trained, and cells side by side find the classifier ready.
+    So a metric that cannot be measured is refused before any training, and concurrent cells find the classifier in the
+    cache.
     """
 
     def __init__(self) -> None:
         self.made: dict[str, Evaluator] = {}
+        self.labels: dict[str, tuple[str, str]] = {}  # and direction, by metric
 
     def prepare(self, config: Config, experiment: Experiment, told: Told) -> None:
-        """Makes the evaluator of an arm, where its data and game have none yet and metrics are asked for.
+        """Creates the evaluator of an arm, if the arm has metrics and no evaluator exists for its data and game.
 
         Args:
-            told: called with what is being done.
+            told: called with a description of the current work.
 
         Raises:
-            BadInput: a metric or features that such samples do not have.
+            BadInput: a metric or features that such samples do not have, or a metric that is another in another arm.
         """
-        if config.metrics and _measured(config) not in self.made:
-            self.made[_measured(config)] = evaluator_of(config, experiment, told)
+        if not config.metrics or _measured(config) in self.made:
+            return
+        evaluator = self.made[_measured(config)] = evaluator_of(config, experiment, told)
+        for name in evaluator.metrics:
+            said = evaluator.rows[name].label, evaluator.rows[name].better
+            if (before := self.labels.setdefault(name, said)) != said:
+                raise BadInput(
+                    f"metrics={name}: is {', '.join(before)}, in one arm and {', '.join(said)}, in another; give each "
+                    "a name of its own"
+                )
 
     def evaluate(self, cells: list[Cell]) -> None:
-        """Measures the last checkpoint of every complete cell, where this protocol has not measured it already."""
+        """Measures the last checkpoint of every completed cell, unless it was measured by this protocol before."""
         complete = [cell for cell in cells if cell.config.metrics and cell.folder.info().get("status") == "completed"]
         measured, began = 0, time.monotonic()
         with Activity() as activity:
@@ -50,12 +60,12 @@ class CellEvaluators:
                 measured += self._evaluate(cell, f"{place} of {len(complete)}", words, activity)
 
     def _evaluate(self, cell: Cell, place: str, left: str, activity: Activity) -> bool:
-        """Keeps the evaluation of one cell; gives whether it had to be made.
+        """Evaluates one cell and writes the result; returns whether it had to be measured.
 
         Args:
-            place: of the cell among all, in words.
-            left: the time that it takes from here on, in words.
-            activity: says what is being done.
+            place: the number of the cell, in words: "3 of 10".
+            left: the remaining time of all cells, in words.
+            activity: shows the current work.
         """
         evaluator, config = self.made[_measured(cell.config)], cell.config
         evaluator.told = lambda text: activity.tell(f"cell {place}{left}  {text}  {cell.title}")
@@ -75,7 +85,7 @@ class CellEvaluators:
             entry = {**when, **found.to_dict()}
             values = "  ".join(f"{name} {number(row['value'])}" for name, row in entry["metrics"].items())
             say(f"measured {place}  {cell.title}: {values}")
-        keep(cell.folder.metrics_file, entry)  # the newest entry is the one that is tabulated
+        keep(cell.folder.metrics_file, entry)  # also a known one: the report shows the newest entry
         return known is None
 
 
@@ -84,7 +94,7 @@ def _measured(config: Config) -> str:
 
 
 def _known(cell: Cell, checkpoint: str, digits: str) -> dict[str, Any] | None:
-    """The evaluation of that checkpoint by that protocol, if it has all the metrics and no others."""
+    """An earlier evaluation of that checkpoint by that protocol, if it has exactly the metrics of the cell."""
     for entry in evaluations_in(cell.folder.metrics_file):
         same = entry.get("checkpoint") == checkpoint and entry.get("fingerprint") == digits
         if same and {*cell.config.metrics} == {*entry.get("metrics", {})}:

@@ -1,4 +1,4 @@
-"""How far a run, or the cells of a comparison, are: live lines on a terminal, plain ones elsewhere; on stderr."""
+"""Shows the progress of a run or of a comparison's cells on stderr: live lines on a terminal, plain ones elsewhere."""
 
 import time
 from dataclasses import dataclass, replace
@@ -15,11 +15,11 @@ from ganctl.terminal.screen import say
 
 
 class ProgressDisplay:
-    """How far a run is: step, total and time left, then a bar, and of the scalars what there is room for.
+    """The progress of a run: step, total and time left, then a bar, and as many scalars as fit.
 
     Args:
-        total: steps of the whole run.
-        start: the step at which it begins or resumes.
+        total: number of steps of the whole run.
+        start: the step at which the run begins or resumes.
     """
 
     def __init__(self, total: int, start: int) -> None:
@@ -31,7 +31,7 @@ class ProgressDisplay:
         self.live = live_lines(self._lines)
 
     def show(self, step: int | None, line: str) -> None:
-        """Shows what a logged step has to say, or, without a step, what is being done before the next one."""
+        """Shows the scalars of a logged step; if `step` is None, `line` describes the work before the next step."""
         self.seen = (self.seen[0], line, self.seen[2]) if step is None else (step, line, self._left(step))
         if self.live is not None:
             return
@@ -65,7 +65,7 @@ class ProgressDisplay:
 
 @dataclass(frozen=True)
 class _Running:
-    """What is shown of a cell."""
+    """The progress of one running cell."""
 
     title: str
     step: int
@@ -74,11 +74,11 @@ class _Running:
 
 
 class CellsDisplay:
-    """Shows cells done, cells running and the time left, and a line a running cell.
+    """Shows cells done, cells running and the time left, and one line per running cell.
 
     Args:
-        cells: those that are about to be trained.
-        steps: of each arm's cells.
+        cells: the cells that are about to be trained.
+        steps: {arm: number of steps of its cells}.
     """
 
     def __init__(self, cells: list[Cell], steps: dict[str, int]) -> None:
@@ -88,8 +88,8 @@ class CellsDisplay:
         self.total = sum(steps[cell.arm] for cell in cells)
         self.ended = 0
         self.last = {cell.folder.path: steps[cell.arm] for cell in cells}
-        self.running: dict[Path, _Running] = {}  # made anew at each change, as another thread reads it
-        # The clock starts with the first step that is seen: what comes before it, imports and data, is paid once.
+        self.running: dict[Path, _Running] = {}  # replaced at each change, never mutated: another thread reads it
+        # The clock starts with the first step that is seen: imports and data before it take their time only once.
         self.began: float | None = None
         self.start = 0
         self.next_line = 0.0
@@ -98,7 +98,7 @@ class CellsDisplay:
         self.live = live_lines(self._lines) if cells else None
 
     def show(self, cell: Cell, step: int | None, line: str) -> None:
-        """Shows what a logged step of a cell has to say, or, without a step, what is being done before the next one."""
+        """Shows the scalars of a cell's logged step; if `step` is None, `line` describes the work before the next."""
         if step is None:
             self._show_meanwhile(cell, line)
             return
@@ -138,15 +138,15 @@ class CellsDisplay:
         return f"{cells}, {clock(left)} left"
 
     def _lines(self, columns: int, rows: int) -> list[Text]:
-        """All cells together, and each running one, or as many as there are lines for."""
+        """A line for all cells together, and one for each running cell, as far as they fit into `rows`."""
         cells = [*self.running.values()]
-        room = max(1, rows - 2)  # for the cells, above the line where the cursor is
+        room = max(1, rows - 2)  # lines for cells: less the line of all cells and that of the cursor
         shown = cells if len(cells) <= room else cells[: room - 1]
         lines = [progress_line(self.head, self.share, "", columns)]
         steps = [f"step {cell.step:,}/{cell.steps:,}" for cell in shown]
         widest = max(map(len, steps), default=0)
         longest = max((len(cell.title) for cell in shown), default=0)
-        names = min(longest, max(12, columns - widest - 20))  # a bar has room beside the step
+        names = min(longest, max(12, columns - widest - 20))  # leaves room for a bar beside the step
         for cell, step in zip(shown, steps, strict=True):
             head = f"{_short(cell.title, names):<{names}}{GAP}{step:>{widest}}"
             lines.append(progress_line(head, cell.step / cell.steps, cell.line, columns))
@@ -155,11 +155,11 @@ class CellsDisplay:
         return lines
 
     def done(self, cell: Cell) -> None:
-        """Says how a cell ended."""
+        """Prints how a cell ended."""
         info = cell.folder.info()
         self.ended += 1
         self.running = {path: other for path, other in self.running.items() if path != cell.folder.path}
-        self.total -= self.last[cell.folder.path] - self.at[cell.folder.path]  # what one that failed leaves undone
+        self.total -= self.last[cell.folder.path] - self.at[cell.folder.path]  # steps that a failed cell left undone
         together = sum(self.at.values())
         self.head, self.share = self._summary(together), together / max(1, self.total)
         first = info.get("findings", [])[:1]
@@ -176,7 +176,7 @@ class CellsDisplay:
 
 
 def _short(title: str, room: int) -> str:
-    """A cell's name in at most `room` characters, the seed at its end whole."""
+    """A cell's name in at most `room` characters; the seed at its end is never shortened."""
     name, _, seed = title.rpartition(" ")
     return f"{shortened(name, room - len(seed) - 1)} {seed}" if len(title) > room else title
 

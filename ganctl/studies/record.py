@@ -1,4 +1,4 @@
-"""What run.json says of a run while it goes, and what becomes of it however it ends."""
+"""Keeps run.json up to date during a run, and records how the run ended."""
 
 import time
 import traceback
@@ -14,12 +14,12 @@ from ganctl.store.run import RunFolder, now
 from ganctl.training.experiment import Experiment
 from ganctl.watching.diagnosis import Diagnosis
 
-# What run.json says of a run that begins or goes on, whatever it said before.
+# The entries that are reset in run.json when a run begins or resumes.
 BEGINNING: dict[str, Any] = {"status": "running", "error": None, "not_finite": False, "verdict": None, "findings": []}
 
 
 class Record:
-    """What run.json says of a run while it goes and when it ends."""
+    """Writes the state of a run to its run.json, while it runs and when it ends."""
 
     def __init__(self, config: Config, experiment: Experiment, folder: RunFolder) -> None:
         self.training, self.folder, self.batch_size = experiment.training, folder, config.batch_size
@@ -27,22 +27,23 @@ class Record:
         self.spent = float(spent) if isinstance(spent, (int, float)) else 0.0
         self.began = time.perf_counter()
         modes = len(experiment.dataset.centers) if isinstance(experiment.dataset, Density) else None
-        self.diagnosis = Diagnosis(experiment.log_odds, modes)
+        stages = [first for _, first in self.training.game.stages]
+        self.diagnosis = Diagnosis(experiment.log_odds, modes, stages)
         folder.update(**BEGINNING, total_steps=experiment.total_steps)
 
     def seconds(self) -> float:
-        """Of this run so far, whatever stopped it in between."""
+        """The training time of this run so far in seconds, including the time before it was resumed."""
         return round(self.spent + time.perf_counter() - self.began, 2)
 
     def saved(self, best: int | None) -> None:
-        """At each checkpoint, so that a run that is killed has its seconds up to there."""
+        """Records a checkpoint: step, seconds and best step. So a killed run still has its time up to here."""
         self.folder.update(step=self.training.step, seconds=self.seconds(), best_step=best)
 
     def ended(self, status: str, error: BaseException | None = None) -> None:
-        """However it ends.
+        """Records the end of the run, for whatever reason.
 
         Raises:
-            OSError: it cannot be written down.
+            OSError: run.json cannot be written.
         """
         self.folder.free_reserve()
         self.folder.update(
@@ -53,13 +54,18 @@ class Record:
         )  # fmt: skip
 
     def _failed(self, error: BaseException) -> None:
-        """That it failed, where that can still be written."""
+        """Records a failure, if run.json can still be written."""
         with suppress(OSError):
             self.ended("failed", error)
 
     @contextmanager
     def endings(self) -> Iterator[None]:
-        """Inside, whatever goes wrong is written down and becomes the error that the command line knows."""
+        """A context around the training that records its end and turns any error into one for the command line.
+
+        Raises:
+            Interrupted, KeyboardInterrupt: the user stopped the run.
+            RunFailed: any other error.
+        """
         path = self.folder.path
         try:
             yield
@@ -67,7 +73,7 @@ class Record:
         except Interrupted:
             self.ended("interrupted")
             raise
-        except KeyboardInterrupt:  # the second Ctrl-C: what came after the last checkpoint is lost
+        except KeyboardInterrupt:  # the second Ctrl-C: steps after the last checkpoint are lost
             with suppress(OSError):
                 self.ended("interrupted")
             raise
@@ -75,7 +81,7 @@ class Record:
             self.diagnosis.fail(self.training.step, str(error))
             self._failed(error)
             raise RunFailed(f"{error}; try a smaller optim.lr or optim.clip_norm=1; {path}/run.json has it") from None
-        except OSError as error:  # a full disk, a folder that is gone, a broken disk
+        except OSError as error:  # a full disk, a removed folder, a broken disk
             self._failed(error)
             raise RunFailed(
                 f"{one_line(error)} (step {self.training.step:,}); mend that, then go on from the last checkpoint "

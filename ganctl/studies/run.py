@@ -14,11 +14,12 @@ from ganctl.assembly.reopening import resume
 from ganctl.config.identity import identity
 from ganctl.config.load import dump, read
 from ganctl.config.schema import Config
-from ganctl.data import Density
+from ganctl.data import kind_of
 from ganctl.errors import BadInput, Interrupted, RunFailed, one_line
 from ganctl.evaluation import Evaluator, Told, silent
 from ganctl.evaluation.service import evaluator_for
 from ganctl.evaluation.wanted import Wanted
+from ganctl.games.metric import named_apart
 from ganctl.store.events import EventFile
 from ganctl.store.files import locked, write_atomically
 from ganctl.store.host import machine
@@ -56,6 +57,7 @@ def create(path: Path, config: Config, experiment: Experiment) -> RunFolder:
     config = replace(placed(config), device=device, threads=torch.get_num_threads())
     # A plugin's data set may have neither.
     left_out, files = (getattr(experiment.dataset, name, {}) for name in ("left_out", "files"))
+    stages = [list(stage) for stage in experiment.training.game.stages]
     return RunFolder.create(
         path,
         dump(config),
@@ -74,6 +76,7 @@ def create(path: Path, config: Config, experiment: Experiment) -> RunFolder:
         error=None,
         **({"left_out": left_out} if left_out else {}),
         **({"files": files} if files else {}),
+        **({"stages": stages} if stages else {}),
     )
 
 
@@ -109,9 +112,9 @@ def evaluator_of(config: Config, experiment: Experiment, told: Told = silent) ->
     """
     wanted = Wanted(config.metrics, config.features, num=config.evaluate_num)
     dataset, device = experiment.dataset, experiment.training.streams.device
-    offers = experiment.training.game.offers
+    game = experiment.training.game
     try:
-        return evaluator_for(config.data, dataset.shape, wanted, device, dataset, offers=offers, told=told)
+        return evaluator_for(config.data, dataset.shape, wanted, device, dataset, game=game, told=told)
     except BadInput as error:  # only `evaluate` has the flag
         finished = "measure the finished run with `ganctl evaluate RUN --weights FILE`"
         raise BadInput(str(error).replace("give --weights FILE", finished)) from None
@@ -130,6 +133,8 @@ def run(config: Config, experiment: Experiment, folder: RunFolder, evaluator: Ev
         folder.remove_unfinished()
         folder.set_reserve()
         record = Record(config, experiment, folder)
+        if own := named_apart(experiment.training.game.metrics):  # which nobody knows without the plugin
+            folder.update(own_metrics={name: {"label": row[0], "better": row[1]} for name, row in own.items()})
         if evaluator is not None:
             evaluator.told = partial(show, None)
             protocol, before = evaluator.protocol(experiment.weights), folder.info().get("protocol")
@@ -180,7 +185,7 @@ def measures_of(config: Config, experiment: Experiment, evaluator: Evaluator | N
     """
     quality = Quality(experiment, config.sample_every, config.log_every, config.compare.checkpoint == "best")
     measures: list[Hook] = [quality, Evidence(experiment, config.probe_every, config.log_every)]
-    if isinstance(experiment.dataset, Density):
+    if kind_of(experiment.dataset) == "points":
         measures.append(Modes(experiment, config.sample_every, config.log_every))
     if evaluator is not None and config.evaluate_every is not None:
         measures.append(Evaluations(experiment, evaluator, config.evaluate_every, config.log_every))

@@ -1,4 +1,7 @@
-"""What Ctrl-C, SIGTERM and a closed terminal mean: the first asks to stop, one more stops at once. Imports no torch."""
+"""Handles Ctrl-C, SIGTERM and a closed terminal: the first signal asks to stop, a second one stops at once.
+
+Imports no torch.
+"""
 
 import signal
 import time
@@ -6,14 +9,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-SAME = 0.5  # seconds
+SAME = 0.5  # seconds within which a repeated signal counts as the same one
 
 
 class StopAsked:
-    """Whether the user asked to stop.
+    """Remembers whether the user asked to stop; calling it tells.
 
-    `timeout` and schedulers send a signal to a process and to its group, so what comes within half a second of the
-    first is that one again.
+    `timeout` and schedulers send a signal to the process and to its group, so a signal within half a second of the
+    first one is taken for the same.
     """
 
     def __init__(self) -> None:
@@ -23,16 +26,15 @@ class StopAsked:
         return self.at is not None
 
     def again(self) -> bool:
-        """Takes in a signal; whether it is one more."""
+        """Notes a signal; returns whether it is a second one, not the first or its repetition."""
         if self.at is None:
             self.at = time.monotonic()
         return time.monotonic() - self.at > SAME
 
 
 def ending() -> list[signal.Signals]:
-    """The signals beside Ctrl-C that ask to stop: SIGTERM, and SIGHUP, which comes from a terminal that is closed,
-    unless it is ignored, as under nohup."""
-    hangup = getattr(signal, "SIGHUP", None)  # Windows has none
+    """The signals besides Ctrl-C that ask to stop: SIGTERM, and SIGHUP (a closed terminal), unless nohup ignores it."""
+    hangup = getattr(signal, "SIGHUP", None)  # missing on Windows
     if hangup is None or signal.getsignal(hangup) == signal.SIG_IGN:
         return [signal.SIGTERM]
     return [signal.SIGTERM, hangup]
@@ -40,7 +42,7 @@ def ending() -> list[signal.Signals]:
 
 @contextmanager
 def handled(handler: Callable[[int, FrameType | None], object]) -> Iterator[None]:
-    """Inside, `handler` gets Ctrl-C and every other signal that asks to stop."""
+    """A context in which `handler` receives Ctrl-C and all other signals that ask to stop."""
     before = {number: signal.signal(number, handler) for number in (signal.SIGINT, *ending())}
     try:
         yield

@@ -14,7 +14,7 @@ from ganctl.config.choices import groups
 from ganctl.config.identity import deciding, fingerprint
 from ganctl.config.load import dump, load
 from ganctl.config.overrides import listed, parse, refuse_twice, values_of
-from ganctl.config.schema import OUTCOMES, SCHEMAS, Config, Density
+from ganctl.config.schema import SCHEMAS, Config, Density, settings
 from ganctl.errors import BadInput
 from ganctl.store.places import expanded
 from ganctl.store.run import RunFolder, broke_down
@@ -22,11 +22,9 @@ from ganctl.store.run import RunFolder, broke_down
 # The study of a command that names no arms: the J(G) ablation. It is made for images.
 DEFAULT_STUDY = "experiment=jg"
 
-# Keys of a run's configuration that do not tell one study from another.
-NOT_STUDIED = {
-    "seed", "name", "output_dir", "jobs", "device", "keep_checkpoints", "compare", "plugins", "tune",
-    "metrics", "evaluate_every", "evaluate_num", "features",
-}  # fmt: skip
+# Keys of a run's configuration that do not tell one study from another. Two that decide nothing are among the others,
+# so that studies keep the names that they have had.
+NOT_STUDIED = settings("repetition", "place", "study", "nothing") - {"threads", "checkpoint_every"}
 
 
 @dataclass(frozen=True)
@@ -76,11 +74,6 @@ class Study:
     settings: dict[str, dict[str, Any]]
     rules: dict[str, Any]
     trials: dict[str, dict[str, list[Cell]]]
-
-    @property
-    def lower_is_better(self) -> bool:
-        """Whether a smaller outcome is a better one."""
-        return OUTCOMES[self.rules["outcome"]]
 
     def with_threads(self, threads: int) -> "Study":
         """The same study with so many threads a cell, where the command does not say how many."""
@@ -286,6 +279,8 @@ def _studied(config: Config) -> dict[str, Any]:
     studied = {key: value for key, value in config.to_dict().items() if key not in NOT_STUDIED}
     if studied["data"].get("background") == "white":  # as it was before there was a choice, so that names stay
         del studied["data"]["background"]
+    if not config.penalties:  # as before there was such a key
+        del studied["penalties"]
     if config.plugins:  # the same name with another formula is another study
         studied["plugins"] = {name: fingerprint(name) for name in config.plugins}
     return studied

@@ -1,4 +1,4 @@
-"""Where the processes of cells come from. Imports no torch."""
+"""The server that forks the processes of cells. Imports no torch."""
 
 import multiprocessing
 import signal
@@ -7,15 +7,15 @@ from multiprocessing.context import ForkServerContext
 
 
 def start_server() -> ForkServerContext:
-    """A server process that imports torch once and then forks a process for each cell in milliseconds.
+    """Starts a server process that imports torch once and then forks a process per cell within milliseconds.
 
-    Returns: the context that makes those processes. The server starts at the first call and serves the later ones.
+    Returns: the multiprocessing context that creates those processes. Later calls use the same server.
     """
     context = multiprocessing.get_context("forkserver")
-    # torch imports its compiler when the first optimizer is made; so every cell would.
+    # torch imports its compiler when the first optimizer is created; without the preload every cell would do that.
     context.set_forkserver_preload(["ganctl.commands.train", "torch._dynamo"])
-    # A Ctrl-C on the terminal is for the comparison alone. The server ignores it once it serves; so it does from its
-    # first import on.
+    # A Ctrl-C on the terminal is meant for the comparison's process only. The server ignores it while it serves; this
+    # makes it ignore Ctrl-C from its first import on.
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         forkserver.ensure_running()

@@ -1,1 +1,1 @@
-"""What a screen can show, and how lines and tables are fitted to it. Imports no torch."""
+"""Output to the screen: what a terminal can do, and lines and tables that fit into it. Imports no torch."""

@@ -1,4 +1,4 @@
-"""Text that is made to fit."""
+"""Shortens text so that it fits into a width."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ WIDEST_BAR, NARROWEST_BAR = 24, 8
 
 
 def shortened(text: str, room: int) -> str:
-    """The text, with its middle left out where it has more than `room` characters: nonsat…ing."""
+    """The text; if it has more than `room` characters, its middle is left out: nonsat…ing."""
     if cell_len(text) <= room:
         return text
     if room < 1:
@@ -20,7 +20,7 @@ def shortened(text: str, room: int) -> str:
 
 
 def fitted(parts: Sequence[str], room: int | None) -> str:
-    """As many of the parts, from the first on, as fit into `room` characters (None: all), and dots for the others."""
+    """The first parts, as many as fit into `room` characters (None: all), and an ellipsis for the others."""
     there = [part for part in parts if part]
     whole = GAP.join(there)
     if room is None or cell_len(whole) <= room:
@@ -34,21 +34,21 @@ def fitted(parts: Sequence[str], room: int | None) -> str:
 
 
 def bar(share: float, length: int) -> Text:
-    """A bar of which a share in [0, 1] is full."""
+    """A progress bar of `length` characters, filled up to `share` in [0, 1]."""
     halves = round(min(max(share, 0.0), 1.0) * length * 2)
     done = "━" * (halves // 2) + "╸" * (halves % 2)
     return Text.assemble((done, "bar.complete"), ("─" * (length - len(done)), "bar.back"))
 
 
 def progress_line(head: str, share: float, line: str, room: int, yielding: bool = False) -> Text:
-    """The head, a bar and what fits of the line; the head is never cut, the bar goes where there is no room for it.
+    """The head, a bar, and as many parts of `line` as fit. The head is never cut; without room the bar is left out.
 
     Args:
-        head: what matters.
-        share: done, in [0, 1].
-        line: parts with two spaces between them, the first ones first.
-        room: of it all, in characters.
-        yielding: whether the bar also goes where the first part has no room beside it, and has room without it.
+        head: the most important text.
+        share: the filled share of the bar, in [0, 1].
+        line: parts separated by two spaces, the most important first.
+        room: the whole width in characters.
+        yielding: whether to leave the bar out too if the first part fits only without it.
     """
     left = room - cell_len(head) - len(GAP)
     length = min(WIDEST_BAR, max(NARROWEST_BAR, left // 6)) if left >= NARROWEST_BAR else 0

@@ -1,4 +1,4 @@
-"""What changes while one waits: lines that are drawn again on a terminal, and some plain ones elsewhere."""
+"""Output that changes while the user waits: redrawn lines on a terminal, and an occasional plain line elsewhere."""
 
 import sys
 import threading
@@ -18,22 +18,22 @@ Compose = Callable[[int, int], Sequence[Text]]
 
 
 def live_lines(compose: Compose, passing: bool = False) -> Live | None:
-    """Lines at the bottom of standard error, drawn again four times a second; what is printed meanwhile stands above.
+    """Lines at the bottom of standard error, redrawn four times a second; other output appears above them.
 
     Args:
-        compose: (characters of a line, lines of the screen) -> the lines, asked for in another thread.
-        passing: whether they are taken off in the end.
+        compose: (characters per line, lines of the screen) -> the lines; called in another thread.
+        passing: whether the lines are removed at the end.
 
-    Returns: what draws them, already begun; None where nothing can be drawn again.
+    Returns: the started display; None if the stream cannot redraw lines.
     """
     stream = sys.stderr
     if not lively(stream):
         return None
     shown = console(stream)
-    shown.soft_wrap = True  # what is printed above may hold a path or a command, which a line break would spoil
+    shown.soft_wrap = True  # output above may contain a path or a command, which a line break would spoil
 
     def drawn() -> Group:
-        shown.width = width(stream) or shown.width  # the window may have got another size
+        shown.width = width(stream) or shown.width  # the user may have resized the window
         lines = compose(shown.width, height(stream) or shown.height)
         for line in lines:
             line.no_wrap, line.overflow = True, "crop"
@@ -45,21 +45,21 @@ def live_lines(compose: Compose, passing: bool = False) -> Live | None:
 
 
 def print_plain(parts: Sequence[str]) -> None:
-    """One plain line on standard error, of as many of the parts as its width has room for, at once."""
+    """Writes one plain line to standard error, with the first parts that fit into its width, and flushes it."""
     sys.stderr.write(f"{fitted(parts, width(sys.stderr))}\n")
     sys.stderr.flush()
 
 
 class Pace:
-    """When the next plain line is due: five seconds after the one before it at the earliest, and ever more rarely."""
+    """Limits how often plain lines are printed: every five seconds at most, and less often the longer the work is."""
 
-    PAUSE = 5.0  # seconds
+    PAUSE = 5.0  # seconds, the shortest pause
 
     def __init__(self) -> None:
         self.began = self.last = time.monotonic()
 
     def due(self, times: int = 1) -> bool:
-        """Whether `times` the usual pause is over."""
+        """Whether `times` the current pause has passed since the last line."""
         now = time.monotonic()
         return now - self.last >= max(self.PAUSE, (now - self.began) / 10) * times
 
@@ -70,9 +70,9 @@ class Pace:
 
 
 class Activity:
-    """Says what is being done, and for how long already: in a line that is drawn again, or now and then in a plain one.
+    """Shows the current work and the time since it began: in a redrawn line, or in an occasional plain one.
 
-    A plain line that would say the same as the one before it waits for six times as long.
+    A plain line equal to the one before it waits six times as long.
     """
 
     def __init__(self) -> None:
@@ -85,7 +85,7 @@ class Activity:
             self.watching.start()
 
     def tell(self, text: str) -> None:
-        """Says what is being done from now on, in parts with two spaces between them, the first ones first."""
+        """Sets the text for the current work: parts separated by two spaces, the most important first."""
         self.text = text
 
     def _parts(self) -> list[str]:
@@ -103,7 +103,7 @@ class Activity:
                 self.pace.print(self._parts())
 
     def close(self) -> None:
-        """Takes the line off the screen; nothing is said from here on."""
+        """Removes the line from the screen and ends all output."""
         self.ended.set()
         if self.live is not None:
             self.live.stop()

@@ -1,4 +1,4 @@
-"""What a command says to the person in front of the screen."""
+"""Messages to the user on standard error."""
 
 import os
 import sys
@@ -8,23 +8,23 @@ from ganctl.errors import printable
 
 
 def say(line: str) -> None:
-    """One line on stderr, whatever somebody else's words in it hold; stdout is kept for the result."""
+    """Prints one line on stderr, with control characters escaped. stdout is kept for results."""
     print(printable(line), file=sys.stderr, flush=True)
 
 
 def open_closed_streams() -> None:
-    """Puts the null device in the place of a standard stream that this process was started without.
+    """Opens the null device for each standard stream that this process was started without.
 
-    Else the next file that is opened would have the stream's number, and whatever C code and other processes write to
-    the stream would go into that file.
+    Otherwise the next opened file would get the stream's file descriptor, and output of C code or child processes would
+    go into that file.
     """
     for number, mode in enumerate((os.O_RDONLY, os.O_WRONLY, os.O_WRONLY)):
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, mode)  # which gets the lowest number that is free
+            os.open(os.devnull, mode)  # gets the lowest free descriptor, which is `number`
             os.set_inheritable(number, True)
-    # Python has None there. These files are open as long as the process.
+    # Python's own streams are None then. These files stay open until the process ends.
     sys.stdin = sys.stdin or Path(os.devnull).open()  # noqa: SIM115
     sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115
     sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115

@@ -1,4 +1,4 @@
-"""Tables whose first columns stay whole, however narrow the screen is."""
+"""Tables that keep their first columns on a narrow screen."""
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -10,17 +10,17 @@ from rich.text import Text
 
 from ganctl.terminal.fitting import shortened
 
-FRAME = 3  # characters that a column takes besides its own, and one more for all of them
+FRAME = 3  # characters of frame per column; the whole table takes one more
 
 
 @dataclass(frozen=True)
 class Row:
-    """The cells of a row, the first of which is a name.
+    """One row of a table. Its first cell is a name.
 
     Attributes:
-        cells: one a column.
-        style: of rich.
-        last: whether a line is drawn below.
+        cells: one text per column.
+        style: a style of rich.
+        last: whether to draw a line below the row.
     """
 
     cells: tuple[str, ...]
@@ -36,20 +36,20 @@ def print_fitted(
     line: Callable[[tuple[str, ...]], str],
     words: Collection[str] = (),
 ) -> list[str]:
-    """Prints a table of as many columns as there is room for, the first ones first.
+    """Prints a table with as many of the first columns as fit.
 
-    Names break between words, and so do headings; numbers never do. Where the needed columns have no room beside each
-    other, each row is a line.
+    Names and headings may wrap between words, numbers never. If even the needed columns do not fit beside each other,
+    each row is printed as a line of text.
 
     Args:
-        console: where.
-        headings: of the columns, the ones that matter first.
-        rows: of the table.
-        needed: columns that are never left out.
-        line: the needed cells of a row as a line, and the headings too.
-        words: headings of further columns that hold words.
+        console: the console to print on.
+        headings: headings of the columns, the most important first.
+        rows: rows of the table.
+        needed: number of columns that are never left out.
+        line: makes a line of text from the needed cells of a row, or from their headings.
+        words: headings of further columns that contain words; they are left-aligned.
 
-    Returns: the headings that are left out.
+    Returns: the headings of the columns that were left out.
     """
     texts = list(zip(headings, *(row.cells for row in rows), strict=True))
     least = [max(_longest_word(column[0]), *_breakable(column[1:], place == 0)) for place, column in enumerate(texts)]
@@ -79,7 +79,7 @@ def _longest_word(text: str) -> int:
 
 
 def _breakable(cells: Sequence[str], name: bool) -> list[int]:
-    """The narrowest that each cell can be: a name is as wide as its longest word, a number as wide as it is."""
+    """The smallest width of each cell: the longest word of a name, or the whole of a number."""
     return [_longest_word(cell) if name else cell_len(cell) for cell in cells] or [0]
 
 

@@ -34,7 +34,8 @@ class Guard:
         self.device = device
         self.waits = device.type == "cpu"
         self.optimizers = optimizers
-        self.kept: dict[str, tuple[list[str], Tensor]] = {}
+        # By the player and the names of its terms, which differ between the stages of some games.
+        self.kept: dict[tuple[str, tuple[str, ...]], Tensor] = {}
 
     def norm(self, gradients: list[Tensor]) -> Tensor:
         """The Euclidean norm of all gradients together, float32, to five digits; not finite where one of them is not.
@@ -74,19 +75,20 @@ class Guard:
         seen = torch.stack([norm.detach(), *(value.detach() for value in terms.values())]).float()
         bad = ~torch.isfinite(seen).all()
         fresh = torch.cat([torch.full_like(seen[:1], step), seen])
-        before = self.kept[player][1] if player in self.kept else torch.zeros_like(fresh)
-        self.kept[player] = list(terms), torch.where((before[0] == 0) & bad, fresh, before)
+        key = player, tuple(terms)
+        before = self.kept[key] if key in self.kept else torch.zeros_like(fresh)
+        self.kept[key] = torch.where((before[0] == 0) & bad, fresh, before)
         self.optimizers[player].found_inf = bad.float()  # type: ignore[attr-defined]
 
     def report(self) -> None:
         """Raises NotFinite where a turn since the last report was not finite."""
-        found = [(*kept.tolist(), player, terms) for player, (terms, kept) in self.kept.items()]
+        found = [(*kept.tolist(), player, terms) for (player, terms), kept in self.kept.items()]
         bad = [each for each in found if each[0]]
         if bad:
             step, *seen, player, terms = min(
                 bad, key=lambda each: each[0]
             )  # the first; in a step, in the order of play
-            raise _complaint(int(step), player, terms, seen)
+            raise _complaint(int(step), player, [*terms], seen)
 
 
 def _complaint(step: int, player: str, terms: list[str], seen: list[float]) -> NotFinite:

@@ -1,24 +1,24 @@
-"""What went wrong with a run, from its logged scalars. Imports no torch.
+"""Diagnoses failures of a training from its logged scalars. Imports no torch.
 
-Every threshold has its source in `docs/diagnosis.md`. A condition must hold on four fifths of what was logged in
-500 steps, so that a few odd batches neither raise nor hide an alarm, and what counts is what holds at the end.
+`docs/diagnosis.md` has the source of every threshold. A condition must hold on four fifths of the rows logged in 500
+steps, so that a few odd batches neither raise nor hide an alarm. Only conditions that hold at the end count.
 """
 
 import statistics
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
-# Causes come before what they bring about: the first that applies is the verdict.
+# In this order, causes before their effects: the first that applies is the verdict.
 VERDICTS = ("vanishing_gradient", "diverged", "discriminator_won", "oscillating", "mode_collapse")
 
-LASTING = 500  # steps
-FEWEST = 3  # values that must be there, where measurements are so rare that fewer fall into these steps
-SHARE = 0.8  # of the values that must be beyond a threshold
-ROWS = 60  # logged steps that a period is looked for in
+LASTING = 500  # steps over which a condition must hold
+FEWEST = 3  # values that a window keeps, even if measurements are so rare that it then spans more steps
+SHARE = 0.8  # share of a window's values that must be beyond a threshold
+ROWS = 60  # logged steps that the search for a period needs
 
 VANISHING_DROP = 1e-2
 VANISHING_SLOPE = 1e-2
@@ -33,12 +33,12 @@ OSCILLATING_CORRELATION = 0.5
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong.
+    """One fault of a run.
 
     Attributes:
         verdict: one of VERDICTS.
-        since: the step at which it began.
-        because: what was measured, in words.
+        since: the step at which the fault began.
+        because: the measurement that shows it, in words.
     """
 
     verdict: str
@@ -48,20 +48,20 @@ class Finding:
 
 @dataclass
 class _Signal:
-    """One measured quantity, and since when it has been beyond a threshold over the whole window."""
+    """The recent values of one quantity, and the step since which the quantity has been beyond its threshold."""
 
     window: deque[tuple[int, float, bool]] = field(default_factory=deque)
     since: int | None = None
     full: bool = False
-    count: int = 0  # of the window's values that are beyond; kept, since a window may hold 500 at every step
+    count: int = 0  # number of the window's values that are beyond; not recounted, since a window may hold 500 values
 
     @property
     def median(self) -> float:
-        """Of the window's values."""
+        """The median of the window's values."""
         return statistics.median(value for _, value, _ in self.window) if self.window else float("nan")
 
     def add(self, step: int, value: float, beyond: Callable[[float], bool], first: int) -> None:
-        """Takes in the value of a step; `first` is the first step of the run."""
+        """Adds the value of a step. `first` is the first logged step of the run."""
         self.window.append((step, value, beyond(value)))
         self.count += self.window[-1][2]
         while len(self.window) > FEWEST and self.window[0][0] < step - LASTING:
@@ -75,35 +75,45 @@ class _Signal:
 
 @dataclass(frozen=True)
 class _Rule:
-    """When the median of a quantity says that something is wrong."""
+    """A rule for one fault: a quantity, the condition on it, and the words for a finding."""
 
     verdict: str
     value: Callable[[Mapping[str, float]], float | None]
     beyond: Callable[[float], bool]
     because: str
-    log_odds: bool = False  # whether it means something only where logits are log-odds
+    log_odds: bool = False  # whether the rule applies only to losses whose logits are log-odds
 
 
 class Diagnosis:
-    """Follows a run row by row; the same rows give the same diagnosis, so a resumed run reads its old ones again.
+    """The diagnosis of a run, updated with each logged row.
+
+    The same rows give the same diagnosis, so a resumed run adds its old rows again.
 
     Args:
-        log_odds: whether the sigmoid of a logit means a probability under the run's loss.
-        modes: of the density; None for images.
+        log_odds: whether the sigmoid of a logit is a probability under the run's loss.
+        modes: number of modes of the mixture; None for images.
+        stages: first steps of the run's stages. Each stage is judged by itself: other players move in it, other terms
+            are minimized, or the networks are larger, so that a gradient says nothing about that of the stage before.
     """
 
-    def __init__(self, log_odds: bool, modes: int | None = None) -> None:
+    def __init__(self, log_odds: bool, modes: int | None = None, stages: Sequence[int] = ()) -> None:
+        self._failure: Finding | None = None
+        self._rules = [rule for rule in self._all_rules(modes) if log_odds or not rule.log_odds]
+        self._stages = sorted(stages)
+        self._stage = 0
+        self._step = 0
+        self._begin()
+
+    def _begin(self) -> None:
+        """Forgets all rows, at the beginning of a stage."""
         self._early: dict[str, list[float]] = {}
         self._reference: dict[str, float] = {}
         self._first: int | None = None
-        self._step = 0
         self._logits: list[tuple[int, float]] = []
-        self._failure: Finding | None = None
-        self._rules = [rule for rule in self._all_rules(modes) if log_odds or not rule.log_odds]
         self._signals = [_Signal() for _ in self._rules]
 
     def _all_rules(self, modes: int | None) -> list[_Rule]:
-        """Of one verdict, the first that applies says why."""
+        """All rules. If several rules of one verdict apply, the first one gives the reason."""
         return [*self._gradient_rules(), *self._opinion_rules(), *self._sample_rules(modes)]
 
     def _gradient_rules(self) -> list[_Rule]:
@@ -182,7 +192,7 @@ class Diagnosis:
         return rules
 
     def _growth(self, tag: str, row: Mapping[str, float]) -> float | None:
-        """How many times larger the scalar is than it was in the first 500 steps; None within them."""
+        """The scalar relative to its value in the first 500 steps; None within those steps."""
         if tag not in row or tag not in self._reference:
             return None
         if self._reference[tag] == 0:
@@ -190,7 +200,11 @@ class Diagnosis:
         return row[tag] / self._reference[tag]
 
     def add(self, step: int, scalars: Mapping[str, float]) -> None:
-        """Takes in a logged row."""
+        """Adds a logged row."""
+        stage = sum(first <= step for first in self._stages)
+        if stage != self._stage:
+            self._stage = stage
+            self._begin()
         if self._first is None:
             self._first = step
         self._step = step
@@ -199,7 +213,7 @@ class Diagnosis:
                 early = self._early.setdefault(tag, [])
                 early.append(scalars[tag])
                 if step - self._first >= LASTING:
-                    # Near their top, so that a gradient that dies early is measured by what it was before.
+                    # A high quantile, so that the reference of a gradient that vanishes early is its value before.
                     self._reference[tag] = float(np.quantile(early, 0.9))
         if "logit/fake" in scalars:
             self._logits.append((step, scalars["logit/fake"]))
@@ -209,11 +223,11 @@ class Diagnosis:
                 signal.add(step, value, rule.beyond, self._first)
 
     def fail(self, step: int, reason: str) -> None:
-        """Takes in that a number was no longer finite."""
+        """Records that a number became nan or infinite."""
         self._failure = Finding("diverged", step, reason)
 
     def findings(self) -> list[Finding]:
-        """All that is wrong now, one of each kind, the one that gives the verdict first."""
+        """The current faults, at most one per verdict; the first one gives the run's verdict."""
         if self._failure:
             return [self._failure]
         found: dict[str, Finding] = {}
@@ -226,7 +240,7 @@ class Diagnosis:
         return [found[verdict] for verdict in VERDICTS if verdict in found]
 
     def _oscillation(self) -> Finding | None:
-        """A period in D's opinion of generated samples over the second half of the run."""
+        """A finding if the mean logit of generated samples is periodic over the second half of the run."""
         steps, logits = np.array(self._logits, float).reshape(-1, 2).T
         half = len(steps) // 2
         if half < ROWS or steps[-1] - steps[half] < LASTING:
@@ -235,7 +249,7 @@ class Diagnosis:
         if correlation < OSCILLATING_CORRELATION:
             return None
         steps_each = (steps[-1] - steps[half]) / (len(steps) - half - 1)
-        # Back through the run in windows of the same length, as long as each repeats itself too.
+        # The start is found by going back in windows of the same length, as long as each is periodic too.
         length, begin = len(steps) - half, half
         while begin > 0:
             earlier = max(0, begin - max(1, length // 4))
@@ -251,9 +265,9 @@ class Diagnosis:
 
     @property
     def verdict(self) -> str | None:
-        """The first finding's; "healthy" where there is none.
+        """The verdict of the first finding; "healthy" if there is none.
 
-        None where the run is too short to tell, or something was measured too seldom for the last 500 steps to show it.
+        None if the run is too short to tell, or a quantity was measured too rarely within the last 500 steps.
         """
         findings = self.findings()
         if findings:
@@ -262,15 +276,15 @@ class Diagnosis:
         return "healthy" if examined and self._first is not None and self._step - self._first >= LASTING else None
 
     def report(self) -> dict[str, Any]:
-        """What run.json has of it."""
+        """The verdict and the findings, as entries of run.json."""
         return {"verdict": self.verdict, "findings": [asdict(finding) for finding in self.findings()]}
 
 
 def period(values: np.ndarray) -> tuple[float, int]:
-    """The strongest repetition in a series: its autocorrelation and its lag.
+    """The strongest periodicity of a series: its autocorrelation and its lag; (0, 0) if there is none.
 
-    A straight line is taken off first. Only lags behind the first zero of the autocorrelation count, for a slow drift
-    resembles itself at every short lag, and only those that fit into the series three times.
+    A straight line is subtracted first. Only lags after the first zero of the autocorrelation count, since a slow drift
+    correlates with itself at every short lag, and only lags that fit into the series three times.
 
     Args:
         values: [rows], evenly spaced.
@@ -280,14 +294,14 @@ def period(values: np.ndarray) -> tuple[float, int]:
     if not rest.std() > 1e-9 * max(1.0, np.abs(values).max()):
         return 0.0, 0
     lags = np.arange(len(rest) // 3 + 1)
-    # By Wiener and Khinchin, of the series with as many zeros behind it; each lag by the number of its pairs.
+    # Autocorrelation by the Wiener-Khinchin theorem, on the zero-padded series; divided by the number of pairs per lag.
     power = np.abs(np.fft.rfft(rest, 2 * len(rest))) ** 2
     correlation = np.fft.irfft(power)[: len(lags)] / (len(rest) - lags) / rest.var()
     below = np.flatnonzero(correlation < 0)
     if not len(below) or correlation[below[0] :].max() <= 0:
         return 0.0, 0
     behind = np.arange(below[0], len(lags))
-    # A wave resembles itself at every multiple of its period: the first of about equally high peaks is the period.
+    # A periodic series correlates with itself at every multiple of its period: the first of the highest peaks counts.
     high = behind[correlation[behind] >= 0.9 * correlation[behind].max()]
     run = high[: np.flatnonzero(np.diff(high, append=high[-1] + 2) > 1)[0] + 1]
     lag = int(run[correlation[run].argmax()])

@@ -88,7 +88,7 @@ def test_it_measures_what_sample_saves(call, runs, tmp_path):
     from ganctl.numerics.streams import derive
 
     experiment, _ = reopen(runs["images"], tmp_path, [], "cpu", None)
-    images = experiment.draw_measured(60, torch.Generator().manual_seed(derive(0, "evaluation", "samples"))).samples
+    images = experiment.draw_measured(60, torch.Generator().manual_seed(derive(0, "evaluation", "samples"))).data
     folder = tmp_path / "saved"
     folder.mkdir()
     for place, image in enumerate(images):
@@ -311,7 +311,7 @@ def test_a_disk_that_fills_up_meanwhile_takes_no_result_away(call, pictures, tmp
     def full(*_, **__):
         raise OSError(28, "No space left on device", "outputs")
 
-    monkeypatch.setattr("ganctl.evaluation.kept.keep", full)
+    monkeypatch.setattr("ganctl.commands.results.keep", full)
     done = call(*IMAGES, cwd=tmp_path)
     assert done.returncode == 1 and "kid" in done.stderr and "the table above is the result" in done.stderr
     assert json.loads(call(*IMAGES, "--json", cwd=tmp_path).stdout)["file"] is None

@@ -341,7 +341,7 @@ def test_what_the_machine_or_somebodys_code_did_is_nothing_that_a_run_came_to(fo
     def fail(*_):
         raise error
 
-    monkeypatch.setattr("ganctl.commands.train.play", fail)
+    monkeypatch.setattr("ganctl.studies.run.play", fail)
     with pytest.raises(RunFailed):
         train([*TINY, "steps=2", "name=broken"])
     (info_file,) = Path("outputs").glob("*/*-broken/run.json")

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from ganctl.config.choices import choices, groups
 from ganctl.config.load import load
-from ganctl.config.schema import METRIC_NAMES, OUTCOMES, SCHEMAS
+from ganctl.config.metrics import METRIC_NAMES, OUTCOMES
+from ganctl.config.schema import SCHEMAS
 from ganctl.errors import printable
 from tests.conftest import TINY, ganctl
 from tests.reliability.calling import Ending, complaint, listing, run

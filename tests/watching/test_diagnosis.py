@@ -185,3 +185,19 @@ def test_no_false_alarm_on_five_healthy_seeds(tmp_path, call):
     print(f"{len(healthy)} of 7 seeds are healthy; the others: {[row[1] for row in found if not row[0]]}")
     assert len(healthy) >= 5, found
     assert all(verdict == "healthy" for verdict, _ in healthy), healthy
+
+
+def test_a_second_stage_is_judged_by_itself():
+    # The generator's gradient is a thousandth of what it was when another term moved it, and all is well.
+    def diagnosed_with(stages):
+        diagnosis = Diagnosis(log_odds=True, stages=stages)
+        for step in range(1, 3001, 10):
+            diagnosis.add(step, {**HEALTHY, "grad_norm/generator": 1.0 if step < 1500 else 1e-3})
+        return diagnosis
+
+    assert diagnosed_with([1, 1500]).verdict == "healthy"
+    assert diagnosed_with([]).verdict == "vanishing_gradient"  # as it was once told of a healthy stage
+    ill = diagnosed_with([1, 1500])
+    for step in range(3001, 5001, 10):
+        ill.add(step, {**HEALTHY, "grad_norm/generator": 1e-6})
+    assert ill.verdict == "vanishing_gradient" and ill.findings()[0].since > 3000

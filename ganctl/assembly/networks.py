@@ -1,0 +1,81 @@
+"""The networks that a game asks for: built by the model, each from its own random stream, or trained before."""
+
+from torch import nn
+
+from ganctl.assembly.memory import check_memory
+from ganctl.assembly.parts import row_of
+from ganctl.config.schema import Config, option
+from ganctl.data import Dataset, ImageSet, measured_in
+from ganctl.errors import BadInput
+from ganctl.evaluation.classifier import classifier_like, classifier_of
+from ganctl.models import MODELS, Family, Pretrained, Roles, plain
+from ganctl.models.layers import attach_noise_
+from ganctl.models.roles import Factory
+from ganctl.numerics.streams import Streams
+
+CONTENT_SEED = 1  # of the classifier that a game looks through; `evaluate` measures with that of seed 0
+
+
+def networks_of(
+    config: Config, dataset: Dataset, roles: Roles, streams: Streams, stored: int | None
+) -> dict[str, nn.Module]:
+    """The networks on the run's device, by name, in the order of the roles.
+
+    Args:
+        config: its model.
+        dataset: what is real.
+        roles: what the game asks of each network.
+        streams: of the initial weights.
+        stored: bytes of the weights that the networks will be given; None: they begin with their own.
+
+    Raises:
+        BadInput: the model has no such networks, they do not fit into the memory, or the data have no classes.
+    """
+    built = {name: role for name, role in roles.items() if not isinstance(role, Pretrained)}
+    factories = _factories(config, dataset, built)
+    check_memory(factories, streams, copies=4 if stored is None else 1, stored=stored)
+    networks = _networks(factories, streams)
+    known = {name: _pretrained(dataset, stored).to(streams.device) for name in roles if name not in built}
+    return {name: (networks | known)[name] for name in roles}
+
+
+def _pretrained(dataset: Dataset, stored: int | None) -> nn.Module:
+    """The classifier of the data set, in evaluation mode; without its training where it will be given its weights."""
+    images = measured_in(dataset)
+    if not isinstance(images, ImageSet) or images.labels is None:
+        raise BadInput("game: looks through a classifier of the data, and these have no classes; choose data=mnist5k")
+    return classifier_of(images, None, seed=CONTENT_SEED)[0] if stored is None else classifier_like(images)
+
+
+def _factories(config: Config, dataset: Dataset, roles: Roles) -> dict[str, Factory]:
+    """What makes the networks that the game asks for.
+
+    Raises:
+        BadInput: the model has no such networks.
+    """
+    row = row_of("model", MODELS, config.model)
+    if isinstance(row, Family):
+        lacks = row.lacks(roles)
+    else:  # a plugin's function
+        lacks = None if roles == plain(dataset.shape) else "has no place for codes or classes"
+    if lacks:
+        able = [name for name, each in MODELS.items() if isinstance(each, Family) and not each.lacks(roles)]
+        others = f"use model={', '.join(able)}, or game=gan" if able else "use game=gan"
+        raise BadInput(
+            f"game={option(config.game, 'name')} model={option(config.model, 'name')}: that model {lacks}; {others}"
+        )
+    return row.factories(config.model, roles) if isinstance(row, Family) else row(config.model, dataset.shape)
+
+
+def _networks(factories: dict[str, Factory], streams: Streams) -> dict[str, nn.Module]:
+    """The networks on the run's device, each with the initial weights of its own stream."""
+    networks = {}
+    for name, factory in factories.items():
+        with streams.initial_weights(name):
+            try:
+                networks[name] = factory().to(streams.device)
+            except (RuntimeError, MemoryError) as error:  # torch's word for more memory than there is
+                reason = str(error).splitlines()[0]
+                raise BadInput(f"model: its {name} cannot be made ({reason}); use smaller widths") from None
+        attach_noise_(networks[name], streams.layer_noise)
+    return networks
