@@ -413,7 +413,7 @@ def start(folder, *words):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, pytest.param(signal.SIGHUP, marks=pytest.mark.long)])
 def test_the_first_signal_finishes_the_step_saves_and_says_how_to_go_on(folder, number):
     process, run = start(folder, "steps=100000", "sample_every=100000")
     while not scalars(run):

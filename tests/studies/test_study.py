@@ -121,18 +121,34 @@ WITHOUT_EFFECT = {
     "game.continuous_weight=0.1,2": ["game=infogan", "game.continuous=0"],
     "game.information_weight=0.1,2": ["game=infogan", "game.categories=0"],
 }  # fmt: skip
+# The other ones that look are looked through at once in tests/reliability/test_same_result.py.
+LONG = ("sample_every=2,3", "probe_every=2,3", "checkpoint_every=2,3")
+TRAINED = [pytest.param(sweep, marks=pytest.mark.long if sweep in LONG else ()) for sweep in WITHOUT_EFFECT]
+BESIDE = [pytest.param(sweep, marks=() if sweep == "log_every=2,3" else pytest.mark.long) for sweep in WITHOUT_EFFECT]
+
+
+def assert_refused_as_equal(sweep, words):
+    with pytest.raises(BadInput, match="differ in nothing that decides a result") as caught:
+        study.plan(words)
+    assert str(caught.value).count(f"{sweep.split('=')[0]}=") == 2
 
 
 @pytest.mark.parametrize("sweep", WITHOUT_EFFECT)
-def test_a_sweep_that_changes_no_weight_is_refused(folder, sweep):
+def test_a_sweep_that_changes_no_weight_is_refused(sweep):
+    assert_refused_as_equal(sweep, [*WITHOUT_EFFECT[sweep], sweep])
+
+
+@pytest.mark.parametrize("sweep", TRAINED)
+def test_what_is_refused_because_it_changes_no_weight_changes_none(folder, sweep):
     words, key = WITHOUT_EFFECT[sweep], sweep.split("=")[0]
-    for arms in ([sweep], [sweep, "loss=minimax,nonsaturating"]):
-        with pytest.raises(BadInput, match="differ in nothing that decides a result") as caught:
-            study.plan([*words, *arms])
-        assert str(caught.value).count(f"{key}=") == 2
     values = sweep.split("=")[1].split(",")
     runs = [train([*TINY, "steps=6", *words, f"{key}={value}", f"name={place}"]) for place, value in enumerate(values)]
     assert_same_weights(*runs)
+
+
+@pytest.mark.parametrize("sweep", BESIDE)
+def test_a_sweep_that_changes_no_weight_is_refused_beside_one_that_does_too(sweep):
+    assert_refused_as_equal(sweep, [*WITHOUT_EFFECT[sweep], sweep, "loss=minimax,nonsaturating"])
 
 
 @pytest.mark.parametrize(
@@ -164,11 +180,11 @@ def test_an_experiment_brings_its_arms():
     }
 
 
-@pytest.mark.slow
 def test_a_cell_is_the_arms_configuration_with_its_seed():
-    for cell in study.plan(["steps=3"]).cells:
+    made = study.plan(["steps=3"])
+    for cell in made.cells:
         assert (cell.config.loss.name, cell.config.seed, cell.config.steps) == (cell.arm, cell.seed, 3)
-        assert cell.folder.path.parts[-4:-2] == (study.plan(["steps=3"]).path.name, "cells")
+        assert cell.folder.path.parts[-4:-2] == (made.path.name, "cells")
         assert cell.folder.path.name == f"seed-{cell.seed}"
 
 
