@@ -8,28 +8,56 @@ from omegaconf import MISSING
 from ganctl.errors import BadInput
 
 
-def bounded(default: Any, *, least: float | None = None, above: float | None = None, below: float | None = None) -> Any:
-    """A dataclass field whose numbers lie in [least, ...], (above, ...] or [..., below)."""
-    limits = {"least": least, "above": above, "below": below}
+def bounded(
+    default: Any,
+    *,
+    least: float | None = None,
+    above: float | None = None,
+    below: float | None = None,
+    newer: bool = False,
+) -> Any:
+    """A dataclass field whose numbers lie in [least, ...], (above, ...] or [..., below).
+
+    Args:
+        newer: whether there were studies before there was this option; see `without_newer`.
+    """
+    limits = {"least": least, "above": above, "below": below, "newer": newer}
     if isinstance(default, list):
         return field(default_factory=lambda: list(default), metadata=limits)
     return field(default=default, metadata=limits)
 
 
-def chosen(default: str, *choices: str) -> Any:
+def chosen(default: str, *choices: str, newer: bool = False) -> Any:
     """A dataclass field that takes one of `choices`."""
-    return field(default=default, metadata={"choices": choices})
+    return field(default=default, metadata={"choices": choices, "newer": newer})
+
+
+def _check_size(size: int) -> None:
+    """Raises BadInput where digits of 28x28 pixels cannot have this size."""
+    if size not in (28, 32):
+        raise BadInput(f"data.size={size}: choose 28 (as the pictures are) or 32 (2 black pixels more on each side)")
 
 
 @dataclass
 class Mnist5k:
     name: str = "mnist5k"
+    size: int = bounded(28, newer=True)
+    count: int | None = bounded(None, least=1, newer=True)
+    hold_out: int = bounded(0, least=0, newer=True)
+
+    def __post_init__(self) -> None:
+        _check_size(self.size)
 
 
 @dataclass
 class TorchvisionImages:
     name: str = "mnist"
     root: str | None = None
+    size: int = bounded(28, newer=True)
+    count: int | None = bounded(None, least=1, newer=True)
+
+    def __post_init__(self) -> None:
+        _check_size(self.size)
 
 
 @dataclass
@@ -38,7 +66,9 @@ class Folder:
     root: str = MISSING
     image_size: int = bounded(32, least=4, below=4097)
     channels: int = bounded(3, least=1)
-    background: str = chosen("white", "white", "black")
+    background: str = chosen("white", "white", "black", newer=True)
+    count: int | None = bounded(None, least=1, newer=True)
+    hold_out: int = bounded(0, least=0, newer=True)
 
     def __post_init__(self) -> None:
         if self.channels not in (1, 3):
@@ -371,6 +401,17 @@ class Config:
 def option(section: Any, key: str, default: Any = None) -> Any:
     """An option of a group's section, which is a plain dict where its choice has no schema."""
     return section.get(key, default) if isinstance(section, dict) else getattr(section, key, default)
+
+
+def without_newer(section: Any) -> dict[str, Any]:
+    """The options of a group's section, without those that came later than the first studies and are at their default.
+
+    So a study that sets none of them is named and recorded as it was before they existed.
+    """
+    if not is_dataclass(section):
+        return dict(section)
+    newer = {item.name: item.default for item in fields(section) if item.metadata.get("newer")}
+    return {key: value for key, value in vars(section).items() if key not in newer or value != newer[key]}
 
 
 def _plain(value: Any) -> Any:

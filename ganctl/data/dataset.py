@@ -66,6 +66,7 @@ class ImageSet:
         files: of a folder: how many "pictures" were read, how many were "unreadable", how many "others" of each ending;
             where there are any, how many pictures are "transparent", "narrow" or the "first_of_several" in their file,
             and the names of its "classes".
+        held_out: images of the same kind that are left out of the training; None where there are none.
     """
 
     def __init__(self, pixels: Tensor, labels: Tensor | None = None) -> None:
@@ -85,6 +86,7 @@ class ImageSet:
         )
         self.left_out: dict[str, str] = {}
         self.files: dict[str, Any] = {}
+        self.held_out: ImageSet | None = None
         self._epoch = -1
         self._order = torch.empty(0, dtype=torch.int64)
 

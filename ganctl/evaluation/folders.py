@@ -23,6 +23,8 @@ ODD = {
     "first_of_several": "of them the first of several in their file",
 }
 
+PARTS = {"trained_on": "trained on", "held_out": "held out"}
+
 
 def both(images: Path, against: Path, size: int | None = None) -> tuple[ImageSet, ImageSet]:
     """The pictures in two folders, in one shape, which is said.
@@ -107,6 +109,7 @@ def counted(files: dict[str, Any]) -> str:
     others = ", ".join(f"{count:,} {ending or 'without an ending'}" for ending, count in [*files["others"].items()][:5])
     words = [f"{files['pictures']:,} pictures"]
     words += [f"{len(files['classes']):,} classes, by folder"] if files.get("classes") else []
+    words += [f"{files[key]:,} of them {what}" for key, what in PARTS.items() if key in files]
     words += [f"{files[key]:,} {ODD[key]}" for key in ODD if files.get(key)]
     words += [f"{files['unreadable']:,} unreadable"] if files["unreadable"] else []
     words += [f"other files: {others}{', ...' if len(files['others']) > 5 else ''}"] if others else []

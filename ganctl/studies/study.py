@@ -14,7 +14,7 @@ from ganctl.config.choices import groups
 from ganctl.config.identity import deciding, fingerprint
 from ganctl.config.load import dump, load
 from ganctl.config.overrides import listed, parse, refuse_twice, values_of
-from ganctl.config.schema import OUTCOMES, SCHEMAS, Config, Density
+from ganctl.config.schema import OUTCOMES, SCHEMAS, Config, Density, without_newer
 from ganctl.errors import BadInput
 from ganctl.store.places import expanded
 from ganctl.store.run import RunFolder, broke_down
@@ -284,8 +284,7 @@ def slug(text: str) -> str:
 
 def _studied(config: Config) -> dict[str, Any]:
     studied = {key: value for key, value in config.to_dict().items() if key not in NOT_STUDIED}
-    if studied["data"].get("background") == "white":  # as it was before there was a choice, so that names stay
-        del studied["data"]["background"]
+    studied |= {group: without_newer(getattr(config, group)) for group in SCHEMAS}
     if config.plugins:  # the same name with another formula is another study
         studied["plugins"] = {name: fingerprint(name) for name in config.plugins}
     return studied
