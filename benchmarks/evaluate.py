@@ -96,9 +96,8 @@ def streamed(count):
     """FID, KID and the inception score of `count` generated images, as `ganctl evaluate` measures them."""
     import torch
 
-    from ganctl.data import ImageSet
+    from ganctl.data import ImageSet, Samples
     from ganctl.evaluation import FEATURES, FeatureNetwork, ImageEvaluator
-    from ganctl.games import Made
 
     rows, probabilities = features(1000, 1)
 
@@ -115,7 +114,7 @@ def streamed(count):
     evaluator = ImageEvaluator(train, test, ["fid", "kid", "inception_score"], "benchmark", num=count)
     before = peak()
     began = time.perf_counter()
-    evaluator.evaluate(lambda number, stream: Made(images(number, stream)), "none", errors=False)
+    evaluator.evaluate(lambda number, stream: Samples(images(number, stream)), "none", errors=False)
     return {"all": round(time.perf_counter() - began, 1), "peak MB": round(peak()), "before MB": round(before)}
 
 

@@ -27,9 +27,8 @@ from torchvision.transforms import Compose, Normalize, Resize, ToTensor
 from ganctl.assembly.compose import build
 from ganctl.config.load import load
 from ganctl.config.schema import TorchvisionImages
-from ganctl.data import DATASETS, TEST_SPLITS, ImageSet
+from ganctl.data import DATASETS, TEST_SPLITS, ImageSet, Samples
 from ganctl.evaluation import ImageEvaluator
-from ganctl.games import Made
 from ganctl.training.experiment import Experiment
 from ganctl.training.loop import train
 from ganctl.watching.measures import Quality
@@ -121,13 +120,13 @@ class Tutorial:
         self.d_optimizer.step()
 
     @torch.no_grad()
-    def draw(self, count: int, noise: torch.Generator) -> Made:
+    def draw(self, count: int, noise: torch.Generator) -> Samples:
         """`count` samples as uint8 [N, 1, 28, 28]."""
         self.generator.eval()
         made = self.generator(torch.randn(count, 100, generator=noise))
         self.generator.train()
         made = interpolate(made, 28, mode="bilinear", antialias=True)
-        return Made(made.add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8), None)
+        return Samples(made.add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8), None)
 
 
 def followed(play: Callable[[], None], measure: Callable[[], float], seconds: float, every: float) -> Iterator[Point]:
@@ -194,7 +193,7 @@ def main() -> None:
     assert isinstance(digits, ImageSet) and isinstance(test, ImageSet)
     evaluator = ImageEvaluator(digits, test, ["fid"], num=SAMPLES)
 
-    def fid(draw: Callable[[int, torch.Generator], Made], weights: str) -> Callable[[], float]:
+    def fid(draw: Callable[[int, torch.Generator], Samples], weights: str) -> Callable[[], float]:
         return lambda: evaluator.evaluate(draw, weights, errors=False).estimates["fid"].value
 
     experiment, play = ganctl_of(["data=mnist", f"data.root={given.root}"])

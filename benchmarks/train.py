@@ -39,7 +39,7 @@ from torchvision.transforms import Compose, Normalize, ToTensor
 from ganctl.assembly.compose import build
 from ganctl.config.load import load
 from ganctl.data import ImageSet
-from ganctl.models.dcgan import FromGray, FromPoint, ToGray, ToPoint
+from ganctl.models.convolutions import FromGray, FromPoint, ToGray, ToPoint
 from ganctl.models.layers import Dropout
 from ganctl.training.experiment import Experiment
 from ganctl.training.loop import train

@@ -1,14 +1,14 @@
 """Which losses, penalties, discriminators and data go together."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from torch import nn
 
 from ganctl.config.schema import Config, option
-from ganctl.data import Dataset
 from ganctl.errors import BadInput
-from ganctl.losses import PENALTIES, AdversarialLoss, Penalty
-from ganctl.models import Wiring
+from ganctl.games import Game, WeightedPenalty
+from ganctl.losses import PENALTIES, AdversarialLoss
+from ganctl.models import Encoder, Roles
 
 
 def check_batch(config: Config, networks: Iterable[nn.Module]) -> None:
@@ -21,20 +21,25 @@ def check_batch(config: Config, networks: Iterable[nn.Module]) -> None:
 
 
 def check_fit(
-    config: Config,
-    loss: AdversarialLoss,
-    penalty: Penalty,
-    critic: nn.Module,
-    dataset: Dataset,
-    wiring: Wiring,
+    config: Config, loss: AdversarialLoss, penalties: Sequence[WeightedPenalty], game: Game, roles: Roles
 ) -> None:
-    """Raises BadInput where the loss, the penalty, the discriminator and the data do not go together."""
-    named = {group: option(getattr(config, group), "name") for group in ("loss", "penalty", "model", "data")}
+    """Raises BadInput where the loss, the penalties, the discriminators and the data do not go together."""
+    names = {id(network): name for name, network in game.networks.items()}
+    for contest in game.contests.values():
+        critic = contest.discriminator
+        _check_loss(config, loss, penalties, critic)
+        role = roles.get(names.get(id(critic), ""))
+        for each in penalties:
+            _check_penalty(config, each, contest.coupling, getattr(role, "shape", ()), roles)
+
+
+def _check_loss(config: Config, loss: AdversarialLoss, penalties: Sequence[WeightedPenalty], critic: nn.Module) -> None:
+    named = {group: option(getattr(config, group), "name") for group in ("loss", "penalty", "model")}
     bounding = sorted(name for name, row in PENALTIES.items() if getattr(row, "bounds_slope", False))
     # Batch norm and layer norm have weights of their own, which nothing would bound.
     bare = option(config.model, "discriminator_norm", "none") == "none"
-    bounded = penalty.bounds_slope or (bare and option(config.model, "spectral_norm", False))
-    if loss.critic == "bounded_slope" and not bounded:
+    bounded = any(each.penalty.bounds_slope for each in penalties)
+    if loss.critic == "bounded_slope" and not (bounded or (bare and option(config.model, "spectral_norm", False))):
         raise BadInput(
             f"loss={named['loss']} penalty={named['penalty']}: its critic's slope needs a bound; "
             f"choose penalty={', '.join(bounding)} (dcgan: with model.discriminator_norm=layer model.hidden=0), "
@@ -54,18 +59,24 @@ def check_fit(
         raise BadInput(
             "game.pulling_away_weight batch_size=1: compares samples with each other; use batch_size=2 or more"
         )
-    if penalty.of_samples and getattr(critic, "mixes_batch", True):
+
+
+def _check_penalty(config: Config, each: WeightedPenalty, coupling: str, shape: tuple[int, ...], roles: Roles) -> None:
+    """Raises BadInput where a penalty does not suit a discriminator of samples of `shape`."""
+    if each.penalty.of_samples and coupling == "norm":
         raise BadInput(
-            f"penalty={named['penalty']} model={named['model']}: is taken for each sample by itself, and batch norm "
-            "lets samples see each other; add model.discriminator_norm=layer model.hidden=0, or use model=mlp"
+            f"penalty={each.name} model={option(config.model, 'name')}: is taken for each sample by itself, and batch "
+            "norm lets samples see each other; add model.discriminator_norm=layer model.hidden=0, or use model=mlp"
         )
-    if named["penalty"] == "consistency" and wiring.autoencoder:
+    if each.name != "consistency" or len(shape) >= 3:
+        return
+    advice = "use penalty=gradient, r1 or another one"
+    if any(isinstance(role, Encoder) for role in roles.values()):
         raise BadInput(
             f"penalty=consistency game={option(config.game, 'name')}: shifts images, and this discriminator looks at "
-            "codes; use penalty=gradient, r1 or another one"
+            f"codes; {advice}"
         )
-    if named["penalty"] == "consistency" and len(dataset.shape) < 3:
-        raise BadInput(
-            f"penalty=consistency data={named['data']}: shifts images, and this data set holds points; "
-            "use penalty=gradient, r1 or another one"
-        )
+    raise BadInput(
+        f"penalty=consistency data={option(config.data, 'name')}: shifts images, and this data set holds points; "
+        f"{advice}"
+    )

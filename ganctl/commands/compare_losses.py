@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from ganctl.assembly.compose import build
-from ganctl.data import Density
+from ganctl.data import kind_of
 from ganctl.errors import BadInput, Interrupted, RunFailed
 from ganctl.evaluation.folders import counted
 from ganctl.report.collect import read_cell
@@ -158,7 +158,7 @@ def _check_data(study: Study, arm: str, experiment: Experiment) -> None:
 
 def _check_outcome(study: Study, experiment: Experiment) -> None:
     outcome = study.rules["outcome"]
-    if outcome.startswith("modes/") and not isinstance(experiment.dataset, Density):
+    if outcome.startswith("modes/") and kind_of(experiment.dataset) != "points":
         raise BadInput(
             f"compare.outcome={outcome}: only a density such as ring8 has modes; "
             "use compare.outcome=quality/sliced_wasserstein"

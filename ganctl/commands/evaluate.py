@@ -10,7 +10,7 @@ from ganctl.assembly.plugins import load_plugins
 from ganctl.assembly.reopening import reopen
 from ganctl.commands.results import finish, writable
 from ganctl.config.load import load, read
-from ganctl.data import Dataset, ImageSet
+from ganctl.data import Dataset, ImageSet, Samples
 from ganctl.data.folders import headers
 from ganctl.errors import BadInput
 from ganctl.evaluation import Evaluator
@@ -18,7 +18,6 @@ from ganctl.evaluation.extraction import shuffled
 from ganctl.evaluation.folders import both, note_resizing, pictures, shared
 from ganctl.evaluation.service import data_of, evaluator_for, image_evaluator, refuse_both
 from ganctl.evaluation.wanted import Wanted
-from ganctl.games import Made
 from ganctl.numerics.machine import prepare_machine
 from ganctl.store.run import now
 from ganctl.store.runs import find, new_path
@@ -102,11 +101,11 @@ def evaluate_images(images: Path, wanted: Wanted, activity: Activity) -> tuple[P
     _refuse_missing(wanted, evaluator)
     rows, place = shuffled(given, "given"), 0
 
-    def draw(count: int, noise: torch.Generator) -> Made:
+    def draw(count: int, noise: torch.Generator) -> Samples:
         nonlocal place
         del noise
         place += count
-        return Made(given.pixels[rows[place - count : place]])
+        return Samples(given.pixels[rows[place - count : place]])
 
     found = evaluator.evaluate(draw, "none")
     found.warnings[:0] = shared(images, given, wanted.against, (train, test))

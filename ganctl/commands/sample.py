@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ganctl.assembly.reopening import reopen
-from ganctl.data import Density
+from ganctl.data import kind_of
 from ganctl.data.pictures import GRID_COUNT, paired, to_pixels, to_png
 from ganctl.errors import BadInput
 from ganctl.numerics.streams import Streams
@@ -122,7 +122,7 @@ def _any_samples(experiment: Experiment, num: int | None, columns: int | None, n
 def _table(
     experiment: Experiment, asked: Asked, num: int | None, columns: int | None, noise: torch.Generator, animated: bool
 ) -> Table:
-    points = isinstance(experiment.dataset, Density)
+    points = kind_of(experiment.dataset) == "points"
     classes = traversals.classes_of(asked.label, experiment) if asked.label is not None else []
     steps = 25 if animated else columns or 9
     rows = num or (experiment.picture_count if points else 32 if animated else 8)
@@ -158,7 +158,7 @@ def _smooth(experiment: Experiment, asked: Asked) -> bool:
 
 
 def _refuse_still(experiment: Experiment, asked: Asked, moves: bool) -> None:
-    if not moves and _smooth(experiment, asked) and isinstance(experiment.dataset, Density):
+    if not moves and _smooth(experiment, asked) and kind_of(experiment.dataset) == "points":
         raise BadInput(f"{asked.flags[-1]}: points have no rows and columns, but can move; add --out FILE.gif")
 
 

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ganctl.config.schema import SCHEMAS, Config
+from ganctl.config.schema import SCHEMAS, Config, settings
 
 
 def identity(config: Config) -> dict[str, Any]:
@@ -14,10 +14,8 @@ def identity(config: Config) -> dict[str, Any]:
 
     Returns: of the configuration's keys those that nothing may change, and a fingerprint of each plugin's source.
     """
-    values = config.to_dict()
-    found = {
-        key: values[key] for key in ("seed", "batch_size", "ema_decay", "ema_start", "precision", "compile", *SCHEMAS)
-    }
+    values, decisive = config.to_dict(), settings("result", "repetition")
+    found = {key: values[key] for key in values if key in decisive}
     # Where the data lie does not matter; that they are the same, run.json says.
     found["data"] = {key: value for key, value in found["data"].items() if key != "root"}
     return found | {"plugins": {name: fingerprint(name) for name in config.plugins}}

@@ -1,6 +1,7 @@
 """What may stand in a configuration: one dataclass for each choice of each group, and one for the whole."""
 
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from dataclasses import MISSING as DATACLASS_MISSING
+from dataclasses import Field, asdict, dataclass, field, fields, is_dataclass
 from typing import Any
 
 from omegaconf import MISSING
@@ -36,6 +37,22 @@ def _check_size(size: int) -> None:
     """Raises BadInput where digits of 28x28 pixels cannot have this size."""
     if size not in (28, 32):
         raise BadInput(f"data.size={size}: choose 28 (as the pictures are) or 32 (2 black pixels more on each side)")
+
+
+# What a setting of a run decides: the weights that it comes to; which of its repetitions it is; how many steps it has;
+# which rows and pictures are made on the way; where its folder is; which study it belongs to; or nothing of these.
+# Everything that must know reads it here: what a checkpoint and a resumed run must agree in, what tells studies apart.
+DECISIONS = ("result", "repetition", "length", "rows", "place", "study", "nothing")
+
+
+def deciding(decision: str, default: Any = MISSING) -> Any:
+    """A dataclass field of a setting that decides so much; `default` is a value, or a field with bounds."""
+    assert decision in DECISIONS
+    given = default if isinstance(default, Field) else bounded(default)
+    limits = {**given.metadata, "decides": decision}
+    if given.default_factory is not DATACLASS_MISSING:
+        return field(default_factory=given.default_factory, metadata=limits)
+    return field(default=given.default, metadata=limits)
 
 
 @dataclass
@@ -361,41 +378,47 @@ SCHEMAS: dict[str, dict[str, type]] = {
 class Config:
     """Everything a run depends on. The comments of `conf/config.yaml` say what each key means."""
 
-    data: Any
-    model: Any
-    game: Any
-    loss: Any
-    penalty: Any
-    optim: Any
-    seed: int = 0
-    epochs: int | None = bounded(None, least=1, below=10**9)
-    steps: int | None = bounded(None, least=1, below=10**12)
-    batch_size: int = bounded(100, least=1)
-    ema_decay: float | None = bounded(None, least=0, below=1)
-    ema_start: int = bounded(0, least=0)
-    device: str = "auto"
-    precision: str = chosen("fp32", "fp32", "tf32", "bf16")
-    compile: bool = False
-    threads: int | None = bounded(None, least=1, below=1025)
-    log_every: int = bounded(10, least=1, below=10**12)
-    sample_every: int = bounded(200, least=1, below=10**12)
-    probe_every: int = bounded(100, least=1, below=10**12)
-    checkpoint_every: int = bounded(500, least=1, below=10**12)
-    keep_checkpoints: int = bounded(2, least=1)
-    metrics: list[str] = field(default_factory=list)
-    evaluate_every: int | None = bounded(None, least=1)
-    evaluate_num: int | None = bounded(None, least=20, below=10**6 + 1)
-    features: str = "auto"
-    output_dir: str = "outputs"
-    name: str | None = None
-    plugins: list[str] = field(default_factory=list)
-    jobs: int | None = bounded(None, least=1)
-    tune: list[str] = field(default_factory=list)
-    compare: Comparison = field(default_factory=Comparison)
+    data: Any = deciding("result")
+    model: Any = deciding("result")
+    game: Any = deciding("result")
+    loss: Any = deciding("result")
+    penalty: Any = deciding("result")
+    optim: Any = deciding("result")
+    seed: int = deciding("repetition", 0)
+    epochs: int | None = deciding("length", bounded(None, least=1, below=10**9))
+    steps: int | None = deciding("length", bounded(None, least=1, below=10**12))
+    batch_size: int = deciding("result", bounded(100, least=1))
+    penalties: list[str] = deciding("result", bounded([], newer=True))
+    ema_decay: float | None = deciding("result", bounded(None, least=0, below=1))
+    ema_start: int = deciding("result", bounded(0, least=0))
+    device: str = deciding("nothing", "auto")
+    precision: str = deciding("result", chosen("fp32", "fp32", "tf32", "bf16"))
+    compile: bool = deciding("result", False)
+    threads: int | None = deciding("nothing", bounded(None, least=1, below=1025))
+    log_every: int = deciding("rows", bounded(10, least=1, below=10**12))
+    sample_every: int = deciding("rows", bounded(200, least=1, below=10**12))
+    probe_every: int = deciding("rows", bounded(100, least=1, below=10**12))
+    checkpoint_every: int = deciding("nothing", bounded(500, least=1, below=10**12))
+    keep_checkpoints: int = deciding("nothing", bounded(2, least=1))
+    metrics: list[str] = deciding("nothing", [])
+    evaluate_every: int | None = deciding("nothing", bounded(None, least=1))
+    evaluate_num: int | None = deciding("nothing", bounded(None, least=20, below=10**6 + 1))
+    features: str = deciding("nothing", "auto")
+    output_dir: str = deciding("place", "outputs")
+    name: str | None = deciding("place", None)
+    plugins: list[str] = deciding("nothing", [])
+    jobs: int | None = deciding("study", bounded(None, least=1))
+    tune: list[str] = deciding("study", [])
+    compare: Comparison = deciding("study", field(default_factory=Comparison))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dicts, lists, numbers and strings, as `config.yaml` holds them."""
         return {item.name: _plain(getattr(self, item.name)) for item in fields(self)}
+
+
+def settings(*decisions: str) -> set[str]:
+    """The keys of a configuration that decide one of these."""
+    return {item.name for item in fields(Config) if item.metadata["decides"] in decisions}
 
 
 def option(section: Any, key: str, default: Any = None) -> Any:
@@ -404,14 +427,18 @@ def option(section: Any, key: str, default: Any = None) -> Any:
 
 
 def without_newer(section: Any) -> dict[str, Any]:
-    """The options of a group's section, without those that came later than the first studies and are at their default.
+    """The settings of a configuration or of one of its groups, without newer ones that are at their default.
 
-    So a study that sets none of them is named and recorded as it was before they existed.
+    So a study that sets none of those is named and recorded as it was before they existed.
     """
     if not is_dataclass(section):
         return dict(section)
-    newer = {item.name: item.default for item in fields(section) if item.metadata.get("newer")}
-    return {key: value for key, value in vars(section).items() if key not in newer or value != newer[key]}
+    newer = [item for item in fields(section) if item.metadata.get("newer")]
+    defaults = {
+        item.name: item.default if item.default_factory is DATACLASS_MISSING else item.default_factory()
+        for item in newer
+    }
+    return {key: value for key, value in vars(section).items() if key not in defaults or value != defaults[key]}
 
 
 def _plain(value: Any) -> Any:

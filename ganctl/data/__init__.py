@@ -6,7 +6,10 @@ from typing import Any
 from ganctl.config.schema import option
 from ganctl.data import densities, digits, folders
 from ganctl.data.batches import Batches
-from ganctl.data.dataset import Dataset, Density, Drawn, ImageSet
+from ganctl.data.dataset import Dataset, Density, ImageSet, kind_of
+from ganctl.data.samples import Samples, in_range, scaled
+
+Drawn = Samples  # its earlier name, which data sets of plugins may use
 
 # options -> data set
 DATASETS: dict[str, Callable[[Any], Dataset]] = {
@@ -39,4 +42,7 @@ def test_split(options: Any, train: Dataset | None = None) -> ImageSet | None:
     return held_out if held_out is not None or row is None else row(options)
 
 
-__all__ = ["DATASETS", "TEST_SPLITS", "Batches", "Dataset", "Density", "Drawn", "ImageSet", "test_split"]
+__all__ = [
+    "DATASETS", "TEST_SPLITS", "Batches", "Dataset", "Density", "ImageSet", "Samples", "in_range", "kind_of", "scaled",
+    "test_split",
+]  # fmt: skip

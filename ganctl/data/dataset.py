@@ -1,38 +1,31 @@
 """The two kinds of data set, behind one face: a shape, a size, a fingerprint, and batches by number."""
 
 import hashlib
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor
 
-from ganctl.errors import BadInput
+from ganctl.data.balance import balanced_rows
+from ganctl.data.samples import Samples
 from ganctl.numerics.streams import Streams, derive
 
-
-class Drawn(NamedTuple):
-    """Samples of a data set.
-
-    Attributes:
-        samples: float32 [N, *shape].
-        labels: the class of each, int64 [N]; None where nobody knows.
-    """
-
-    samples: Tensor
-    labels: Tensor | None = None
+Kind = Literal["points", "images", "clips"]
 
 
 class Dataset(Protocol):
     """What training reads.
 
     Attributes:
-        shape: of one sample, [C, H, W] of an image or [2] of a point.
+        kind: points, images or clips; see `kind_of`.
+        shape: of one sample: [2] of a point, [C, H, W] of an image, [T, C, H, W] of a clip of T frames.
         classes: kinds of labels; 0: samples have none.
         epoch_size: samples that make one epoch.
         fingerprint: SHA-256 of the samples, or of the density's definition, in hexadecimal.
         left_out: files that could not be read, each with its reason.
     """
 
+    kind: Kind
     shape: tuple[int, ...]
     classes: int
     epoch_size: int
@@ -42,14 +35,20 @@ class Dataset(Protocol):
     def to(self, device: torch.device) -> "Dataset":
         """The same data set with its memory on `device`."""
 
-    def batch(self, index: int, size: int, streams: Streams) -> Drawn:
-        """The batch number `index` (from 0) of a run, of `size` samples, the same for the same seed."""
+    def batch(self, index: int, size: int, streams: Streams) -> Samples:
+        """The batch number `index` (from 0) of a run, of `size` samples as they are stored, the same for one seed."""
 
-    def reference(self, count: int) -> tuple[Drawn, Drawn]:
+    def reference(self, count: int) -> tuple[Samples, Samples]:
         """Two separate sets of up to `count` real samples each, to measure generated ones against.
 
-        Returns: both on the CPU, as in a batch; the same whatever the seed of a run.
+        Returns: both on the CPU, as they are stored; the same whatever the seed of a run.
         """
+
+
+def kind_of(dataset: Dataset) -> Kind:
+    """What the samples are. A plugin's data set may leave `kind` out; then the number of its axes says it."""
+    kinds: dict[int, Kind] = {3: "images", 4: "clips"}
+    return getattr(dataset, "kind", None) or kinds.get(len(dataset.shape), "points")
 
 
 class ImageSet:
@@ -57,11 +56,11 @@ class ImageSet:
 
     Args:
         pixels: uint8 [N, C, H, W].
-        labels: the class of each, int64 [N]; None where nobody knows.
+        labels: the class of each, int64 [N]; None where they are unknown.
+        order: name of the stream that orders each epoch; sets that are drawn side by side need different ones.
 
     Attributes:
         labels_fingerprint: SHA-256 of the labels, which `fingerprint` knows nothing of; None where there are none.
-        value_range: what 0 and 255 become in a batch: (-1, 1) beside a tanh, (0, 1) beside a sigmoid.
         left_out: files and folders that were not read, and why.
         files: of a folder: how many "pictures" were read, how many were "unreadable", how many "others" of each ending;
             where there are any, how many pictures are "transparent", "narrow" or the "first_of_several" in their file,
@@ -69,12 +68,14 @@ class ImageSet:
         held_out: images of the same kind that are left out of the training; None where there are none.
     """
 
-    def __init__(self, pixels: Tensor, labels: Tensor | None = None) -> None:
+    kind: Kind = "images"
+
+    def __init__(self, pixels: Tensor, labels: Tensor | None = None, order: str = "data_order") -> None:
         assert pixels.dtype == torch.uint8 and pixels.ndim == 4
         assert labels is None or labels.shape == (len(pixels),)
         self.pixels = pixels
         self.labels = labels
-        self.value_range = (-1.0, 1.0)
+        self.order = order
         self.shape: tuple[int, ...] = tuple(pixels.shape[1:])
         self.classes = 0 if labels is None else int(labels.max()) + 1
         self.epoch_size = len(pixels)
@@ -87,7 +88,7 @@ class ImageSet:
         self.left_out: dict[str, str] = {}
         self.files: dict[str, Any] = {}
         self.held_out: ImageSet | None = None
-        self._epoch = -1
+        self._ordered: tuple[int, int] | None = None  # the seed and the epoch whose order is kept
         self._order = torch.empty(0, dtype=torch.int64)
 
     def to(self, device: torch.device) -> "ImageSet":
@@ -96,12 +97,13 @@ class ImageSet:
         self.labels = None if self.labels is None else self.labels.to(device)
         return self
 
-    def batch(self, index: int, size: int, streams: Streams) -> Drawn:
-        """Images without replacement within an epoch; the last, incomplete batch of an epoch is left out.
+    def batch(self, index: int, size: int, streams: Streams) -> Samples:
+        """Images without replacement within an epoch; the last, incomplete batch of an epoch is left out."""
+        return self.take(self._rows(index, size, streams))
 
-        Returns: `size` images within `value_range`, and their classes.
-        """
-        return self._drawn(self._rows(index, size, streams))
+    def take(self, rows: Tensor) -> Samples:
+        """The images with these numbers, int64 [N], and their classes."""
+        return Samples(self.pixels[rows], None if self.labels is None else self.labels[rows])
 
     def balanced(self, count: int, order: torch.Generator) -> "ImageSet":
         """`count` of the images, as many of each class, chosen by `order`.
@@ -110,45 +112,23 @@ class ImageSet:
             BadInput: a class has too few.
         """
         assert self.labels is not None
-        shuffled = torch.randperm(len(self.pixels), generator=order).to(self.pixels.device)
-        each = -(-count // self.classes)
-        rows = [shuffled[self.labels[shuffled] == kind][:each] for kind in range(self.classes)]
-        if min(map(len, rows)) < each:
-            raise BadInput(
-                f"{count} images with a label: the rarest of {self.classes} classes has {min(map(len, rows))}; ask for "
-                f"at most {self.classes * min(map(len, rows))}"
-            )
-        # One class after the other, so that leaving out the last few leaves classes within one of each other.
-        chosen = torch.stack(rows, dim=1).flatten()[:count]
-        found = ImageSet(self.pixels[chosen].cpu(), self.labels[chosen].cpu())
-        found.value_range = self.value_range
-        return found.to(self.pixels.device)
-
-    def _drawn(self, rows: Tensor) -> Drawn:
-        return Drawn(self._scaled(self.pixels[rows]), None if self.labels is None else self.labels[rows])
+        chosen = balanced_rows(self.labels, count, order)
+        return ImageSet(self.pixels[chosen].cpu(), self.labels[chosen].cpu()).to(self.pixels.device)
 
     def _rows(self, index: int, size: int, streams: Streams) -> Tensor:
         """Which images a batch has."""
         epoch, place = divmod(index, self.epoch_size // size)
-        if epoch != self._epoch:
-            order = torch.randperm(self.epoch_size, generator=streams.fresh("data_order", epoch))
-            self._order, self._epoch = order.to(self.pixels.device), epoch
+        if self._ordered != (streams.seed, epoch):
+            order = torch.randperm(self.epoch_size, generator=streams.fresh(self.order, epoch))
+            self._order, self._ordered = order.to(self.pixels.device), (streams.seed, epoch)
         return self._order[place * size : (place + 1) * size]
 
-    def reference(self, count: int) -> tuple[Drawn, Drawn]:
+    def reference(self, count: int) -> tuple[Samples, Samples]:
         """Disjoint random choices of the images, fewer of a small data set; of a single image, that one twice."""
         count = max(1, min(count, self.epoch_size // 2))
         order = torch.randperm(self.epoch_size, generator=_reference_stream()).to(self.pixels.device)
         one, other = (0, 0) if self.epoch_size == 1 else (0, count)
-        return self._on_cpu(order[one : one + count]), self._on_cpu(order[other : other + count])
-
-    def _on_cpu(self, rows: Tensor) -> Drawn:
-        samples, labels = self._drawn(rows)
-        return Drawn(samples.cpu(), None if labels is None else labels.cpu())
-
-    def _scaled(self, pixels: Tensor) -> Tensor:
-        low, high = self.value_range
-        return pixels.float().mul_((high - low) / 255).add_(low)
+        return self.take(order[one : one + count]).to("cpu"), self.take(order[other : other + count]).to("cpu")
 
 
 class Density:
@@ -159,6 +139,8 @@ class Density:
         deviation: standard deviation of each mode, along each axis.
         epoch_size: points that count as one epoch.
     """
+
+    kind: Kind = "points"
 
     def __init__(self, centers: Tensor, deviation: float, epoch_size: int) -> None:
         self.centers = centers
@@ -185,14 +167,14 @@ class Density:
             points = points.pin_memory()  # so that nobody waits until they are there
         return points.to(self.device, non_blocking=True)
 
-    def batch(self, index: int, size: int, streams: Streams) -> Drawn:
+    def batch(self, index: int, size: int, streams: Streams) -> Samples:
         """Fresh points."""
-        return Drawn(self.draw(size, streams.fresh("data_order", index)))
+        return Samples(self.draw(size, streams.fresh("data_order", index)))
 
-    def reference(self, count: int) -> tuple[Drawn, Drawn]:
+    def reference(self, count: int) -> tuple[Samples, Samples]:
         """Two sets of `count` exact points."""
         stream = _reference_stream()
-        return Drawn(self.draw(count, stream).cpu()), Drawn(self.draw(count, stream).cpu())
+        return Samples(self.draw(count, stream).cpu()), Samples(self.draw(count, stream).cpu())
 
 
 def _reference_stream() -> torch.Generator:

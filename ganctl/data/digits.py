@@ -36,8 +36,8 @@ def mnist5k(options: Any) -> ImageSet:
         rows = torch.from_numpy(np.loadtxt(gzip.decompress(packed).decode().splitlines(), np.uint8, delimiter=","))
         return {"pixels": rows[:, :784].reshape(-1, 1, 28, 28), "labels": rows[:, 784].long()}
 
-    images = ImageSet(**cache.stored(f"images/mnist5k-{hashlib.sha256(packed).hexdigest()[:32]}", make))
-    return subset(_padded(images, options.size), options)
+    found = cache.stored(f"images/mnist5k-{hashlib.sha256(packed).hexdigest()[:32]}", make)
+    return subset(_padded(ImageSet(found["pixels"], found["labels"]), options.size), options)
 
 
 def mnist5k_test(options: Any) -> ImageSet | None:

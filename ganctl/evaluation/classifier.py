@@ -39,8 +39,6 @@ class _Steps:
 def train_classifier(images: ImageSet, classes: int, told: Told = silent) -> Classifier:
     """A classifier of the labelled `images`, on the CPU and ready to be asked."""
     steps = RECIPE["steps"]
-    # A set of its own: that of a run has the run's place in its epoch, and the range of the run's generator.
-    images = ImageSet(images.pixels, images.labels)
     # A run that is evaluated while it trains has its threads and torch's stream to itself.
     with threads(RECIPE["threads"]), torch.random.fork_rng(devices=[]):
         streams = Streams(RECIPE["seed"])

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganctl.data import ImageSet
+from ganctl.data import ImageSet, Samples
 from ganctl.errors import BadInput
 from ganctl.evaluation.controlled import COMPARED, NAMED, OWN, TESTED, class_table, prior_floor
 from ganctl.evaluation.extraction import CHUNK, Extracted, extract
@@ -19,7 +19,6 @@ from ganctl.evaluation.reference import reference_of, refuse_few
 from ganctl.evaluation.scores import METRICS, blind, unknown
 from ganctl.evaluation.sides import BALL, MANIFOLD, Sides
 from ganctl.evaluation.telling import Told, counted, silent
-from ganctl.games import Made
 from ganctl.metrics import nearest
 from ganctl.numerics.streams import derive
 from ganctl.store import cache
@@ -157,7 +156,7 @@ class ImageEvaluator:
         parts = [own(images.pixels[p], None if images.kinds is None else images.kinds[p], stream) for p in places]
         return {name: torch.cat([part[name] for part in parts]).cpu() for name in parts[0]}
 
-    def _chunks(self, draw: Draw, stream: torch.Generator) -> Iterator[Made]:
+    def _chunks(self, draw: Draw, stream: torch.Generator) -> Iterator[Samples]:
         for start in range(0, self.num, CHUNK):
             yield draw(min(CHUNK, self.num - start), stream)
 

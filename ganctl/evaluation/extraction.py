@@ -7,11 +7,10 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from ganctl.data import ImageSet
+from ganctl.data import ImageSet, Samples
 from ganctl.errors import RunFailed
 from ganctl.evaluation.features import FeatureNetwork
 from ganctl.evaluation.telling import Told, counted, silent
-from ganctl.games import Made
 from ganctl.metrics import Gaussian, Moments
 from ganctl.numerics.streams import derive
 from ganctl.store import cache
@@ -59,14 +58,14 @@ class Extracted:
 
 
 def extract(
-    chunks: Iterable[Made],
+    chunks: Iterable[Samples],
     total: int,
     network: FeatureNetwork,
     grouped: bool = True,
     told: Told = silent,
     what: str = "images",
 ) -> Extracted:
-    """Looks at `total` images, which arrive in random order as chunks with samples uint8 [n, C, H, W].
+    """Looks at `total` images, which arrive in random order as chunks of images uint8 [n, C, H, W].
 
     Args:
         grouped: whether groups of them are summed apart too.
@@ -78,7 +77,8 @@ def extract(
     sums = Moments(network.dimensions, total, grouped)
     rows, probabilities, kept, kinds = [], [], [], []
     told(counted(what, 0, total))
-    for pixels, chosen in chunks:
+    for chunk in chunks:
+        pixels, chosen = chunk.data, chunk.labels
         features, classes = network.look(pixels)
         features = features.float().cpu()
         if not bool(torch.isfinite(features).all()):
@@ -114,7 +114,7 @@ def extract_kept(images: ImageSet, rows: Tensor, network: FeatureNetwork, told: 
     pixels = images.pixels.cpu()
 
     def make() -> dict[str, Tensor]:
-        chunks = (Made(pixels[part]) for part in rows.split(CHUNK))
+        chunks = (Samples(pixels[part]) for part in rows.split(CHUNK))
         seen = extract(chunks, len(rows), network, grouped=False, told=told, what="real images")
         sums = seen.moments
         found = {"origin": sums.origin, "sums": sums.sums, "products": sums.products, "rows": seen.rows}

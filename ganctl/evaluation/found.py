@@ -8,15 +8,15 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from ganctl.data import Samples
 from ganctl.evaluation.points import POINT_METRICS
 from ganctl.evaluation.protocol import fingerprint
 from ganctl.evaluation.scores import METRICS
 from ganctl.evaluation.sides import Estimate
 from ganctl.evaluation.telling import Told
-from ganctl.games import Made
 
 # (how many, random numbers) -> generated samples: images uint8 [n, C, H, W], or points float32 [n, 2]
-Draw = Callable[[int, torch.Generator], Made]
+Draw = Callable[[int, torch.Generator], Samples]
 # (images uint8 [n, C, H, W], their classes or None, random numbers) -> what the game's own networks say of them
 Own = Callable[[Tensor, Tensor | None, torch.Generator], dict[str, Tensor]]
 

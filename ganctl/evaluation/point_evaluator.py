@@ -40,7 +40,7 @@ class PointEvaluator:
             raise BadInput(f"num={num}: too few to measure; it takes at least 20 points")
         self.density, self.metrics = density, list(metrics or POINT_METRICS)
         self.num, self.seed = num or 10_000, seed
-        real, exact = (drawn.samples for drawn in density.reference(self.num))
+        real, exact = (drawn.data for drawn in density.reference(self.num))
         self.real = real
         self.exact = {name: value.value for name, value in point_estimates(exact, real, density, errors=False).items()}
 
@@ -66,7 +66,7 @@ class PointEvaluator:
         stream = torch.Generator().manual_seed(derive(self.seed, "evaluation", "samples"))
         sizes = [CHUNK] * (self.num // CHUNK) + [self.num % CHUNK]
         self.told(f"drawing {self.num:,} points")
-        points = torch.cat([draw(size, stream).samples for size in sizes if size])
+        points = torch.cat([draw(size, stream).data for size in sizes if size])
         self.told(f"measuring {self.num:,} points")
         found = point_estimates(points, self.real, self.density, errors)
         estimates = {name: found[name] for name in self.metrics}

@@ -7,13 +7,14 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from ganctl.data import Drawn, ImageSet
+from ganctl.data import Dataset, ImageSet, Samples, in_range
 from ganctl.errors import BadInput
-from ganctl.games.cgan import hot, labelled, with_labels
-from ganctl.games.contest import Contest
-from ganctl.games.game import Batch, Code, Game, Inputs, Parts, Player, evaluating
+from ganctl.games.cgan import classes_of, labelled, one_hot, with_labels
+from ganctl.games.contest import Contest, after_turn
+from ganctl.games.game import Batch, Game, Parts, Player, evaluating
+from ganctl.games.inputs import Code, Inputs
 from ganctl.games.priors import PRIORS
-from ganctl.models import Wiring
+from ganctl.models import Discriminator, Encoder, Generator, Role
 
 
 class Aae(Game):
@@ -41,14 +42,18 @@ class Aae(Game):
                 f"dimensions; use model.latent_dim={self.prior.dimensions}, or game.prior=gaussian"
             )
         self.streams = parts.streams
-        self.contest = Contest(parts.networks["discriminator"], parts.loss, parts.penalty, parts.streams)
-        self.memory = self.contest.memory
+        self.contest = Contest(parts.networks["discriminator"], parts.loss, parts.penalties, parts.streams)
+        self.contests = {"": self.contest}
 
     @staticmethod
-    def wiring(options: Any, classes: int) -> Wiring:
-        """An encoder, a decoder, and a discriminator of codes."""
-        del options, classes
-        return Wiring(autoencoder=True)
+    def asks(options: Any, dataset: Dataset, latent_dim: int) -> dict[str, Role]:
+        """An encoder, a decoder, and a discriminator of latent vectors."""
+        del options
+        return {
+            "encoder": Encoder(dataset.shape, latent_dim),
+            "decoder": Generator(dataset.shape),
+            "discriminator": Discriminator((latent_dim,)),
+        }
 
     def players(self) -> dict[str, Player]:
         """First the auto-encoder, which draws fresh data, then the discriminator, then the encoder as generator."""
@@ -67,14 +72,14 @@ class Aae(Game):
         with evaluating(self.encoder, self.decoder):
             return self.generate(self.encode(samples))
 
-    def own_figures(self, real: Drawn, noise: torch.Generator) -> dict[str, Tensor]:
+    def own_figures(self, real: Samples, noise: torch.Generator) -> dict[str, Tensor]:
         """`reconstruction_error`: squared, per element, black at 0, white at 1; `latents`, and the `prior`'s twice."""
         low, high = self.decoder.output_range or (0.0, 1.0)  # type: ignore[misc]
         with evaluating(self.encoder, self.decoder):
-            inputs = self.encode(real.samples)
-            error = (self.generate(inputs) - real.samples).flatten(1).square().mean(dim=1) / (high - low) ** 2
-            prior, other = (Aae.draw(self, len(real.samples), noise).latent for _ in range(2))
-        return {"reconstruction_error": error, "latents": inputs.latent, "prior": prior, "other_prior": other}
+            inputs = self.encode(real.data)
+            error = (self.generate(inputs) - real.data).flatten(1).square().mean(dim=1) / (high - low) ** 2
+            prior, other = (_style(Aae.draw(self, len(real), noise)) for _ in range(2))
+        return {"reconstruction_error": error, "latents": _style(inputs), "prior": prior, "other_prior": other}
 
     def draw(self, count: int, noise: torch.Generator) -> Inputs:
         """Codes from the prior."""
@@ -87,22 +92,26 @@ class Aae(Game):
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
         """J(D) on codes of the prior and of the batch, and what it pays for the penalty."""
         real = self.draw(len(batch.real), self.streams.noise)
-        return _told_apart(self.contest, batch, real.latent, self.encode(batch.real).latent)
+        return _told_apart(self.contest, batch, _style(real), _style(self.encode(batch.real)))
 
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
         """J(G) of the encoder on the codes of the batch."""
         real = self.draw(len(batch.real), self.streams.noise)
-        return {"adversarial": _deceived(self.contest, batch, real.latent, self.encode(batch.real).latent)}
+        return {"adversarial": _deceived(self.contest, batch, _style(real), _style(self.encode(batch.real)))}
 
 
 def _told_apart(contest: Contest, batch: Batch, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
     fake = fake.float()
-    judged = contest.judge(real, fake)
-    return contest.discriminator_terms(batch, (real, fake), (judged[0].logits, judged[1].logits))
+    return contest.discriminator_terms(batch, *contest.judge(real, fake))
 
 
 def _deceived(contest: Contest, batch: Batch, real: Tensor, fake: Tensor) -> Tensor:
-    return contest.generator_term(batch, contest.look(fake.float()).logits, real)
+    return contest.generator_term(batch, contest.look(fake.float()), real)
+
+
+def _style(inputs: Inputs) -> Tensor:
+    assert inputs.latent is not None
+    return inputs.latent
 
 
 class SemisupervisedAae(Aae):
@@ -121,21 +130,27 @@ class SemisupervisedAae(Aae):
 
     def __init__(self, parts: Parts, prior: str = "gaussian", labelled: int = 1000) -> None:
         super().__init__(parts, prior)
-        self.classes = parts.wiring.given
+        self.classes = classes_of(parts, "decoder")
         self.codes = {"label": Code(classes=self.classes)}
         self.class_contest = Contest(
-            parts.networks["class_discriminator"], parts.loss, parts.penalty, parts.streams, name="class_"
+            parts.networks["class_discriminator"], parts.loss, parts.penalties, parts.streams, name="class_"
         )
-        self.memory = {**self.contest.memory, **{f"class_{k}": v for k, v in self.class_contest.memory.items()}}
+        self.contests = {"": self.contest, "class_": self.class_contest}
         self.dataset, self.num_labelled = parts.dataset, labelled
         if labelled < self.classes:
             raise BadInput(f"game.labelled={labelled}: must be at least {self.classes}, one of each class")
 
     @staticmethod
-    def wiring(options: Any, classes: int) -> Wiring:
+    def asks(options: Any, dataset: Dataset, latent_dim: int) -> dict[str, Role]:
         """An encoder to style and class, a decoder of both, and a discriminator of each."""
         del options
-        return Wiring(given=labelled("aae_semisupervised", classes), generator="input", autoencoder=True)
+        classes = labelled("aae_semisupervised", dataset.classes)
+        return {
+            "encoder": Encoder(dataset.shape, latent_dim + classes),
+            "decoder": Generator(dataset.shape, classes),
+            "discriminator": Discriminator((latent_dim,)),
+            "class_discriminator": Discriminator((classes,)),
+        }
 
     @cached_property
     def labelled(self) -> ImageSet:
@@ -154,14 +169,9 @@ class SemisupervisedAae(Aae):
         """Those of the auto-encoder, then the encoder as a classifier of the samples with a label."""
         players = super().players()
         players["discriminator"] = Player(
-            ("discriminator", "class_discriminator"), self.discriminator_loss, after_turn=self._after_turn
+            ("discriminator", "class_discriminator"), self.discriminator_loss, after_turn=after_turn(self.contests)
         )
         return players | {"classifier": Player(("encoder",), self.classification_loss, judged=False)}
-
-    def _after_turn(self) -> None:
-        for contest in (self.contest, self.class_contest):
-            if contest.after_turn:
-                contest.after_turn()
 
     def _encoded(self, samples: Tensor) -> tuple[Tensor, Tensor]:
         """Style [N, latent_dim] and class logits [N, classes]."""
@@ -178,11 +188,11 @@ class SemisupervisedAae(Aae):
         with evaluating(self.encoder):
             return self._encoded(samples)[1].argmax(dim=1)
 
-    def own_figures(self, real: Drawn, noise: torch.Generator) -> dict[str, Tensor]:
+    def own_figures(self, real: Samples, noise: torch.Generator) -> dict[str, Tensor]:
         """The same, and `label_error`: whether the encoder gives a wrong class."""
         found = super().own_figures(real, noise)
         if real.labels is not None:
-            found["label_error"] = (self.classify(real.samples) != real.labels).double()
+            found["label_error"] = (self.classify(real.data) != real.labels).double()
         return found
 
     def draw(self, count: int, noise: torch.Generator) -> Inputs:
@@ -194,7 +204,7 @@ class SemisupervisedAae(Aae):
         real, fake = self.draw(len(batch.real), self.streams.noise), self.encode(batch.real)
         classes = _told_apart(self.class_contest, batch, real.codes["label"], fake.codes["label"])
         return {
-            **_told_apart(self.contest, batch, real.latent, fake.latent),
+            **_told_apart(self.contest, batch, _style(real), _style(fake)),
             **{f"class_{name}": value for name, value in classes.items()},
         }
 
@@ -202,7 +212,7 @@ class SemisupervisedAae(Aae):
         """J(G) of the encoder on styles and on classes."""
         real, fake = self.draw(len(batch.real), self.streams.noise), self.encode(batch.real)
         return {
-            "adversarial": _deceived(self.contest, batch, real.latent, fake.latent),
+            "adversarial": _deceived(self.contest, batch, _style(real), _style(fake)),
             "class_adversarial": _deceived(self.class_contest, batch, real.codes["label"], fake.codes["label"]),
         }
 
@@ -211,7 +221,7 @@ class SemisupervisedAae(Aae):
         size = min(len(batch.real), self.labelled.epoch_size)
         drawn = self.labelled.batch(batch.turn - 1, size, self.streams)
         assert drawn.labels is not None
-        logits = self._encoded(drawn.samples)[1]
+        logits = self._encoded(in_range(drawn.data, self.value_range))[1]
         if batch.observed is not None:
             batch.observed["accuracy/labelled"] = (logits.argmax(dim=1) == drawn.labels).float().mean()
-        return {"cross_entropy": cross_entropy(logits, hot(drawn.labels, self.classes))}
+        return {"cross_entropy": cross_entropy(logits, one_hot(drawn.labels, self.classes))}

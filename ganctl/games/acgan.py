@@ -5,10 +5,12 @@ from typing import Any
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from ganctl.data import Dataset
 from ganctl.games.cgan import Cgan, labelled
 from ganctl.games.contest import Judged
-from ganctl.games.game import Batch, Inputs, Parts
-from ganctl.models import Wiring
+from ganctl.games.game import Batch, Parts
+from ganctl.games.inputs import Inputs
+from ganctl.models import Discriminator, Generator, Head, Role
 
 
 class Acgan(Cgan):
@@ -29,10 +31,15 @@ class Acgan(Cgan):
         self.class_weight = class_weight
 
     @staticmethod
-    def wiring(options: Any, classes: int) -> Wiring:
+    def asks(options: Any, dataset: Dataset, latent_dim: int) -> dict[str, Role]:
         """The class beside the latent vector, and a head that finds it."""
-        del options
-        return Wiring(given=labelled("acgan", classes), generator="input", discriminator="none", head=classes)
+        del options, latent_dim
+        classes = labelled("acgan", dataset.classes)
+        return {
+            "generator": Generator(dataset.shape, classes),
+            "discriminator": Discriminator(dataset.shape),
+            "head": Head("discriminator", classes),
+        }
 
     def told(self, inputs: Inputs) -> None:  # type: ignore[override]
         """Nothing: the discriminator does not know the class."""

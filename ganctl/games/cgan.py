@@ -5,10 +5,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ganctl.data import Dataset
 from ganctl.errors import BadInput
-from ganctl.games.game import Batch, Code, Inputs, Parts
+from ganctl.games.game import Batch, Parts
 from ganctl.games.gan import Gan
-from ganctl.models import Wiring
+from ganctl.games.inputs import Code, Inputs
+from ganctl.models import Discriminator, Generator, Role
 
 
 class Cgan(Gan):
@@ -21,13 +23,14 @@ class Cgan(Gan):
 
     def __init__(self, parts: Parts, discriminator_turns: int = 1) -> None:
         super().__init__(parts, discriminator_turns)
-        self.codes = {"label": Code(classes=parts.wiring.given)}
+        self.codes = {"label": Code(classes=classes_of(parts))}
 
     @staticmethod
-    def wiring(options: Any, classes: int) -> Wiring:
+    def asks(options: Any, dataset: Dataset, latent_dim: int) -> dict[str, Role]:
         """The class beside the latent vector, and beside the sample."""
-        del options
-        return Wiring(given=labelled("cgan", classes), generator="input", discriminator="input")
+        del options, latent_dim
+        classes = labelled("cgan", dataset.classes)
+        return {"generator": Generator(dataset.shape, classes), "discriminator": Discriminator(dataset.shape, classes)}
 
     def draw(self, count: int, noise: torch.Generator) -> Inputs:
         """Latent vectors from N(0, I), and every class with the same probability."""
@@ -36,7 +39,8 @@ class Cgan(Gan):
     def draw_beside(self, batch: Batch, noise: torch.Generator) -> Inputs:
         """Latent vectors, the same that a game without classes would draw, and the classes of the batch."""
         assert batch.labels is not None
-        return Inputs(self.latents(len(batch.real), noise), {"label": hot(batch.labels, self.codes["label"].classes)})
+        labels = one_hot(batch.labels, self.codes["label"].classes)
+        return Inputs(self.latents(len(batch.real), noise), {"label": labels})
 
     def told(self, inputs: Inputs) -> Tensor:
         """The class."""
@@ -50,10 +54,21 @@ class Projection(Cgan):
     """
 
     @staticmethod
-    def wiring(options: Any, classes: int) -> Wiring:
+    def asks(options: Any, dataset: Dataset, latent_dim: int) -> dict[str, Role]:
         """Conditional batch norm, and a projection."""
-        del options
-        return Wiring(given=labelled("projection", classes), generator="norm", discriminator="projection")
+        del options, latent_dim
+        classes = labelled("projection", dataset.classes)
+        return {
+            "generator": Generator(dataset.shape, classes, "norm"),
+            "discriminator": Discriminator(dataset.shape, classes, "projection"),
+        }
+
+
+def classes_of(parts: Parts, network: str = "generator") -> int:
+    """How many classes the network is conditioned on."""
+    role = parts.roles[network]
+    assert isinstance(role, Generator)
+    return role.condition
 
 
 def labelled(game: str, classes: int) -> int:
@@ -71,7 +86,7 @@ def labelled(game: str, classes: int) -> int:
     return classes
 
 
-def hot(labels: Tensor, classes: int) -> Tensor:
+def one_hot(labels: Tensor, classes: int) -> Tensor:
     """Classes int64 [N] as float32 [N, classes] with a one each."""
     # torch's one_hot reads the labels' bounds back on a CPU, in whole numbers first.
     return torch.zeros(len(labels), classes, device=labels.device).scatter_(1, labels[:, None], 1)
@@ -79,5 +94,5 @@ def hot(labels: Tensor, classes: int) -> Tensor:
 
 def with_labels(inputs: Inputs, classes: int, noise: torch.Generator) -> Inputs:
     """The inputs with a class each, every one as likely."""
-    labels = torch.randint(classes, (len(inputs.latent),), generator=noise, device=noise.device)
-    return Inputs(inputs.latent, {"label": hot(labels.to(inputs.latent.device), classes)})
+    labels = torch.randint(classes, (len(inputs),), generator=noise, device=noise.device)
+    return inputs.with_code("label", one_hot(labels.to(inputs.device), classes))

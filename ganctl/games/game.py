@@ -4,16 +4,22 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
-from ganctl.data import Dataset, Drawn
-from ganctl.losses import AdversarialLoss, Penalty
-from ganctl.models import PLAIN, Wiring
+from ganctl.data import Dataset, Samples
+from ganctl.games.inputs import Code, Inputs
+from ganctl.games.payment import WeightedPenalty
+from ganctl.losses import AdversarialLoss
+from ganctl.models import Role, Roles, plain
 from ganctl.numerics.streams import Streams
+
+if TYPE_CHECKING:
+    from ganctl.games.contest import Contest
 
 
 @dataclass
@@ -21,79 +27,24 @@ class Batch:
     """What one turn is played on.
 
     Attributes:
-        real: float32 [N, *shape].
+        samples: real ones, float32 [N, *shape], and what is known about each.
         observed: where the game writes what it saw, as scalar tensors by tag, on the turns that are logged; else None.
         turn: number of the player's turn in the whole run, from 1.
-        labels: the class of each real sample, int64 [N]; None where nobody knows.
     """
 
-    real: Tensor
+    samples: Samples
     observed: dict[str, Tensor] | None = None
     turn: int = 1
-    labels: Tensor | None = None
-
-
-@dataclass(frozen=True)
-class Code:
-    """Something about a sample that can be chosen beside its latent vector.
-
-    Attributes:
-        classes: how many there are to choose from; 0: it is one number within [-1, 1].
-    """
-
-    classes: int = 0
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """What samples are generated from.
-
-    Attributes:
-        latent: [N, latent_dim].
-        codes: what is chosen besides, by name: a class one-hot [N, classes] (or shares of classes), a number [N, 1].
-    """
-
-    latent: Tensor
-    codes: Mapping[str, Tensor] = field(default_factory=dict)
 
     @property
-    def beside(self) -> Tensor | None:
-        """All codes side by side, [N, sum of their sizes]; None where there are none."""
-        return torch.cat([*self.codes.values()], dim=1) if self.codes else None
+    def real(self) -> Tensor:
+        """The real samples, float32 [N, *shape]."""
+        return self.samples.data
 
     @property
-    def parts(self) -> tuple[Tensor, ...]:
-        """The arguments of a generator."""
-        return (self.latent,) if self.beside is None else (self.latent, self.beside)
-
-
-class Made(NamedTuple):
-    """Generated samples.
-
-    Attributes:
-        samples: [N, *shape].
-        kinds: the class that each was to have, or the value of its first categorical code, int64 [N]; None where
-            nothing of the sort is chosen.
-    """
-
-    samples: Tensor
-    kinds: Tensor | None = None
-
-
-@dataclass(frozen=True)
-class WeightedPenalty:
-    """A penalty as J(D) pays for it.
-
-    Attributes:
-        penalty: what is paid for.
-        weight: of the penalty, on average over the turns.
-        every: turns of the discriminator from one payment to the next, each of which has `every` times the gradient,
-            so that the expected one stays (lazy regularization: Karras et al. 2020, arXiv:1912.04958, section 3.1).
-    """
-
-    penalty: Penalty
-    weight: float = 1.0
-    every: int = 1
+    def labels(self) -> Tensor | None:
+        """The class of each real sample, int64 [N]; None where it is unknown."""
+        return self.samples.labels
 
 
 @dataclass(frozen=True)
@@ -103,17 +54,18 @@ class Parts:
     Attributes:
         networks: by name.
         loss: the pair of objectives.
-        penalty: what J(D) pays for besides, or what holds the discriminator's weights in bounds.
+        penalties: what J(D) pays for besides, or what holds the discriminator's weights in bounds.
         streams: where random numbers come from.
-        wiring: what the game asked of the networks.
-        dataset: what is real, for a game that looks at more of it than its batches.
+        roles: what the game asked of each network, by the network's name.
+        dataset: what is real, for a game that looks at more of it than its batches; None where there is none, as for
+            a run that is only sampled from.
     """
 
     networks: dict[str, nn.Module]
     loss: AdversarialLoss
-    penalty: WeightedPenalty
+    penalties: tuple[WeightedPenalty, ...]
     streams: Streams
-    wiring: Wiring = PLAIN
+    roles: Roles = field(default_factory=dict)
     dataset: Dataset | None = None
 
 
@@ -145,30 +97,41 @@ class Game(ABC):
         networks: every network of the game, by name.
         sampled: names of the networks that samples need, the one that makes them first; a moving average of them may be
             kept.
+        contests: who tells real from fake, by the contest's name; "" where there is one.
         codes: what of a sample can be chosen, by name, in the order in which the generator is given it.
         offers: metrics of `evaluate` that other games do not have.
-        memory: numbers that the rules carry from turn to turn besides the networks, changed in place.
     """
 
     networks: dict[str, nn.Module]
     sampled: tuple[str, ...] = ("generator",)
+    contests: "Mapping[str, Contest]" = MappingProxyType({})
     codes: Mapping[str, Code] = MappingProxyType({})
     offers: tuple[str, ...] = ()
-    memory: Mapping[str, Tensor] = MappingProxyType({})
 
     @staticmethod
-    def wiring(options: Any, classes: int) -> Wiring:
-        """What the game asks of its networks.
+    def asks(options: Any, dataset: Dataset, latent_dim: int) -> dict[str, Role]:
+        """The networks that the game needs, by name, in the order in which they are made.
 
         Args:
             options: its own.
-            classes: kinds of labels that the data have; 0: none.
+            dataset: what is real: its shape, and how many classes it has.
+            latent_dim: size of the model's latent vectors; 0 for a model without.
 
         Raises:
             BadInput: it cannot be played on such data.
         """
-        del options, classes
-        return PLAIN
+        del options, latent_dim
+        return plain(dataset.shape)
+
+    @cached_property
+    def memory(self) -> Mapping[str, Tensor]:
+        """Numbers that the rules carry from turn to turn besides the networks, changed in place: its contests'."""
+        return {f"{name}{key}": value for name, each in self.contests.items() for key, value in each.memory.items()}
+
+    @property
+    def value_range(self) -> tuple[float, float]:
+        """What black and white are in generated samples and in batches."""
+        return getattr(self.networks[self.sampled[0]], "output_range", None) or (-1.0, 1.0)
 
     @abstractmethod
     def players(self) -> dict[str, Player]:
@@ -212,7 +175,7 @@ class Game(ABC):
         with evaluating(*(self.networks[name] for name in self.sampled)):
             return self.generate(inputs)
 
-    def own_figures(self, real: Drawn, noise: torch.Generator) -> dict[str, Tensor]:
+    def own_figures(self, real: Samples, noise: torch.Generator) -> dict[str, Tensor]:
         """What the game's own networks have to say for its metrics; changes nothing.
 
         Args:

@@ -5,7 +5,8 @@ from torch import Tensor
 
 from ganctl.games.contest import Contest, Judged, untouched
 from ganctl.games.evidence import gradient_evidence
-from ganctl.games.game import Batch, Game, Inputs, Parts, Player
+from ganctl.games.game import Batch, Game, Parts, Player
+from ganctl.games.inputs import Inputs
 from ganctl.losses import pulling_away
 from ganctl.numerics.streams import derive
 
@@ -22,10 +23,10 @@ class Gan(Game):
     def __init__(self, parts: Parts, discriminator_turns: int = 1, pulling_away_weight: float = 0.0) -> None:
         self.networks = parts.networks
         self.generator, self.discriminator = parts.networks["generator"], parts.networks["discriminator"]
-        headed = parts.wiring.head > 0
-        self.contest = Contest(self.discriminator, parts.loss, parts.penalty, parts.streams, headed=headed)
+        headed = "head" in parts.networks
+        self.contest = Contest(self.discriminator, parts.loss, parts.penalties, parts.streams, headed=headed)
+        self.contests = {"": self.contest}
         self.judges = ("discriminator", "head") if headed else ("discriminator",)
-        self.memory = self.contest.memory
         self.streams = parts.streams
         self.discriminator_turns = discriminator_turns
         self.pulling_away_weight = pulling_away_weight
@@ -66,7 +67,7 @@ class Gan(Game):
         inputs = self.draw_beside(batch, self.streams.noise)
         generated, told = self.generate(inputs), self.told(inputs)
         real, fake = self.contest.judge(batch.real, generated, told)
-        terms = self.contest.discriminator_terms(batch, (batch.real, generated), (real.logits, fake.logits), told)
+        terms = self.contest.discriminator_terms(batch, real, fake)
         return terms | self.discriminator_extras(batch, inputs, real, fake)
 
     def discriminator_extras(self, batch: Batch, inputs: Inputs, real: Judged, fake: Judged) -> dict[str, Tensor]:
@@ -79,7 +80,7 @@ class Gan(Game):
         inputs = self.draw_beside(batch, self.streams.noise)
         generated, told = self.generate(inputs), self.told(inputs)
         fake = self.contest.look(generated, told)
-        terms = {"adversarial": self.contest.generator_term(batch, fake.logits, batch.real, told)}
+        terms = {"adversarial": self.contest.generator_term(batch, fake, batch.real)}
         return terms | self.generator_extras(batch, inputs, generated, fake)
 
     def generator_extras(self, batch: Batch, inputs: Inputs, generated: Tensor, fake: Judged) -> dict[str, Tensor]:
@@ -103,7 +104,7 @@ class Gan(Game):
         with self.streams.preserved(), torch.enable_grad():
             self.streams.layer_noise.restart(derive(self.streams.seed, "probe"))
             generated = untouched(self.generator, *inputs.parts)
-            fake = untouched(self.discriminator, generated, told)
+            fake = self.contest.glance(generated, told)
             with torch.no_grad():
-                judged = untouched(self.discriminator, batch.real, told)
-            return gradient_evidence(judged.float(), fake.float(), parameters, self.contest.loss.generator)
+                judged = self.contest.glance(batch.real, told)
+            return gradient_evidence(judged, fake, parameters, self.contest.loss.generator)

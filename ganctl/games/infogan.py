@@ -6,14 +6,15 @@ import torch
 from torch import Tensor
 
 from ganctl.config.schema import option
-from ganctl.data import Drawn
+from ganctl.data import Dataset, Samples
 from ganctl.errors import BadInput
-from ganctl.games.cgan import hot
+from ganctl.games.cgan import one_hot
 from ganctl.games.contest import Judged
-from ganctl.games.game import Batch, Code, Inputs, Parts, evaluating
+from ganctl.games.game import Batch, Parts, evaluating
 from ganctl.games.gan import Gan
+from ganctl.games.inputs import Code, Inputs
 from ganctl.losses import categorical_information, gaussian_information
-from ganctl.models import Wiring
+from ganctl.models import Discriminator, Generator, Head, Role
 
 
 class InfoGan(Gan):
@@ -57,9 +58,9 @@ class InfoGan(Gan):
         self.codes = classes | {f"c{number}": Code() for number in range(first, first + continuous)}
 
     @staticmethod
-    def wiring(options: Any, classes: int) -> Wiring:
+    def asks(options: Any, dataset: Dataset, latent_dim: int) -> dict[str, Role]:
         """The codes beside the latent vector, and a head that recovers them."""
-        del classes
+        del latent_dim
         categories, continuous = option(options, "categories", 10), option(options, "continuous", 2)
         size = categories + continuous
         if categories == 1 or not size:
@@ -67,7 +68,11 @@ class InfoGan(Gan):
                 f"game.categories={categories} game.continuous={continuous}: nothing is left to "
                 "choose; use 2 categories or more, or 1 continuous code or more"
             )
-        return Wiring(given=size, generator="input", discriminator="none", head=size)
+        return {
+            "generator": Generator(dataset.shape, size),
+            "discriminator": Discriminator(dataset.shape),
+            "head": Head("discriminator", size),
+        }
 
     def draw(self, count: int, noise: torch.Generator) -> Inputs:
         """Latent vectors from N(0, s^2 I), a category of each, and numbers from U(-1, 1)."""
@@ -76,7 +81,7 @@ class InfoGan(Gan):
         for name, code in self.codes.items():
             if code.classes:
                 values = torch.randint(code.classes, (count,), generator=noise, device=noise.device)
-                drawn[name] = hot(values, code.classes)
+                drawn[name] = one_hot(values, code.classes)
             else:
                 drawn[name] = 2 * torch.rand(count, 1, generator=noise, device=noise.device) - 1
         return Inputs(latent, {name: value.to(latent.device) for name, value in drawn.items()})
@@ -92,12 +97,12 @@ class InfoGan(Gan):
             found[name] = gaussian_information(recovered[:, place], inputs.codes[name][:, 0])
         return found
 
-    def own_figures(self, real: Drawn, noise: torch.Generator) -> dict[str, Tensor]:
+    def own_figures(self, real: Samples, noise: torch.Generator) -> dict[str, Tensor]:
         """`mutual_information`: the bound of the categorical code, for as many generated samples as there are real."""
         if not self.categories:
             return {}
         with evaluating(self.generator, self.discriminator, self.head):
-            inputs = self.draw(len(real.samples), noise)
+            inputs = self.draw(len(real), noise)
             features = self.discriminator.features(self.generate(inputs))  # type: ignore[operator]
             return {"mutual_information": self.information(inputs, features)["c1"]}
 

@@ -1,22 +1,23 @@
-"""Networks. A row makes the networks of a game for samples of one shape; a discriminator returns raw logits."""
+"""Networks, by architecture. A model builds the networks that a game asks for; a discriminator returns raw logits."""
 
 from collections.abc import Callable
 
 from torch import nn
 
 from ganctl.models import autoencoder, dcgan, mlp
-from ganctl.models.wiring import PLAIN, Wiring
+from ganctl.models.roles import Discriminator, Encoder, Family, Generator, Head, Role, Roles, Translator, plain
 
-# (options, shape of a sample, what the game asks for) -> {network name: factory}. The factories are called one by one,
-# each inside the random stream of its own initial weights. A row without the third argument is for games that ask for
-# nothing but a generator and a discriminator.
-MODELS: dict[str, Callable[..., dict[str, Callable[[], nn.Module]]]] = {
-    "mlp": mlp.networks,
-    "mlp_small": mlp.networks,  # other defaults, in its yaml
-    "dcgan": dcgan.networks,
-    "dcgan_small": dcgan.networks,  # other defaults, in its yaml
-    "autoencoder": autoencoder.networks,
-    "autoencoder_small": autoencoder.networks,  # other defaults, in its yaml
+# A plugin may also give a function (options, shape of a sample) -> {"generator": factory, "discriminator": factory},
+# for games that ask for no more than these two.
+MODELS: dict[str, Family | Callable[..., dict[str, Callable[[], nn.Module]]]] = {
+    "mlp": mlp.FAMILY,
+    "mlp_small": mlp.FAMILY,  # other defaults, in its yaml
+    "dcgan": dcgan.FAMILY,
+    "dcgan_small": dcgan.FAMILY,  # other defaults, in its yaml
+    "autoencoder": autoencoder.FAMILY,
+    "autoencoder_small": autoencoder.FAMILY,  # other defaults, in its yaml
 }
 
-__all__ = ["MODELS", "PLAIN", "Wiring"]
+__all__ = [
+    "MODELS", "Discriminator", "Encoder", "Family", "Generator", "Head", "Role", "Roles", "Translator", "plain",
+]  # fmt: skip

@@ -1,6 +1,5 @@
 """A fully connected generator against an auto-encoder (Zhao et al. 2017; Berthelot et al. 2017)."""
 
-from collections.abc import Callable
 from itertools import pairwise
 from math import prod
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from ganctl.models import mlp
+from ganctl.models.roles import Discriminator, Factory, Family, Generator, Roles
 
 
 class AutoencoderDiscriminator(nn.Module):
@@ -17,7 +17,7 @@ class AutoencoderDiscriminator(nn.Module):
     or of (x - D(x))^2 (l2: the square of EBGAN's norm, arXiv:1609.03126, section 2.3, over the number of elements).
     """
 
-    mixes_batch = False  # no layer lets one sample see another
+    coupling = "none"
     reconstructs = True  # its logit is minus an error
 
     def __init__(self, shape: tuple[int, ...], widths: list[int], activation: str, error: str) -> None:
@@ -38,11 +38,10 @@ class AutoencoderDiscriminator(nn.Module):
         return -(difference.abs() if self.error == "l1" else difference.square()).mean(dim=1)
 
 
-def networks(options: Any, shape: tuple[int, ...]) -> dict[str, Callable[[], nn.Module]]:
-    """A generator and an auto-encoder for samples of `shape`."""
-    return {
-        "generator": mlp.generator(options, shape),
-        "discriminator": lambda: AutoencoderDiscriminator(
-            shape, options.encoder_widths, options.activation, options.error
-        ),
-    }
+def discriminator(options: Any, role: Discriminator, roles: Roles) -> Factory:
+    """What makes an auto-encoder that discriminates by its error."""
+    del roles
+    return lambda: AutoencoderDiscriminator(role.shape, options.encoder_widths, options.activation, options.error)
+
+
+FAMILY = Family({Generator: mlp.generator, Discriminator: discriminator}, conditional=False)

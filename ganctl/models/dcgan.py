@@ -15,23 +15,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import conv2d, fold, linear
 
 from ganctl.errors import BadInput
+from ganctl.models.conditioning import ConditionalBatchNorm, Conditioned, FeatureHead, Projection
+from ganctl.models.convolutions import FromGray, FromPoint, PartedBatchNorm, ToGray, ToPoint
 from ganctl.models.layers import OUTPUT_RANGES, OUTPUTS, normalize_spectrum_
 from ganctl.models.mlp import MlpDiscriminator
-from ganctl.models.wiring import PLAIN, ConditionalBatchNorm, Conditioned, Projection, Wiring, head
-
-
-class PartedBatchNorm(nn.BatchNorm2d):
-    """Batch norm that takes each of `parts` equal shares of its input for a batch, one after the other."""
-
-    parts = 1
-
-    def forward(self, x: Tensor) -> Tensor:
-        normalize = super().forward
-        return normalize(x) if self.parts == 1 else torch.cat([normalize(part) for part in x.chunk(self.parts)])
-
+from ganctl.models.roles import Discriminator, Encoder, Factory, Family, Generator, Head, Roles
 
 # What follows a convolution of the discriminator, by its channels. Layer norm is per sample, as penalties on the
 # gradient need it (Gulrajani et al. 2017, section 4, "No critic batch normalization").
@@ -60,79 +50,8 @@ def initialize_(network: nn.Module) -> None:
                 nn.init.zeros_(layer.bias)
 
 
-class FromPoint(nn.ConvTranspose2d):
-    """A transposed convolution of vectors [N, C, 1, 1] to maps [N, out, side, side], each of whose places has its own
-    weights: a matrix product, and computed as one, which takes less than half of the time (docs/performance.md)."""
-
-    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
-        weight = self.weight.permute(0, 2, 3, 1)  # as it lies in memory, with the channels last
-        maps = x.flatten(1) @ weight.flatten(1)
-        return maps.view(-1, *weight.shape[1:]).permute(0, 3, 1, 2)
-
-
-class ToPoint(nn.Conv2d):
-    """A convolution of maps [N, C, side, side] by a kernel of their size, to [N, out, 1, 1]: a matrix product."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        weight = self.weight.permute(0, 2, 3, 1).flatten(1)
-        return linear(x.permute(0, 2, 3, 1).flatten(1), weight, self.bias)[:, :, None, None]
-
-
-def add_up_patches(maps: Tensor, weight: Tensor) -> Tensor:
-    """The transposed convolution (kernel 4, stride 2, padding 1) of maps [N, C, H, W] to images [N, 1, 2H, 2W].
-
-    A matrix product gives a patch of 4x4 pixels per place of the maps; patches are added up where they overlap.
-    """
-    patches = maps.permute(0, 2, 3, 1).flatten(1, 2) @ weight.flatten(1)
-    return fold(patches.transpose(1, 2), (2 * maps.shape[2], 2 * maps.shape[3]), 4, padding=1, stride=2)
-
-
-class ToGray(nn.ConvTranspose2d):
-    """A transposed convolution (kernel 4, stride 2, padding 1) of maps to images with one channel. On a CPU it is
-    computed by `add_up_patches`, in a quarter of the time (docs/performance.md)."""
-
-    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
-        if not _unrounded(x):
-            return super().forward(x)
-        images = add_up_patches(x, self.weight)
-        return images if self.bias is None else images + self.bias
-
-
-class _ConvolveGray(torch.autograd.Function):
-    """torch's convolution with another way to its gradient towards the images."""
-
-    @staticmethod
-    def forward(ctx: Any, images: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        ctx.save_for_backward(images, weight)
-        return conv2d(images, weight, bias, stride=2, padding=1)
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> Any:
-        images, weight = ctx.saved_tensors
-        towards_images = add_up_patches(grad, weight) if ctx.needs_input_grad[0] else None
-        if not any(ctx.needs_input_grad[1:]):
-            return towards_images, None, None
-        _, *towards_weights = torch.ops.aten.convolution_backward(
-            grad, images, weight, [len(weight)], [2, 2], [1, 1], [1, 1], False, [0, 0], 1, [False, True, True]
-        )
-        return towards_images, *towards_weights
-
-
-class FromGray(nn.Conv2d):
-    """A convolution (kernel 4, stride 2, padding 1) of images with one channel. On a CPU its gradient towards the
-    images, which is a transposed convolution, is computed by `add_up_patches`."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return _ConvolveGray.apply(x, self.weight, self.bias) if _unrounded(x) else super().forward(x)
-
-
-def _unrounded(x: Tensor) -> bool:
-    """Whether `x` is on a CPU and will not be rounded to bfloat16 by `precision=bf16`."""
-    return x.is_cpu and not torch.is_autocast_enabled("cpu")
-
-
 class DcganGenerator(nn.Module):
-    """Latent vectors [N, latent_dim] and what else is given [N, given] to images [N, channels, size, size]."""
+    """Latent vectors [N, latent_dim], and conditions [N, condition], to images [N, channels, size, size]."""
 
     def __init__(
         self,
@@ -141,19 +60,20 @@ class DcganGenerator(nn.Module):
         latent_dim: int,
         width: int,
         output: str,
-        wiring: Wiring = PLAIN,
         hidden: int = 0,
+        condition: int = 0,
+        how: str = "input",
     ) -> None:
         super().__init__()
         self.latent_dim = latent_dim
         self.output_range = OUTPUT_RANGES[output]
-        self.takes_input = bool(wiring.given) and wiring.generator == "input"
-        first = latent_dim + (wiring.given if self.takes_input else 0)
+        self.takes_input = bool(condition) and how == "input"
+        first = latent_dim + (condition if self.takes_input else 0)
         widths, side = _block_widths(size, width)[::-1], SMALLEST[size]
 
         def norm(channels: int, kind: type[nn.BatchNorm1d] | type[nn.BatchNorm2d] = nn.BatchNorm2d) -> nn.Module:
-            if wiring.given and wiring.generator == "norm":
-                return ConditionalBatchNorm(kind(channels, affine=False), wiring.given)
+            if condition and how == "norm":
+                return ConditionalBatchNorm(kind(channels, affine=False), condition)
             return kind(channels)
 
         layers: list[nn.Module] = []
@@ -177,10 +97,10 @@ class DcganGenerator(nn.Module):
         initialize_(self)
         self.to(memory_format=torch.channels_last)
 
-    def forward(self, latent: Tensor, given: Tensor | None = None) -> Tensor:
-        if self.takes_input and given is not None:
-            latent = torch.cat([latent, given], dim=1)
-        return self.layers(latent, given)
+    def forward(self, latent: Tensor, condition: Tensor | None = None) -> Tensor:
+        if self.takes_input and condition is not None:
+            latent = torch.cat([latent, condition], dim=1)
+        return self.layers(latent, condition)
 
 
 def _trunk(channels: int, size: int, width: int, norm: str) -> list[nn.Module]:
@@ -206,9 +126,9 @@ def _num_features(size: int, width: int, hidden: int = 0) -> int:
 
 
 class DcganDiscriminator(nn.Module):
-    """Images [N, channels, size, size], and what else is given [N, given], to raw logits [N].
+    """Images [N, channels, size, size], and conditions [N, condition], to raw logits [N].
 
-    What is given as an input becomes a constant plane each, beside the channels of the image.
+    A condition that enters as an input becomes constant planes, one per number, beside the channels of the image.
     """
 
     def __init__(
@@ -218,15 +138,16 @@ class DcganDiscriminator(nn.Module):
         width: int,
         norm: str = "batch",
         spectral_norm: bool = False,
-        wiring: Wiring = PLAIN,
         hidden: int = 0,
+        condition: int = 0,
+        how: str = "input",
     ) -> None:
         super().__init__()
-        self.mixes_batch = norm == "batch"  # a sample's logit then depends on its batch
+        self.coupling = "norm" if norm == "batch" else "none"
         # Each pass counts for spectral norm, whose power iteration it takes a step further.
-        self.takes_parts = self.mixes_batch and not spectral_norm
-        self.takes_input = wiring.discriminator == "input"
-        first = channels + (wiring.given if self.takes_input else 0)
+        self.takes_parts = norm == "batch" and not spectral_norm
+        self.takes_input = bool(condition) and how == "input"
+        first = channels + (condition if self.takes_input else 0)
         layers = _trunk(first, size, width, norm)
         if hidden:
             layers += [
@@ -238,9 +159,9 @@ class DcganDiscriminator(nn.Module):
         else:
             layers.append(ToPoint(_block_widths(size, width)[-1], 1, SMALLEST[size]))
         self.layers = nn.Sequential(*layers, nn.Flatten(0))
-        projects = wiring.discriminator == "projection"
+        projects = bool(condition) and how == "projection"
         features = _num_features(size, width, hidden)
-        self.projection = Projection(wiring.given, features, spectral_norm) if projects else None
+        self.projection = Projection(condition, features, spectral_norm) if projects else None
         initialize_(self)
         self.to(memory_format=torch.channels_last)
         if spectral_norm:
@@ -258,24 +179,24 @@ class DcganDiscriminator(nn.Module):
             for layer in norms:
                 layer.parts = 1
 
-    def features(self, images: Tensor, given: Tensor | None = None) -> Tensor:
+    def features(self, images: Tensor, condition: Tensor | None = None) -> Tensor:
         """What the last hidden layer makes of each image: [N, channels, side, side], or [N, hidden, 1, 1]."""
         *hidden, _, _ = self.layers
         x = images
-        if self.takes_input and given is not None:
-            x = torch.cat([x, given[:, :, None, None].expand(-1, -1, *x.shape[2:])], dim=1)
+        if self.takes_input and condition is not None:
+            x = torch.cat([x, condition[:, :, None, None].expand(-1, -1, *x.shape[2:])], dim=1)
         for layer in hidden:
             x = layer(x)
         return x
 
-    def logit(self, features: Tensor, given: Tensor | None = None) -> Tensor:
+    def logit(self, features: Tensor, condition: Tensor | None = None) -> Tensor:
         """The raw logit [N] of images with these features."""
         *_, last, flatten = self.layers
         logits = flatten(last(features))
-        return logits if self.projection is None else logits + self.projection(features.flatten(1), given)
+        return logits if self.projection is None else logits + self.projection(features.flatten(1), condition)
 
-    def forward(self, images: Tensor, given: Tensor | None = None) -> Tensor:
-        return self.logit(self.features(images, given), given)
+    def forward(self, images: Tensor, condition: Tensor | None = None) -> Tensor:
+        return self.logit(self.features(images, condition), condition)
 
 
 class DcganEncoder(nn.Module):
@@ -298,10 +219,11 @@ class DcganEncoder(nn.Module):
         return self.layers(images)
 
 
-def networks(options: Any, shape: tuple[int, ...], wiring: Wiring = PLAIN) -> dict[str, Callable[[], nn.Module]]:
-    """A generator and a discriminator for images of `shape` [C, H, W], or an auto-encoder and its discriminators.
+def _image_size(options: Any, shape: tuple[int, ...]) -> tuple[int, int]:
+    """Channels and side of an image of `shape`.
 
-    A discriminator of codes, which are no images, is fully connected.
+    Raises:
+        BadInput: samples that are no images, or of another size than these networks have.
     """
     if len(shape) != 3:
         raise BadInput(f"model={options.name}: convolves images, and this data set holds points; use model=mlp")
@@ -311,35 +233,51 @@ def networks(options: Any, shape: tuple[int, ...], wiring: Wiring = PLAIN) -> di
             f"model={options.name}: makes images of 28, 32 or 64 pixels, not {height}x{width}; "
             "use data.image_size=32 or 64 with data=folder, or model=mlp"
         )
+    return channels, height
+
+
+def generator(options: Any, role: Generator, roles: Roles) -> Factory:
+    """What makes a generator."""
+    del roles
+    channels, size = _image_size(options, role.shape)
     output = "tanh" if options.output == "auto" else options.output
+    return lambda: DcganGenerator(
+        channels, size, options.latent_dim, options.width, output, options.hidden, role.condition, role.how
+    )
 
-    def generator() -> DcganGenerator:
-        return DcganGenerator(channels, height, options.latent_dim, options.width, output, wiring, options.hidden)
 
-    if not wiring.autoencoder:
-        made: dict[str, Callable[[], nn.Module]] = {
-            "generator": generator,
-            "discriminator": lambda: DcganDiscriminator(
-                channels,
-                height,
-                options.width,
-                options.discriminator_norm,
-                options.spectral_norm,
-                wiring,
-                options.hidden,
-            ),
-        }
-        return made | head(wiring, _num_features(height, options.width, options.hidden))
-
-    def critic(size: int) -> MlpDiscriminator:
+def discriminator(options: Any, role: Discriminator, roles: Roles) -> Factory:
+    """What makes a discriminator of images, or one of latent vectors, which is fully connected."""
+    del roles
+    if len(role.shape) == 1:
         widths = [8 * options.width] * 2
-        return MlpDiscriminator((size,), widths, "leaky_relu", 0.0, options.spectral_norm)
+        return lambda: MlpDiscriminator(role.shape, widths, "leaky_relu", 0.0, options.spectral_norm)
+    channels, size = _image_size(options, role.shape)
+    return lambda: DcganDiscriminator(
+        channels,
+        size,
+        options.width,
+        options.discriminator_norm,
+        options.spectral_norm,
+        options.hidden,
+        role.condition,
+        role.how,
+    )
 
-    made = {
-        "encoder": lambda: DcganEncoder(
-            channels, height, options.width, options.latent_dim + wiring.given, options.hidden
-        ),
-        "decoder": generator,
-        "discriminator": lambda: critic(options.latent_dim),
-    }
-    return made | ({"class_discriminator": lambda: critic(wiring.given)} if wiring.given else {})
+
+def encoder(options: Any, role: Encoder, roles: Roles) -> Factory:
+    """What makes an encoder of images."""
+    del roles
+    channels, size = _image_size(options, role.shape)
+    return lambda: DcganEncoder(channels, size, options.width, role.outputs, options.hidden)
+
+
+def head(options: Any, role: Head, roles: Roles) -> Factory:
+    """What makes a head on the last hidden layer of a discriminator of images."""
+    of = roles[role.of]
+    assert isinstance(of, Discriminator)
+    features = _num_features(_image_size(options, of.shape)[1], options.width, options.hidden)
+    return lambda: FeatureHead(features, role.outputs)
+
+
+FAMILY = Family({Generator: generator, Discriminator: discriminator, Encoder: encoder, Head: head})

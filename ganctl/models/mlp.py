@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from ganctl.errors import BadInput
+from ganctl.models.conditioning import ConditionalBatchNorm, Conditioned, FeatureHead, Projection
 from ganctl.models.layers import OUTPUT_RANGES, OUTPUTS, Dropout, normalize_spectrum_
-from ganctl.models.wiring import PLAIN, ConditionalBatchNorm, Conditioned, Projection, Wiring, head
+from ganctl.models.roles import Discriminator, Encoder, Factory, Family, Generator, Head, Roles, Translator
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "leaky_relu": partial(nn.LeakyReLU, 0.2),
@@ -21,7 +22,7 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 
 
 class MlpGenerator(nn.Module):
-    """Latent vectors [N, latent_dim] and what else is given [N, given] to samples [N, *shape]."""
+    """Latent vectors [N, latent_dim], and conditions [N, condition], to samples [N, *shape]."""
 
     def __init__(
         self,
@@ -30,18 +31,19 @@ class MlpGenerator(nn.Module):
         widths: list[int],
         activation: str,
         output: str,
-        wiring: Wiring = PLAIN,
+        condition: int = 0,
+        how: str = "input",
     ) -> None:
         super().__init__()
         self.latent_dim = latent_dim
         self.output_range = OUTPUT_RANGES[output]
-        self.takes_input = bool(wiring.given) and wiring.generator == "input"
-        first = latent_dim + (wiring.given if self.takes_input else 0)
+        self.takes_input = bool(condition) and how == "input"
+        first = latent_dim + (condition if self.takes_input else 0)
         layers: list[nn.Module] = []
         for before, after in zip([first, *widths], widths, strict=False):
             layers.append(nn.Linear(before, after))
-            if wiring.given and wiring.generator == "norm":
-                layers.append(ConditionalBatchNorm(nn.BatchNorm1d(after, affine=False), wiring.given))
+            if condition and how == "norm":
+                layers.append(ConditionalBatchNorm(nn.BatchNorm1d(after, affine=False), condition))
             layers.append(ACTIVATIONS[activation]())
         layers += [
             nn.Linear([first, *widths][-1], prod(shape)),
@@ -50,16 +52,16 @@ class MlpGenerator(nn.Module):
         ]
         self.layers = Conditioned(*layers)
 
-    def forward(self, latent: Tensor, given: Tensor | None = None) -> Tensor:
-        if self.takes_input and given is not None:
-            latent = torch.cat([latent, given], dim=1)
-        return self.layers(latent, given)
+    def forward(self, latent: Tensor, condition: Tensor | None = None) -> Tensor:
+        if self.takes_input and condition is not None:
+            latent = torch.cat([latent, condition], dim=1)
+        return self.layers(latent, condition)
 
 
 class MlpDiscriminator(nn.Module):
-    """Samples [N, *shape], and what else is given [N, given], to raw logits [N]."""
+    """Samples [N, *shape], and conditions [N, condition], to raw logits [N]."""
 
-    mixes_batch = False  # no layer lets one sample see another
+    coupling = "none"
 
     def __init__(
         self,
@@ -68,39 +70,40 @@ class MlpDiscriminator(nn.Module):
         activation: str,
         dropout: float,
         spectral_norm: bool = False,
-        wiring: Wiring = PLAIN,
+        condition: int = 0,
+        how: str = "input",
     ) -> None:
         super().__init__()
-        self.takes_input = wiring.discriminator == "input"
-        first = prod(shape) + (wiring.given if self.takes_input else 0)
+        self.takes_input = bool(condition) and how == "input"
+        first = prod(shape) + (condition if self.takes_input else 0)
         layers: list[nn.Module] = [nn.Flatten()]
         for before, after in zip([first, *widths], widths, strict=False):
             layers += [nn.Linear(before, after), ACTIVATIONS[activation](), Dropout(dropout)]
         self.num_features = [first, *widths][-1]
         layers.append(nn.Linear(self.num_features, 1))
         self.layers = nn.Sequential(*layers)
-        projects = wiring.discriminator == "projection"
-        self.projection = Projection(wiring.given, self.num_features, spectral_norm) if projects else None
+        projects = bool(condition) and how == "projection"
+        self.projection = Projection(condition, self.num_features, spectral_norm) if projects else None
         if spectral_norm:
             normalize_spectrum_(self)
 
-    def features(self, samples: Tensor, given: Tensor | None = None) -> Tensor:
+    def features(self, samples: Tensor, condition: Tensor | None = None) -> Tensor:
         """What the last hidden layer makes of each sample, [N, num_features]."""
         *hidden, _ = self.layers
         x = samples.flatten(1)
-        if self.takes_input and given is not None:
-            x = torch.cat([x, given], dim=1)
+        if self.takes_input and condition is not None:
+            x = torch.cat([x, condition], dim=1)
         for layer in hidden:
             x = layer(x)
         return x
 
-    def logit(self, features: Tensor, given: Tensor | None = None) -> Tensor:
+    def logit(self, features: Tensor, condition: Tensor | None = None) -> Tensor:
         """The raw logit [N] of samples with these features."""
         logits = self.layers[-1](features).squeeze(1)
-        return logits if self.projection is None else logits + self.projection(features, given)
+        return logits if self.projection is None else logits + self.projection(features, condition)
 
-    def forward(self, samples: Tensor, given: Tensor | None = None) -> Tensor:
-        return self.logit(self.features(samples, given), given)
+    def forward(self, samples: Tensor, condition: Tensor | None = None) -> Tensor:
+        return self.logit(self.features(samples, condition), condition)
 
 
 class MlpEncoder(nn.Module):
@@ -117,8 +120,22 @@ class MlpEncoder(nn.Module):
         return self.layers(samples)
 
 
-def generator(options: Any, shape: tuple[int, ...], wiring: Wiring = PLAIN) -> Callable[[], MlpGenerator]:
-    """The factory of a generator for samples of `shape`: [C, H, W] of an image, [2] of a point.
+class MlpTranslator(nn.Module):
+    """Samples [N, *shape] to samples [N, *to]."""
+
+    def __init__(self, shape: tuple[int, ...], to: tuple[int, ...], widths: list[int], activation: str, output: str):
+        super().__init__()
+        self.output_range = OUTPUT_RANGES[output]
+        self.layers = nn.Sequential(
+            MlpEncoder(shape, widths, activation, prod(to)), OUTPUTS[output](), nn.Unflatten(1, to)
+        )
+
+    def forward(self, samples: Tensor) -> Tensor:
+        return self.layers(samples)
+
+
+def output_of(options: Any, shape: tuple[int, ...]) -> str:
+    """The last activation of a network that makes samples of `shape`: [C, H, W] of an image, [2] of a point.
 
     Raises:
         BadInput: an output that the samples do not have.
@@ -128,29 +145,62 @@ def generator(options: Any, shape: tuple[int, ...], wiring: Wiring = PLAIN) -> C
     if images == (output == "none"):
         allowed = "tanh or sigmoid for images" if images else "none for points, which have no bounds"
         raise BadInput(f"model.output={output}: choose {allowed}, or auto")
-    return lambda: MlpGenerator(shape, options.latent_dim, options.generator_widths, options.activation, output, wiring)
+    return output
 
 
-def networks(options: Any, shape: tuple[int, ...], wiring: Wiring = PLAIN) -> dict[str, Callable[[], nn.Module]]:
-    """A generator and a discriminator for samples of `shape`, or an auto-encoder and its discriminators."""
+def generator(options: Any, role: Generator, roles: Roles) -> Factory:
+    """What makes a generator.
 
-    def critic(size: tuple[int, ...], wiring: Wiring = PLAIN) -> MlpDiscriminator:
-        return MlpDiscriminator(
-            size, options.discriminator_widths, options.activation, options.dropout, options.spectral_norm, wiring
-        )
-
-    if wiring.generator == "norm" and not options.generator_widths:
+    Raises:
+        BadInput: an output that the samples do not have, or no hidden layer whose batch norm could be conditional.
+    """
+    del roles
+    output = output_of(options, role.shape)
+    if role.how == "norm" and not options.generator_widths:
         raise BadInput(
             "model.generator_widths=[]: the class comes in by the batch norm of hidden layers, and there is none; give "
             "one, as in model.generator_widths=[256], or use game=cgan"
         )
-    if wiring.autoencoder:
-        outputs, widths = options.latent_dim + wiring.given, options.generator_widths[::-1]
-        made: dict[str, Callable[[], nn.Module]] = {
-            "encoder": lambda: MlpEncoder(shape, widths, options.activation, outputs),
-            "decoder": generator(options, shape, wiring),
-            "discriminator": lambda: critic((options.latent_dim,)),
-        }
-        return made | ({"class_discriminator": lambda: critic((wiring.given,))} if wiring.given else {})
-    made = {"generator": generator(options, shape, wiring), "discriminator": lambda: critic(shape, wiring)}
-    return made | head(wiring, options.discriminator_widths[-1] if options.discriminator_widths else prod(shape))
+    return lambda: MlpGenerator(
+        role.shape, options.latent_dim, options.generator_widths, options.activation, output, role.condition, role.how
+    )
+
+
+def discriminator(options: Any, role: Discriminator, roles: Roles) -> Factory:
+    """What makes a discriminator."""
+    del roles
+    return lambda: MlpDiscriminator(
+        role.shape,
+        options.discriminator_widths,
+        options.activation,
+        options.dropout,
+        options.spectral_norm,
+        role.condition,
+        role.how,
+    )
+
+
+def encoder(options: Any, role: Encoder, roles: Roles) -> Factory:
+    """What makes an encoder: the generator's widths backwards."""
+    del roles
+    return lambda: MlpEncoder(role.shape, options.generator_widths[::-1], options.activation, role.outputs)
+
+
+def head(options: Any, role: Head, roles: Roles) -> Factory:
+    """What makes a head on the last hidden layer of a discriminator."""
+    of = roles[role.of]
+    assert isinstance(of, Discriminator)
+    features = options.discriminator_widths[-1] if options.discriminator_widths else prod(of.shape)
+    return lambda: FeatureHead(features, role.outputs)
+
+
+def translator(options: Any, role: Translator, roles: Roles) -> Factory:
+    """What makes a translator."""
+    del roles
+    output = output_of(options, role.to)
+    return lambda: MlpTranslator(role.shape, role.to, options.generator_widths, options.activation, output)
+
+
+FAMILY = Family(
+    {Generator: generator, Discriminator: discriminator, Encoder: encoder, Head: head, Translator: translator}
+)

@@ -7,6 +7,7 @@ between them; and looking at a run (a grid, a logged value) draws from streams t
     data_order          the permutation of each epoch                derived anew for each epoch
     noise               the latent input of the generator            advances, saved in checkpoints
     layer_noise         dropout                                      advances, saved in checkpoints
+    augmentation        what a discriminator is shown, changed       advances, saved in checkpoints once it is used
     penalty             where a penalty looks at the discriminator   advances, saved in checkpoints
     global, global_cuda torch's own generators, for plugins' layers  advance, saved in checkpoints
     probe, evaluation   what measurements of a run look at           derived anew for each measurement
@@ -111,6 +112,15 @@ class Streams:
         """A generator at the start of the stream that `names` spell."""
         return torch.Generator(device).manual_seed(derive(self.seed, *names))
 
+    @property
+    def augmentation(self) -> torch.Generator:
+        """The stream of random changes to what a discriminator is shown; it begins when it is first asked for."""
+        stream = self._advancing.get("augmentation")
+        if stream is None:
+            stream = self._advancing["augmentation"] = self.fresh("augmentation", device=self.device)
+        assert isinstance(stream, torch.Generator)
+        return stream
+
     @contextmanager
     def initial_weights(self, network: str) -> Iterator[None]:
         """Layers made inside draw their initial weights from the stream of `network`."""
@@ -133,5 +143,7 @@ class Streams:
 
     def restore(self, state: dict[str, Tensor]) -> None:
         """Puts every advancing stream back to a position that `state()` gave; one that did not exist then stays."""
+        if "augmentation" in state:
+            _ = self.augmentation
         for name in self._advancing.keys() & state.keys():
             self._advancing[name].set_state(state[name])

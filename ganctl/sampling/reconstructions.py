@@ -6,7 +6,7 @@ from torch import Tensor
 
 from ganctl.config.load import read
 from ganctl.config.schema import option
-from ganctl.data import ImageSet
+from ganctl.data import ImageSet, in_range
 from ganctl.errors import BadInput
 from ganctl.evaluation.service import data_of
 from ganctl.evaluation.wanted import Wanted
@@ -54,10 +54,9 @@ def reconstructions(
     data = test or train
     if not isinstance(data, ImageSet):
         raise BadInput(f"--reconstruct: shows images, and data={option(options, 'name')} are points; leave it out")
-    data.value_range = experiment.value_range
     if num is not None and num > data.epoch_size:
         raise BadInput(f"--num {num}: there are {data.epoch_size} images; use at most that many")
     kind = "test images" if test else "images"
     origin = f"{kind} of {option(options, 'name')}{'' if test else ', on which it was trained'}"
-    real = data.batch(0, num or min(32, data.epoch_size), Streams(seed)).samples
+    real = in_range(data.batch(0, num or min(32, data.epoch_size), Streams(seed)).data, experiment.value_range)
     return Reconstructions(real, experiment.reconstruct(real), origin)

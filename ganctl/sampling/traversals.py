@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
 from ganctl.errors import BadInput
 from ganctl.games import Inputs
@@ -32,8 +31,7 @@ class Table:
 
     def column(self, place: int) -> Inputs:
         """What the samples of a column are made from."""
-        codes = {name: value[place :: self.columns] for name, value in self.inputs.codes.items()}
-        return Inputs(self.inputs.latent[place :: self.columns], codes)
+        return self.inputs.rows(slice(place, None, self.columns))
 
 
 def classes_of(text: str, experiment: Experiment) -> list[int]:
@@ -117,40 +115,10 @@ def interpolation(
     ends = torch.arange(2 * pairs)
     values = torch.tensor([classes[0], classes[-1]]).repeat_interleave(pairs) if classes else None
     drawn = experiment.draw_inputs(2 * pairs, noise, ends, "label", values)
+    if drawn.latent is None:
+        raise BadInput("--interpolate: the samples of this run have no latent vector; leave it out")
     # Only Gaussian vectors lie near a sphere, on which an arc stays.
     gaussian = getattr(experiment.training.game, "prior", PRIORS["gaussian"]) == PRIORS["gaussian"]
-    first, second = drawn.latent[:pairs], drawn.latent[pairs:]
-    share = torch.linspace(0, 1, steps, device=first.device)
-    latent = (spherical if gaussian else linear)(first, second, share)
-    codes = {name: linear(value[:pairs], value[pairs:], share).flatten(0, 1) for name, value in drawn.codes.items()}
-    return Table(Inputs(latent.flatten(0, 1), codes), steps, mixed=True)
-
-
-def linear(first: Tensor, second: Tensor, share: Tensor) -> Tensor:
-    """From each row of `first` [N, D] to that of `second` on a line.
-
-    Args:
-        share: how far, within [0, 1], [T].
-
-    Returns: [N, T, D].
-    """
-    share = share[:, None]
-    return (1 - share) * first[:, None] + share * second[:, None]
-
-
-def spherical(first: Tensor, second: Tensor, share: Tensor) -> Tensor:
-    """From each row of `first` [N, D] to that of `second` on an arc, on which the norm of Gaussian vectors stays.
-
-    Source: White 2016 (arXiv:1609.04468), section 2.1. Parallel vectors have no arc, and go on a line.
-
-    Args:
-        share: how far, within [0, 1], [T].
-
-    Returns: [N, T, D].
-    """
-    one, other = first.double()[:, None], second.double()[:, None]
-    cosine = torch.nn.functional.cosine_similarity(one, other, dim=2).clamp(-1, 1)[..., None]
-    angle, share = cosine.arccos(), share.double()[:, None]
-    sine = angle.sin()
-    arc = (((1 - share) * angle).sin() * one + (share * angle).sin() * other) / sine
-    return torch.where(sine < 1e-6, linear(first.double(), second.double(), share[:, 0]), arc).to(first.dtype)
+    first, second = drawn.rows(slice(pairs)), drawn.rows(slice(pairs, None))
+    share = torch.linspace(0, 1, steps, device=drawn.device)
+    return Table(first.between(second, share, arc=gaussian), steps, mixed=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ganctl.config.choices import groups
 from ganctl.config.load import changed, read
 from ganctl.config.overrides import listed, read_words
-from ganctl.config.schema import Config, option
+from ganctl.config.schema import Config, option, settings
 from ganctl.errors import BadInput
 from ganctl.store.places import expanded
 from ganctl.store.run import RunFolder
@@ -17,10 +17,7 @@ if TYPE_CHECKING:
     from ganctl.data import Dataset
 
 # What may differ between a run and its continuation: how long, where and how it is shown, not what is learned.
-RESUMABLE = {
-    "epochs", "steps", "device", "threads", "plugins", "keep_checkpoints", "checkpoint_every",
-    "metrics", "evaluate_every", "evaluate_num", "features", "data.root",
-}  # fmt: skip
+RESUMABLE = {*settings("length", "nothing"), "data.root"}
 
 # A run is verified as it is; only where its parts lie must sometimes be said.
 VERIFIABLE = {"data.root", "plugins"}

@@ -14,7 +14,7 @@ from ganctl.assembly.reopening import resume
 from ganctl.config.identity import identity
 from ganctl.config.load import dump, read
 from ganctl.config.schema import Config
-from ganctl.data import Density
+from ganctl.data import kind_of
 from ganctl.errors import BadInput, Interrupted, RunFailed, one_line
 from ganctl.evaluation import Evaluator, Told, silent
 from ganctl.evaluation.service import evaluator_for
@@ -180,7 +180,7 @@ def measures_of(config: Config, experiment: Experiment, evaluator: Evaluator | N
     """
     quality = Quality(experiment, config.sample_every, config.log_every, config.compare.checkpoint == "best")
     measures: list[Hook] = [quality, Evidence(experiment, config.probe_every, config.log_every)]
-    if isinstance(experiment.dataset, Density):
+    if kind_of(experiment.dataset) == "points":
         measures.append(Modes(experiment, config.sample_every, config.log_every))
     if evaluator is not None and config.evaluate_every is not None:
         measures.append(Evaluations(experiment, evaluator, config.evaluate_every, config.log_every))

@@ -14,7 +14,7 @@ from ganctl.config.choices import groups
 from ganctl.config.identity import deciding, fingerprint
 from ganctl.config.load import dump, load
 from ganctl.config.overrides import listed, parse, refuse_twice, values_of
-from ganctl.config.schema import OUTCOMES, SCHEMAS, Config, Density, without_newer
+from ganctl.config.schema import OUTCOMES, SCHEMAS, Config, Density, settings, without_newer
 from ganctl.errors import BadInput
 from ganctl.store.places import expanded
 from ganctl.store.run import RunFolder, broke_down
@@ -22,11 +22,9 @@ from ganctl.store.run import RunFolder, broke_down
 # The study of a command that names no arms: the J(G) ablation. It is made for images.
 DEFAULT_STUDY = "experiment=jg"
 
-# Keys of a run's configuration that do not tell one study from another.
-NOT_STUDIED = {
-    "seed", "name", "output_dir", "jobs", "device", "keep_checkpoints", "compare", "plugins", "tune",
-    "metrics", "evaluate_every", "evaluate_num", "features",
-}  # fmt: skip
+# Keys of a run's configuration that do not tell one study from another. Two that decide nothing are among the others,
+# so that studies keep the names that they have had.
+NOT_STUDIED = settings("repetition", "place", "study", "nothing") - {"threads", "checkpoint_every"}
 
 
 @dataclass(frozen=True)
@@ -283,8 +281,8 @@ def slug(text: str) -> str:
 
 
 def _studied(config: Config) -> dict[str, Any]:
-    studied = {key: value for key, value in config.to_dict().items() if key not in NOT_STUDIED}
-    studied |= {group: without_newer(getattr(config, group)) for group in SCHEMAS}
+    studied = {key: value for key, value in without_newer(config).items() if key not in NOT_STUDIED}
+    studied |= {group: without_newer(studied[group]) for group in SCHEMAS}
     if config.plugins:  # the same name with another formula is another study
         studied["plugins"] = {name: fingerprint(name) for name in config.plugins}
     return studied

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from ganctl.data import Dataset, Density, Drawn, pictures
+from ganctl.data import Dataset, Samples, kind_of, pictures, scaled
 from ganctl.errors import NotFinite
-from ganctl.games import Inputs, Made
+from ganctl.games import Inputs
 from ganctl.training.loop import Training
 
 
@@ -62,13 +62,11 @@ class Experiment:
             values: of that code, a class int64 [N] or a number float32 [N].
         """
         game = self.training.game
-        drawn = game.draw(count, noise)
-        rows = rows.to(drawn.latent.device)
-        codes = {name: value[rows] for name, value in drawn.codes.items()}
-        if values is not None:
-            classes, values = game.codes[code].classes, values.to(rows.device)
-            codes[code] = one_hot(values, classes).float() if classes else values.float()[:, None]
-        return Inputs(drawn.latent[rows], codes)
+        inputs = game.draw(count, noise).rows(rows)
+        if values is None:
+            return inputs
+        classes, values = game.codes[code].classes, values.to(inputs.device)
+        return inputs.with_code(code, one_hot(values, classes).float() if classes else values.float()[:, None])
 
     def draw_shown(self, noise: torch.Generator) -> tuple[Tensor, Inputs | None]:
         """What a picture of the run shows: samples on the CPU, and what they were made from if that can be chosen.
@@ -78,7 +76,7 @@ class Experiment:
         if not self.training.game.codes:
             return self.draw_samples(self.picture_count, noise), None
         place = torch.arange(self.picture_count)
-        if self.category is None or isinstance(self.dataset, Density):
+        if self.category is None or kind_of(self.dataset) == "points":
             inputs = self.draw_inputs(len(place), noise, place)
         else:
             row, column = place // self.picture_columns, place % self.picture_columns
@@ -103,7 +101,7 @@ class Experiment:
         with self.training.streams.preserved(), average.in_place() if average else nullcontext():
             yield
 
-    def draw_measured(self, count: int, noise: torch.Generator) -> Made:
+    def draw_measured(self, count: int, noise: torch.Generator) -> Samples:
         """`count` samples as they would be saved: images uint8 [N, C, H, W], or points float32 [N, 2].
 
         With what was chosen of them, the class or the first code that names kinds.
@@ -115,20 +113,17 @@ class Experiment:
         samples = self.make(inputs)
         kinds = inputs.codes[self.category].argmax(dim=1).cpu() if self.category else None
         if samples.ndim == 2:
-            return Made(samples, kinds)
+            return Samples(samples, kinds)
         if not bool(torch.isfinite(samples).all()):
             raise NotFinite(
                 f"step {self.training.step}: the generator's samples are not finite; nothing can be measured"
             )
         pixels = torch.from_numpy(pictures.to_pixels(samples, self.value_range)).permute(0, 3, 1, 2).contiguous()
-        return Made(pixels, kinds)
+        return Samples(pixels, kinds)
 
     def own_figures(self, pixels: Tensor, labels: Tensor | None, noise: torch.Generator) -> dict[str, Tensor]:
         """What the game's own networks say of real images uint8 [N, C, H, W], averaged where there is an average."""
-        low, high = self.value_range
-        device = self.training.streams.device
-        samples = pixels.to(device).float().mul_((high - low) / 255).add_(low)
-        real = Drawn(samples, None if labels is None else labels.to(device))
+        real = scaled(Samples(pixels, labels).to(self.training.streams.device), self.value_range)
         with self._as_sampled():
             return self.training.game.own_figures(real, noise)
 
@@ -142,8 +137,9 @@ class Experiment:
 
         Points have a colour a class, where `inputs`, from which they were made, say one.
         """
-        if isinstance(self.dataset, Density):
-            real = self.dataset.draw(pictures.POINT_COUNT, self.training.streams.fresh("sampling", "real"))
+        if kind_of(self.dataset) == "points":
+            dataset: Any = self.dataset  # a density, which can be sampled
+            real = dataset.draw(pictures.POINT_COUNT, self.training.streams.fresh("sampling", "real"))
             shares = inputs.codes[self.category].cpu().numpy() if inputs and self.category else None
             return pictures.scatter(samples.numpy(), real.cpu().numpy(), title, shares, self.category or "")
         return pictures.grid(pictures.to_pixels(samples, self.value_range), columns)
@@ -151,8 +147,7 @@ class Experiment:
     @property
     def value_range(self) -> tuple[float, float]:
         """What black and white are in the generator's output."""
-        game = self.training.game
-        return getattr(game.networks[game.sampled[0]], "output_range", None) or (-1.0, 1.0)
+        return self.training.game.value_range
 
     @property
     def picture_columns(self) -> int:
@@ -162,6 +157,6 @@ class Experiment:
     @property
     def picture_count(self) -> int:
         """Samples in a picture of the run."""
-        if isinstance(self.dataset, Density):
+        if kind_of(self.dataset) == "points":
             return pictures.POINT_COUNT
         return -(-pictures.GRID_COUNT // self.picture_columns) * self.picture_columns

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.utils import clip_grads_with_norm_
 from torch.optim import Optimizer
 
-from ganctl.data import Batches, Drawn
+from ganctl.data import Batches, Samples
 from ganctl.errors import NotFinite, RunFailed
 from ganctl.games import Batch, Game, Player
 from ganctl.numerics.precision import FP32, Precision
@@ -61,7 +61,7 @@ class Training:
         }
         self.guard = Guard(streams.device, optimizers)
         self.step = 0
-        self.real, self.labels = Drawn(torch.empty(0))
+        self.latest = Samples(torch.empty(0))
         # Listed once: walking through the modules takes longer than a small network's arithmetic.
         self._parameters = {name: list(network.parameters()) for name, network in game.networks.items()}
 
@@ -94,7 +94,7 @@ class Training:
 
     def _play_turn(self, name: str, player: Player, number: int, observed: dict[str, Tensor] | None = None) -> None:
         if player.fresh_batch:
-            self.real, self.labels = self.batches.draw()
+            self.latest = self.batches.draw()
         for network_name, parameters in self._parameters.items():
             for parameter in parameters:
                 parameter.requires_grad_(network_name in player.networks)
@@ -102,7 +102,7 @@ class Training:
             torch.compiler.cudagraph_mark_step_begin()  # what a turn's graphs give is kept until its end
         compiling = torch.compiler.set_stance("default") if self.compiled else nullcontext()
         with compiling, self.precision.forward():
-            terms = player.loss(Batch(self.real, observed, number, self.labels))
+            terms = player.loss(Batch(self.latest, observed, number))
         for term, value in terms.items():
             if value.ndim:
                 raise RunFailed(

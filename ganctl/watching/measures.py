@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 
 import torch
 
-from ganctl.data import Density
+from ganctl.data import Density, scaled
 from ganctl.evaluation import Evaluator
 from ganctl.games import Batch
 from ganctl.metrics import directions, diversity, mode_coverage, projected, sorted_distance
@@ -80,7 +80,7 @@ class Quality(Measure):
 
     def __init__(self, experiment: Experiment, every: int, log_every: int, select: bool) -> None:
         super().__init__(experiment, every, log_every)
-        real = [drawn.samples for drawn in experiment.dataset.reference(self.COUNT)]
+        real = [scaled(drawn, experiment.value_range).data for drawn in experiment.dataset.reference(self.COUNT)]
         self.count = len(real[0])
         generator = torch.Generator().manual_seed(derive(0, "evaluation", "directions"))
         self.along = directions(real[0][0].numel(), self.DIRECTIONS, generator)
@@ -132,9 +132,8 @@ class Evidence(Measure):
 
     def __init__(self, experiment: Experiment, every: int, log_every: int) -> None:
         super().__init__(experiment, every, log_every)
-        real, labels = experiment.dataset.reference(self.COUNT)[0]
-        device = experiment.training.streams.device
-        self.batch = Batch(real.to(device), labels=None if labels is None else labels.to(device))
+        real = scaled(experiment.dataset.reference(self.COUNT)[0], experiment.value_range)
+        self.batch = Batch(real.to(experiment.training.streams.device))
 
     def measure(self, training: Training) -> dict[str, float]:
         """What the game's probe shows."""

@@ -88,7 +88,7 @@ def test_it_measures_what_sample_saves(call, runs, tmp_path):
     from ganctl.numerics.streams import derive
 
     experiment, _ = reopen(runs["images"], tmp_path, [], "cpu", None)
-    images = experiment.draw_measured(60, torch.Generator().manual_seed(derive(0, "evaluation", "samples"))).samples
+    images = experiment.draw_measured(60, torch.Generator().manual_seed(derive(0, "evaluation", "samples"))).data
     folder = tmp_path / "saved"
     folder.mkdir()
     for place, image in enumerate(images):

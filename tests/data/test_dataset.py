@@ -6,7 +6,7 @@ import torch
 
 from ganctl.config.schema import Density as DensityOptions
 from ganctl.config.schema import Folder, Mnist5k, TorchvisionImages
-from ganctl.data import DATASETS, Batches, ImageSet
+from ganctl.data import DATASETS, Batches, ImageSet, in_range
 from ganctl.errors import BadInput
 from ganctl.numerics.streams import Streams
 
@@ -18,9 +18,8 @@ def numbered(count):
 
 def test_an_epoch_has_every_image_once_in_an_order_of_its_own():
     images = numbered(20)
-    images.value_range = (0.0, 255.0)
-    batches = Batches(images, 5, Streams(3))
-    epochs = [torch.cat([batches.draw().samples for _ in range(4)])[:, 0, 0, 0].tolist() for _ in range(2)]
+    batches = Batches(images, 5, Streams(3), (0.0, 255.0))
+    epochs = [torch.cat([batches.draw().data for _ in range(4)])[:, 0, 0, 0].tolist() for _ in range(2)]
     assert sorted(epochs[0]) == sorted(epochs[1]) == list(range(20))
     assert epochs[0] != epochs[1]
     assert batches.epoch == 2
@@ -28,26 +27,37 @@ def test_an_epoch_has_every_image_once_in_an_order_of_its_own():
 
 def test_any_batch_can_be_drawn_again_from_its_number():
     first, second = Batches(numbered(20), 5, Streams(3)), Batches(numbered(20), 5, Streams(3))
-    drawn = [first.draw().samples for _ in range(11)]
+    drawn = [first.draw().data for _ in range(11)]
     second.drawn = 10
-    assert torch.equal(second.draw().samples, drawn[10])
-    assert not torch.equal(Batches(numbered(20), 5, Streams(4)).draw().samples, drawn[0])
+    assert torch.equal(second.draw().data, drawn[10])
+    assert not torch.equal(Batches(numbered(20), 5, Streams(4)).draw().data, drawn[0])
 
 
 @pytest.mark.parametrize("value_range", [(-1.0, 1.0), (0.0, 1.0)])
 def test_black_and_white_become_the_ends_of_the_range(value_range):
     images = ImageSet(torch.tensor([0, 255], dtype=torch.uint8).view(1, 1, 1, 2))
-    images.value_range = value_range
-    assert images.batch(0, 1, Streams(0)).samples.flatten().tolist() == pytest.approx(value_range, abs=1e-6)
+    assert in_range(images.pixels, value_range).flatten().tolist() == pytest.approx(value_range, abs=1e-6)
+
+
+def test_two_runs_may_share_a_set_and_each_has_the_order_of_its_seed():
+    shared, streams = numbered(20), [Streams(3), Streams(4)]
+    alone = [numbered(20).batch(0, 20, each).data for each in streams]
+    assert not torch.equal(*alone)
+    assert all(torch.equal(shared.batch(0, 20, each).data, one) for each, one in zip(streams, alone, strict=True))
+
+
+def test_sets_that_are_drawn_side_by_side_have_orders_of_their_own():
+    # Else images made from one another would be drawn as pairs, and unpaired data would be paired.
+    source = ImageSet(numbered(20).pixels, order="data_order/source")
+    assert not torch.equal(source.batch(0, 20, Streams(3)).data, numbered(20).batch(0, 20, Streams(3)).data)
 
 
 def test_labels_stay_with_their_images_in_batches_and_in_references():
     images = ImageSet(numbered(20).pixels, (torch.arange(20) * 7) % 5)
-    images.value_range = (0.0, 255.0)
-    batches = Batches(images, 5, Streams(3))
+    batches = Batches(images, 5, Streams(3), (0.0, 255.0))
     drawn = [*(batches.draw() for _ in range(8)), *images.reference(10)]
-    for samples, labels in drawn:
-        assert torch.equal(labels, (samples[:, 0, 0, 0].round().long() * 7) % 5)
+    for each in drawn:
+        assert torch.equal(each.labels, (each.data[:, 0, 0, 0].round().long() * 7) % 5)
     assert images.classes == 5 and numbered(20).classes == 0
     assert numbered(20).batch(0, 5, Streams(3)).labels is None
     assert DATASETS["ring8"](DensityOptions("ring8")).batch(0, 5, Streams(3)).labels is None
@@ -58,14 +68,12 @@ def test_a_balanced_choice_has_as_many_of_each_class_each_image_once_and_follows
     # 4 images of class 0, and 16, 8, 8 and 24 of the others.
     labels = torch.arange(5).repeat_interleave(torch.tensor([4, 16, 8, 8, 24]))
     images = ImageSet(numbered(60).pixels, labels[torch.randperm(60, generator=torch.Generator().manual_seed(0))])
-    images.value_range = (0.0, 1.0)
     first, again, other = (images.balanced(count, torch.Generator().manual_seed(seed)) for seed in (0, 0, 1))
     numbers = first.pixels[:, 0, 0, 0].long()
     assert len(numbers.unique()) == count == first.epoch_size
     assert torch.equal(first.labels, images.labels[numbers])
     counts = torch.bincount(first.labels, minlength=5)
     assert counts.max() - counts.min() == bool(count % 5)
-    assert first.value_range == images.value_range
     assert torch.equal(first.pixels, again.pixels) and not torch.equal(first.pixels, other.pixels)
     with pytest.raises(BadInput, match="21 images with a label: the rarest of 5 classes has 4; ask for at most 20"):
         images.balanced(21, torch.Generator())
@@ -116,8 +124,8 @@ def test_a_density_is_the_published_mixture(name, modes, deviation):
 
 def test_batches_of_a_density_are_fresh_and_repeatable():
     density, streams = DATASETS["ring8"](DensityOptions("ring8")), Streams(0)
-    assert torch.equal(density.batch(7, 10, streams).samples, density.batch(7, 10, Streams(0)).samples)
-    assert not torch.equal(density.batch(7, 10, streams).samples, density.batch(8, 10, streams).samples)
+    assert torch.equal(density.batch(7, 10, streams).data, density.batch(7, 10, Streams(0)).data)
+    assert not torch.equal(density.batch(7, 10, streams).data, density.batch(8, 10, streams).data)
 
 
 def write_pictures(folder):

@@ -5,10 +5,9 @@ import math
 import pytest
 import torch
 
-from ganctl.data import ImageSet
+from ganctl.data import ImageSet, Samples
 from ganctl.errors import BadInput
 from ganctl.evaluation import ImageEvaluator
-from ganctl.games import Made
 from tests.evaluation.test_evaluator import images
 
 TRAIN, TEST = images(0, 240), images(1, 240)
@@ -27,7 +26,7 @@ def made(samples, kinds):
     def draw(count, stream):
         nonlocal place
         place += count
-        return Made(samples[place - count : place], kinds[place - count : place])
+        return Samples(samples[place - count : place], kinds[place - count : place])
 
     return draw
 

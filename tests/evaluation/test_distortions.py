@@ -7,10 +7,9 @@ import torch
 from torch.nn.functional import avg_pool2d
 
 from ganctl.config.schema import Mnist5k
-from ganctl.data import DATASETS, ImageSet
+from ganctl.data import DATASETS, ImageSet, Samples
 from ganctl.evaluation import ImageEvaluator
 from ganctl.evaluation.classifier import RECIPE
-from ganctl.games import Made
 from ganctl.metrics.kernel import kernel_distance
 
 pytestmark = pytest.mark.slow
@@ -38,7 +37,7 @@ def scores(digits):
 
         def measured(images):
             given = iter(images.split(500))
-            found = evaluator.evaluate(lambda count, stream: Made(next(given)), "none", errors=False)
+            found = evaluator.evaluate(lambda count, stream: Samples(next(given)), "none", errors=False)
             return {name: estimate.value for name, estimate in found.estimates.items()}
 
         yield measured
@@ -126,7 +125,9 @@ def test_the_pixels_order_distortions_too(digits):
 
     def fid(images):
         given = iter(images.split(500))
-        return evaluator.evaluate(lambda count, stream: Made(next(given)), "none", errors=False).estimates["fid"].value
+        return (
+            evaluator.evaluate(lambda count, stream: Samples(next(given)), "none", errors=False).estimates["fid"].value
+        )
 
     noise = torch.randn(fresh.pixels.shape, generator=torch.Generator().manual_seed(1))
     spoilt = [(fresh.pixels.float() + strength * noise).clamp(0, 255).to(torch.uint8) for strength in (20, 60, 120)]

@@ -6,12 +6,11 @@ import math
 import pytest
 import torch
 
-from ganctl.data import Density, ImageSet
+from ganctl.data import Density, ImageSet, Samples
 from ganctl.errors import BadInput, RunFailed
 from ganctl.evaluation import FEATURES, FeatureNetwork, ImageEvaluator, PointEvaluator, fingerprint
 from ganctl.evaluation.found import Evaluation
 from ganctl.evaluation.scores import Estimate
-from ganctl.games import Made
 
 
 def images(seed, count=120, shape=(1, 8, 8)):
@@ -29,7 +28,7 @@ def drawn(samples):
     def draw(count, stream):
         nonlocal place
         place += count
-        return Made(samples[place - count : place])
+        return Samples(samples[place - count : place])
 
     return draw
 
@@ -95,7 +94,9 @@ def test_a_share_of_none_or_of_all_is_not_known_exactly(name):
 
 def test_a_share_of_no_points_is_not_known_exactly():
     far = PointEvaluator(Density(torch.zeros(1, 2), 0.1, 100), ["high_quality"], 100)
-    row = far.evaluate(lambda count, _: Made(torch.full((count, 2), 9.0)), "last").to_dict()["metrics"]["high_quality"]
+    row = far.evaluate(lambda count, _: Samples(torch.full((count, 2), 9.0)), "last").to_dict()["metrics"][
+        "high_quality"
+    ]
     assert row["low"] == row["value"] == 0 and row["high"] == pytest.approx(0.037, abs=1e-3)
 
 

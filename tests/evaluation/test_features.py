@@ -7,11 +7,10 @@ import sys
 import pytest
 import torch
 
-from ganctl.data import ImageSet
+from ganctl.data import ImageSet, Samples
 from ganctl.errors import BadInput
 from ganctl.evaluation import ImageEvaluator, Request
 from ganctl.evaluation.features import feature_network
-from ganctl.games import Made
 
 GREY = ImageSet(torch.randint(0, 255, (48, 1, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)))
 
@@ -60,7 +59,7 @@ def test_it_measures_grey_images_by_a_named_file_whose_hash_is_recorded(tmp_path
     protocol = evaluator.protocol("none")
     assert protocol["features"]["sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
     assert protocol["features"]["dimensions"] == 2048
-    found = evaluator.evaluate(lambda count, stream: Made(GREY.pixels[:count]), "none")
+    found = evaluator.evaluate(lambda count, stream: Samples(GREY.pixels[:count]), "none")
     assert all(torch.isfinite(torch.tensor(row.value)) for row in found.estimates.values())
 
 

@@ -6,10 +6,21 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy, softplus
 
+from ganctl.data import in_range
 from ganctl.errors import BadInput
-from ganctl.games import Batch, Inputs
+from ganctl.games import Inputs
 from ganctl.games.priors import PRIORS
-from tests.games.toys import CLASSES, ENCODED, assert_same, dark_and_bright, labelled_noise, playing, state
+from tests.games.toys import (
+    CLASSES,
+    ENCODED,
+    assert_same,
+    batch_of,
+    dark_and_bright,
+    labelled_noise,
+    playing,
+    real_of,
+    state,
+)
 
 REAL = torch.randn(6, 1, 28, 28, generator=torch.Generator().manual_seed(5))
 
@@ -25,7 +36,7 @@ def test_the_reconstruction_is_the_mean_squared_error_of_decoder_after_encoder()
     game = playing("aae").game
     made = game.decoder(game.encoder(REAL))
     known = ((made - REAL) ** 2).sum().item() / REAL.numel()
-    assert game.reconstruction_loss(Batch(REAL))["reconstruction"].item() == pytest.approx(known, rel=1e-5)
+    assert game.reconstruction_loss(batch_of(REAL))["reconstruction"].item() == pytest.approx(known, rel=1e-5)
     assert torch.equal(game.reconstruct(REAL), made.detach())  # nothing in these networks is random
 
 
@@ -34,7 +45,7 @@ def test_a_decoder_of_the_class_is_given_its_probabilities():
     style, logits = game.encoder(REAL).split([4, CLASSES], dim=1)
     shares = logits.exp() / logits.exp().sum(dim=1, keepdim=True)
     known = (game.decoder(style, shares) - REAL).square().mean().item()
-    assert game.reconstruction_loss(Batch(REAL))["reconstruction"].item() == pytest.approx(known, rel=1e-5)
+    assert game.reconstruction_loss(batch_of(REAL))["reconstruction"].item() == pytest.approx(known, rel=1e-5)
     assert torch.equal(game.classify(REAL), logits.argmax(dim=1))
 
 
@@ -43,7 +54,7 @@ def test_real_is_the_prior_and_generated_are_the_codes_of_the_batch(name):
     game = playing(name, "game.prior=gaussian").game
     critics = {key: seen_by(network) for key, network in game.networks.items() if key.endswith("discriminator")}
     streams = game.streams.state()
-    terms = game.discriminator_loss(Batch(REAL))
+    terms = game.discriminator_loss(batch_of(REAL))
     game.streams.restore(streams)
     latent = torch.randn(6, 4, generator=game.streams.noise)
     codes = game.encoder(REAL).detach()
@@ -62,14 +73,14 @@ def test_real_is_the_prior_and_generated_are_the_codes_of_the_batch(name):
 
 def test_the_encoder_deceives_every_discriminator():
     game = playing("aae_semisupervised").game
-    terms = game.generator_loss(Batch(REAL))
+    terms = game.generator_loss(batch_of(REAL))
     style, logits = game.encoder(REAL).split([4, CLASSES], dim=1)
     known = {
         "adversarial": softplus(-game.contest.discriminator(style)).mean().item(),
         "class_adversarial": softplus(-game.class_contest.discriminator(logits.softmax(dim=1))).mean().item(),
     }
     assert {key: value.item() for key, value in terms.items()} == pytest.approx(known, rel=1e-5)
-    assert set(playing("aae").game.generator_loss(Batch(REAL))) == {"adversarial"}
+    assert set(playing("aae").game.generator_loss(batch_of(REAL))) == {"adversarial"}
 
 
 @pytest.mark.parametrize("name", ENCODED)
@@ -185,10 +196,9 @@ def test_labels_of_the_labelled_samples_are_read():
 
 def test_the_classifiers_term_is_the_cross_entropy_of_labelled_samples_in_a_new_order_each_epoch():
     game, observed = playing("aae_semisupervised", "game.labelled=9").game, {}
-    game.labelled.value_range = (-1.0, 1.0)
     expected = game.labelled.batch(1, 6, game.streams)
-    logits = game.encoder(expected.samples)[:, 4:]
-    found = game.classification_loss(Batch(REAL, observed, turn=2))["cross_entropy"]
+    logits = game.encoder(in_range(expected.data, (-1.0, 1.0)))[:, 4:]
+    found = game.classification_loss(batch_of(REAL, observed, turn=2))["cross_entropy"]
     assert found.item() == pytest.approx(cross_entropy(logits, expected.labels).item(), rel=1e-5)
     right = (logits.argmax(dim=1) == expected.labels).float().mean()
     assert observed["accuracy/labelled"].item() == pytest.approx(right.item())
@@ -202,8 +212,8 @@ def test_a_few_labels_decide_which_class_every_sample_is_in():
             training.game.labelled.labels.neg_().add_(1)
         for _ in range(200):
             training.play_step(log=False)
-        every = training.batches.dataset.reference(200)[0]
-        return (training.game.classify(every.samples) == every.labels).float().mean().item()
+        every = real_of(training, 200)
+        return (training.game.classify(every.data) == every.labels).float().mean().item()
 
     assert right(exchanged=False) > 0.95
     assert right(exchanged=True) < 0.05
@@ -241,7 +251,7 @@ def test_each_contest_has_a_memory_of_its_own_and_checkpoints_have_both():
     training, observed = playing("aae_semisupervised", "penalty=lecam", "penalty.decay=0.5"), {}
     game = training.game
     assert set(game.memory) == {f"{prefix}{kind}_anchor" for prefix in ("", "class_") for kind in ("real", "fake")}
-    game.discriminator_loss(Batch(REAL, observed))
+    game.discriminator_loss(batch_of(REAL, observed))
     for prefix, contest in (("", game.contest), ("class_", game.class_contest)):
         for kind in ("real", "fake"):  # half way from 0 to the mean logit of this turn
             anchor = game.memory[f"{prefix}{kind}_anchor"]

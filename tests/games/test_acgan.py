@@ -6,16 +6,16 @@ import pytest
 import torch
 from torch.nn.functional import log_softmax, one_hot
 
-from ganctl.games import Batch, Inputs
+from ganctl.games import Inputs
 from ganctl.games.contest import Judged
-from tests.games.toys import CLASSES, agreement, dark_and_bright, playing
+from tests.games.toys import CLASSES, agreement, batch_of, dark_and_bright, playing
 
 LABELS = torch.tensor([2, 0, 1, 1, 0, 2])
 HOT = one_hot(LABELS, CLASSES).float()
 
 
 def labelled_batch():
-    return Batch(torch.randn(6, 1, 28, 28, generator=torch.Generator().manual_seed(5)), labels=LABELS)
+    return batch_of(torch.randn(6, 1, 28, 28, generator=torch.Generator().manual_seed(5)), labels=LABELS)
 
 
 def gradient(terms, network):
@@ -65,9 +65,11 @@ def test_the_class_terms_have_the_published_golden_values():
     game = playing("acgan").game
     game.head = torch.nn.Identity()
     inputs = Inputs(torch.zeros(4, 1), {"label": one_hot(torch.tensor([1, 2, 0, 0]), 4).float()})
-    real_judged, fake_judged = (Judged(torch.zeros(4), torch.tensor(logits)) for logits in (real, generated))
-    of_discriminator = game.discriminator_extras(Batch(torch.zeros(4)), inputs, real_judged, fake_judged)
-    of_generator = game.generator_extras(Batch(torch.zeros(4)), inputs, torch.zeros(4), fake_judged)
+    real_judged, fake_judged = (
+        Judged(torch.zeros(4), torch.zeros(4), features=torch.tensor(logits)) for logits in (real, generated)
+    )
+    of_discriminator = game.discriminator_extras(batch_of(torch.zeros(4)), inputs, real_judged, fake_judged)
+    of_generator = game.generator_extras(batch_of(torch.zeros(4)), inputs, torch.zeros(4), fake_judged)
     assert sum(of_generator.values()).item() == pytest.approx(3.84974, abs=1e-5)
     assert sum(of_discriminator.values()).item() == pytest.approx(9.43950, abs=1e-5)
 

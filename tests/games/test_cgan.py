@@ -4,12 +4,11 @@ import pytest
 import torch
 from torch.nn.functional import one_hot, softplus
 
-from ganctl.games import Batch, Inputs
+from ganctl.games import Inputs
 from ganctl.losses import PENALTIES
-from ganctl.models import Wiring
 from ganctl.models.dcgan import DcganDiscriminator
 from ganctl.models.mlp import MlpDiscriminator
-from tests.games.toys import CLASSES, agreement, dark_and_bright, playing
+from tests.games.toys import CLASSES, agreement, batch_of, dark_and_bright, playing
 
 MODELS = ["mlp", "dcgan"]
 LABELS = torch.tensor([2, 0, 1, 1, 0, 2])
@@ -17,7 +16,7 @@ HOT = one_hot(LABELS, CLASSES).float()
 
 
 def labelled_batch(observed=None):
-    return Batch(torch.randn(6, 1, 28, 28, generator=torch.Generator().manual_seed(5)), observed, labels=LABELS)
+    return batch_of(torch.randn(6, 1, 28, 28, generator=torch.Generator().manual_seed(5)), observed, labels=LABELS)
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -103,10 +102,9 @@ def test_a_generator_learns_the_classes_only_from_a_discriminator_that_is_told_t
 
 
 def projecting(model):
-    wiring = Wiring(given=CLASSES, generator="norm", discriminator="projection")
     if model == "mlp":
-        return MlpDiscriminator((1, 28, 28), [16], "leaky_relu", 0.0, wiring=wiring).double()
-    return DcganDiscriminator(1, 28, 2, wiring=wiring).double().eval()
+        return MlpDiscriminator((1, 28, 28), [16], "leaky_relu", 0.0, condition=CLASSES, how="projection").double()
+    return DcganDiscriminator(1, 28, 2, condition=CLASSES, how="projection").double().eval()
 
 
 @pytest.mark.parametrize("model", MODELS)

@@ -5,10 +5,10 @@ import torch
 
 from ganctl.assembly.compose import build
 from ganctl.config.load import load
-from ganctl.games import Batch
 from ganctl.games.evidence import gradient_evidence
 from ganctl.losses import LOSSES
 from tests.conftest import TINY, assert_same_weights, scalars
+from tests.games.toys import batch_of, real_of
 
 DCGAN = ["model=dcgan", "model.width=4", "batch_size=20", "threads=1"]
 
@@ -81,7 +81,7 @@ def test_a_probe_shows_the_gradient_of_the_generators_turn_and_changes_nothing(w
     training = build(load(words)).training
     training.play_step(log=False)
     before = {name: value.clone() for part in training.tensors().values() for name, value in part.items()}
-    real = Batch(training.batches.dataset.reference(16)[0].samples)
+    real = batch_of(real_of(training, 16).data)
     first = training.game.probe(real, training.streams.fresh("evaluation", "probe"))
     second = training.game.probe(real, training.streams.fresh("evaluation", "probe"))
     after = {name: value for part in training.tensors().values() for name, value in part.items()}
@@ -92,7 +92,7 @@ def test_a_probe_shows_the_gradient_of_the_generators_turn_and_changes_nothing(w
 
 def test_losses_without_log_odds_have_no_evidence():
     training = build(load([*TINY, "loss=hinge"])).training
-    assert training.game.probe(Batch(training.batches.dataset.reference(8)[0].samples), torch.Generator()) == {}
+    assert training.game.probe(batch_of(real_of(training, 8).data), torch.Generator()) == {}
 
 
 def test_probing_and_measuring_often_trains_the_same_weights(call, tmp_path):

@@ -10,10 +10,21 @@ from ganctl.assembly.compose import build
 from ganctl.config.choices import choices
 from ganctl.config.load import load
 from ganctl.errors import BadInput
-from ganctl.games import GAMES, Batch
+from ganctl.games import GAMES
 from ganctl.losses import LOSSES, PENALTIES
 from ganctl.training.loop import train
-from tests.games.toys import CONDITIONAL, ENCODED, MODELS, assert_same, configured, labelled_noise, playing, state
+from tests.games.toys import (
+    CONDITIONAL,
+    ENCODED,
+    MODELS,
+    assert_same,
+    batch_of,
+    configured,
+    labelled_noise,
+    playing,
+    real_of,
+    state,
+)
 
 MOVES = {
     "gan": {"discriminator": {"discriminator"}, "generator": {"generator"}},
@@ -144,8 +155,8 @@ def test_sampling_and_probing_leave_weights_buffers_and_streams_as_they_were(gam
     training = playing(game, "ema_decay=0.9", model=model)
     training.play_step(log=False)
     before, modes = state(training), [net.training for net in training.game.networks.values()]
-    drawn = training.batches.dataset.reference(6)[0]
-    batch, shown = Batch(*drawn[:1], labels=drawn.labels), []
+    drawn = real_of(training, 6)
+    batch, shown = batch_of(drawn.data, labels=drawn.labels), []
     for _ in range(2):
         training.sample(5, training.streams.fresh("sampling"))
         shown.append(training.game.probe(batch, training.streams.fresh("evaluation", "probe")))
@@ -158,10 +169,10 @@ def test_sampling_and_probing_leave_weights_buffers_and_streams_as_they_were(gam
 @pytest.mark.parametrize("game", CONDITIONAL)
 def test_a_probe_sees_the_gradient_of_the_generators_turn_with_the_classes_of_its_batch(game):
     training = playing(game)
-    drawn, streams = training.batches.dataset.reference(6)[0], training.streams
-    shown = training.game.probe(Batch(drawn.samples, labels=drawn.labels), streams.fresh("evaluation"))
+    drawn, streams = real_of(training, 6), training.streams
+    shown = training.game.probe(batch_of(drawn.data, labels=drawn.labels), streams.fresh("evaluation"))
     streams.noise.set_state(streams.fresh("evaluation").get_state())
-    turn = training.game.generator_loss(Batch(drawn.samples, labels=drawn.labels))["adversarial"]
+    turn = training.game.generator_loss(batch_of(drawn.data, labels=drawn.labels))["adversarial"]
     parts = torch.autograd.grad(turn, [*training.game.generator.parameters()], allow_unused=True)
     norm = torch.cat([part.flatten() for part in parts if part is not None]).norm().item()
     assert shown["evidence/norm_own"].item() == pytest.approx(norm, rel=1e-4) and norm > 0
@@ -190,7 +201,10 @@ def test_labels_of_the_batch_reach_every_turn(game):
         *[([f"game={game}", "data=ring8"], f"game={game}: asks for the class of every sample") for game in CONDITIONAL],
         (["game=aae_semisupervised", "data=ring8"], "game=aae_semisupervised: asks for the class"),
         *[
-            ([f"game={game}", "model=autoencoder"], f"game={game} model=autoencoder: that model has no place for codes")
+            (
+                [f"game={game}", "model=autoencoder"],
+                f"game={game} model=autoencoder: that model has no {'encoder' if game in ENCODED else 'place for codes'}",
+            )
             for game in (*CONDITIONAL, *ENCODED, "infogan")
         ],
         (["game=aae", "game.prior=mixture"], "game.prior=mixture model.latent_dim=100: that prior has 2 dimensions"),

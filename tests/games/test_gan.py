@@ -7,9 +7,9 @@ import torch
 
 from ganctl.assembly.compose import build
 from ganctl.config.load import load
-from ganctl.games import Batch
 from ganctl.losses import PENALTIES
 from tests.conftest import TINY, TINY_NETWORKS
+from tests.games.toys import batch_of
 
 DCGAN = ["model=dcgan", "model.width=4", "batch_size=20", "threads=1"]
 
@@ -49,9 +49,9 @@ def test_the_discriminators_turn_leaves_no_gradient_on_the_generator():
 def test_a_discriminators_turn_draws_a_batch_and_a_generators_turn_reuses_it():
     training = experiment().training
     training._play_turn("discriminator", training.players["discriminator"], 1)
-    latest = training.real
+    latest = training.latest
     training._play_turn("generator", training.players["generator"], 1)
-    assert training.real is latest and training.batches.drawn == 1
+    assert training.latest is latest and training.batches.drawn == 1
 
 
 @pytest.mark.parametrize("loss", ["minimax", "minimax_swapped", "nonsaturating"])
@@ -60,9 +60,9 @@ def test_the_real_pass_of_a_constant_term_happens_only_when_it_is_logged(loss):
     real = torch.zeros(50, 1, 28, 28)
     passes = []
     game.discriminator.register_forward_hook(lambda _module, inputs, _output: passes.append(len(inputs[0])))
-    game.generator_loss(Batch(real))
+    game.generator_loss(batch_of(real))
     assert len(passes) == 1
-    game.generator_loss(Batch(real, observed={}))
+    game.generator_loss(batch_of(real, observed={}))
     assert len(passes) == 2 + (loss != "nonsaturating")
 
 
@@ -71,9 +71,9 @@ def test_minimax_logs_minus_the_discriminators_loss():
     game = experiment("loss=minimax", "model.dropout=0").training.game
     real, observed = torch.randn(50, 1, 28, 28), {}
     state = game.streams.state()
-    generator = game.generator_loss(Batch(real, observed))["adversarial"]
+    generator = game.generator_loss(batch_of(real, observed))["adversarial"]
     game.streams.restore(state)
-    discriminator = game.discriminator_loss(Batch(real))["adversarial"]
+    discriminator = game.discriminator_loss(batch_of(real))["adversarial"]
     assert generator.item() == pytest.approx(-discriminator.item(), rel=1e-6)
 
 
@@ -113,7 +113,7 @@ def test_observations_are_those_of_their_definitions():
     game = experiment("model.dropout=0").training.game
     real, observed = torch.randn(50, 1, 28, 28), {}
     state = game.streams.state()
-    game.discriminator_loss(Batch(real, observed))
+    game.discriminator_loss(batch_of(real, observed))
     game.streams.restore(state)
     fake = game.generate(game.draw(50, game.streams.noise))
     d_real, d_fake = game.discriminator(real).sigmoid(), game.discriminator(fake).sigmoid()
@@ -123,7 +123,7 @@ def test_observations_are_those_of_their_definitions():
         (-d_real.log() - (1 - d_fake).log()).mean().item(), rel=1e-5
     )
     game.streams.restore(state)
-    game.generator_loss(Batch(real, observed))
+    game.generator_loss(batch_of(real, observed))
     assert observed["yardstick/minus_log_d_fake"].item() == pytest.approx(-d_fake.log().mean().item(), rel=1e-5)
     assert observed["yardstick/log_one_minus_d_fake"].item() == pytest.approx(
         (1 - d_fake).log().mean().item(), rel=1e-5
@@ -141,9 +141,9 @@ def test_more_turns_of_the_discriminator_each_draw_a_batch_and_keep_the_epoch():
 def test_a_penalty_is_a_term_of_the_discriminator_with_its_weight():
     game = experiment("penalty=r1", "penalty.weight=4", "model.dropout=0").training.game
     real = torch.randn(50, 1, 28, 28)
-    term = game.discriminator_loss(Batch(real))["penalty"]
+    term = game.discriminator_loss(batch_of(real))["penalty"]
     assert term.item() == pytest.approx(4 * PENALTIES["r1"](game.discriminator, real, real).item(), rel=1e-5)
-    assert set(game.generator_loss(Batch(real))) == {"adversarial"}
+    assert set(game.generator_loss(batch_of(real))) == {"adversarial"}
 
 
 def test_a_lazy_penalty_has_its_gradient_at_every_kth_turn_k_times_and_its_value_always():
@@ -160,8 +160,8 @@ def test_a_lazy_penalty_has_its_gradient_at_every_kth_turn_k_times_and_its_value
         (found,) = torch.autograd.grad(value, next(game.discriminator.parameters()))
         return found.norm().item()
 
-    known = eager.discriminator_loss(Batch(real))["penalty"]
-    paid = [lazy.discriminator_loss(Batch(real, turn=turn))["penalty"] for turn in range(1, 7)]
+    known = eager.discriminator_loss(batch_of(real))["penalty"]
+    paid = [lazy.discriminator_loss(batch_of(real, turn=turn))["penalty"] for turn in range(1, 7)]
     assert [value.item() for value in paid] == [pytest.approx(known.item(), rel=1e-5)] * 6
     once = slope(known, eager)
     expected = [3 * once, 0, 0, 3 * once, 0, 0]
@@ -172,8 +172,8 @@ def test_a_penalty_that_looks_twice_sees_one_dropout_mask():
     # On pictures of one colour a shift changes nothing, so only different masks could make a difference.
     game = experiment("penalty=consistency", "model.dropout=0.5").training.game
     real = torch.rand(50, 1, 1, 1).expand(50, 1, 28, 28)
-    assert game.discriminator_loss(Batch(real))["penalty"].item() == 0
-    assert game.discriminator_loss(Batch(torch.randn(50, 1, 28, 28)))["penalty"].item() > 0
+    assert game.discriminator_loss(batch_of(real))["penalty"].item() == 0
+    assert game.discriminator_loss(batch_of(torch.randn(50, 1, 28, 28)))["penalty"].item() > 0
 
 
 def test_a_turn_knows_its_number_in_the_run():
@@ -197,7 +197,7 @@ def test_weights_are_clipped_after_every_turn_of_the_discriminator():
 def test_relativistic_losses_see_real_logits_in_the_generators_turn():
     game = experiment("loss=relativistic_paired", "model.dropout=0").training.game
     real, state = torch.randn(50, 1, 28, 28), game.streams.state()
-    found = game.generator_loss(Batch(real))["adversarial"]
+    found = game.generator_loss(batch_of(real))["adversarial"]
     game.streams.restore(state)
     fake = game.discriminator(game.generate(game.draw(50, game.streams.noise)))
     known = torch.nn.functional.softplus(game.discriminator(real) - fake).mean()
@@ -208,13 +208,13 @@ def test_the_memory_of_began_moves_with_the_discriminators_turns_and_weighs_the_
     words = ["loss=began", "loss.k_rate=0.5", "model=autoencoder", "model.encoder_widths=[16]", "batch_size=50"]
     game = build(load(["threads=1", *words])).training.game
     real, observed = torch.randn(50, 1, 28, 28), {}
-    first = game.discriminator_loss(Batch(real, observed))["adversarial"]
+    first = game.discriminator_loss(batch_of(real, observed))["adversarial"]
     error, generated = -observed["logit/real"].item(), -observed["logit/fake"].item()
     assert first.item() == pytest.approx(error, rel=1e-5)  # k is 0
     k = 0.5 * (0.5 * error - generated)
     assert game.memory["k"].item() == pytest.approx(k, rel=1e-4) and 0 < k < 1
     assert observed["memory/convergence"].item() == pytest.approx(error + abs(0.5 * error - generated), rel=1e-4)
-    second = game.discriminator_loss(Batch(real, observed))["adversarial"]
+    second = game.discriminator_loss(batch_of(real, observed))["adversarial"]
     expected = -observed["logit/real"].item() + k * observed["logit/fake"].item()
     assert second.item() == pytest.approx(expected, rel=1e-4)
 
@@ -222,7 +222,7 @@ def test_the_memory_of_began_moves_with_the_discriminators_turns_and_weighs_the_
 def test_the_pulling_away_term_is_one_of_the_generators():
     words = ["loss=ebgan", "model=autoencoder", "model.encoder_widths=[16]", "batch_size=50"]
     game = build(load(["threads=1", "game.pulling_away_weight=0.1", *words])).training.game
-    terms = game.generator_loss(Batch(torch.zeros(50, 1, 28, 28)))
+    terms = game.generator_loss(batch_of(torch.zeros(50, 1, 28, 28)))
     assert set(terms) == {"adversarial", "pulling_away"} and 0 < terms["pulling_away"].item() <= 0.1
 
 

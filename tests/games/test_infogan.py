@@ -7,14 +7,13 @@ import torch
 from torch import nn
 from torch.nn.functional import log_softmax
 
-from ganctl.games import Batch
-from tests.games.toys import brightness, dark_and_bright, playing
+from tests.games.toys import batch_of, brightness, dark_and_bright, playing
 
 CODES = ["game.categories=3", "game.continuous=2", "game.information_weight=0.7", "game.continuous_weight=0.3"]
 
 
 def batch(seed=5):
-    return Batch(torch.randn(6, 1, 28, 28, generator=torch.Generator().manual_seed(seed)), {})
+    return batch_of(torch.randn(6, 1, 28, 28, generator=torch.Generator().manual_seed(seed)), {})
 
 
 def slopes(value, network):

@@ -7,7 +7,8 @@ import torch
 
 from ganctl.assembly.compose import build
 from ganctl.config.load import load
-from ganctl.data import ImageSet
+from ganctl.data import ImageSet, Samples, scaled
+from ganctl.games import Batch
 
 MODELS = {
     "mlp": [
@@ -46,6 +47,16 @@ def configured(game, *words, model="mlp"):
 def playing(game, *words, model="mlp", data=None):
     """The training of a tiny game, at its first step."""
     return build(configured(game, *words, model=model), data or labelled_noise()).training
+
+
+def batch_of(real, observed=None, turn=1, labels=None):
+    """A turn's batch of real samples."""
+    return Batch(Samples(real, labels), observed, turn)
+
+
+def real_of(training, count):
+    """Real samples within the generator's range, as a look at a run takes them."""
+    return scaled(training.batches.dataset.reference(count)[0], training.game.value_range)
 
 
 def state(training):

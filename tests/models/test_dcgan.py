@@ -3,17 +3,17 @@
 import pytest
 import torch
 
-from ganctl.models import dcgan
+from ganctl.models import convolutions, dcgan
 
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last], ids=["plain", "channels last"])
 @pytest.mark.parametrize(
     "layer,shape",
     [
-        (dcgan.FromPoint(5, 6, 7, bias=False), (3, 5, 1, 1)),
-        (dcgan.ToPoint(6, 5, 7), (3, 6, 7, 7)),
-        (dcgan.FromGray(1, 6, 4, stride=2, padding=1), (3, 1, 8, 8)),
-        (dcgan.ToGray(6, 1, 4, stride=2, padding=1), (3, 6, 4, 4)),
+        (convolutions.FromPoint(5, 6, 7, bias=False), (3, 5, 1, 1)),
+        (convolutions.ToPoint(6, 5, 7), (3, 6, 7, 7)),
+        (convolutions.FromGray(1, 6, 4, stride=2, padding=1), (3, 1, 8, 8)),
+        (convolutions.ToGray(6, 1, 4, stride=2, padding=1), (3, 6, 4, 4)),
     ],
     ids=["from a point", "to a point", "from gray images", "to gray images"],
 )

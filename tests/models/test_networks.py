@@ -6,7 +6,9 @@ from torch import nn
 
 from ganctl.config.schema import Dcgan, Mlp
 from ganctl.errors import BadInput
-from ganctl.models import MODELS, PLAIN, Wiring
+from ganctl.models import MODELS, Discriminator, Encoder, Generator, Head
+
+IMAGE = (1, 28, 28)
 
 
 def made(name, options, shape):
@@ -78,12 +80,12 @@ def test_a_discriminator_gives_raw_logits():
         assert not any(isinstance(layer, (nn.Sigmoid, nn.Softmax)) for layer in discriminator.modules())
 
 
-def test_mixes_batch_is_true_exactly_where_a_sample_sees_its_neighbours():
+def test_samples_are_coupled_exactly_where_one_sees_its_neighbours():
     for name, options in [("mlp", Mlp(dropout=0.0)), ("dcgan", Dcgan(width=4))]:
         discriminator = made(name, options, (1, 28, 28))["discriminator"]
         x = torch.randn(4, 1, 28, 28)
         alone, other = discriminator(x)[:2], discriminator(torch.cat([x[:2], 3 * x[2:]]))[:2]
-        assert discriminator.mixes_batch != torch.allclose(alone, other, atol=1e-6)
+        assert (discriminator.coupling == "norm") != torch.allclose(alone, other, atol=1e-6)
 
 
 @pytest.mark.parametrize("shape", [(2,), (1, 30, 30), (3, 64, 32)])
@@ -93,14 +95,19 @@ def test_dcgan_refuses_what_it_cannot_make(shape):
 
 
 @pytest.mark.parametrize("norm", ["batch", "layer", "none"])
-@pytest.mark.parametrize("wiring", [PLAIN, Wiring(10, "norm", "projection"), Wiring(12, "input", "input", head=5)])
-def test_hidden_adds_one_fully_connected_layer_to_each_network_of_dcgan(norm, wiring):
+@pytest.mark.parametrize(("condition", "how"), [(0, "input"), (10, "norm"), (12, "input")])
+def test_hidden_adds_one_fully_connected_layer_to_each_network_of_dcgan(norm, condition, how):
+    roles = {
+        "generator": Generator(IMAGE, condition, how),
+        "discriminator": Discriminator(IMAGE, condition, "projection" if how == "norm" else "input"),
+        "head": Head("discriminator", 5),
+    }
     options = Dcgan(latent_dim=7, width=4, hidden=11, discriminator_norm=norm)
     plain, deeper = (
-        {name: make() for name, make in MODELS["dcgan"](given, (1, 28, 28), wiring).items()}
+        {name: make() for name, make in MODELS["dcgan"].factories(given, roles).items()}
         for given in (Dcgan(latent_dim=7, width=4, discriminator_norm=norm), options)
     )
-    inputs = 7 + (wiring.given if wiring.generator == "input" else 0)
+    inputs = 7 + (condition if how == "input" else 0)
     first = deeper["generator"].layers[0]
     assert (first.in_features, first.out_features) == (inputs, 11)
     products = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
@@ -111,19 +118,19 @@ def test_hidden_adds_one_fully_connected_layer_to_each_network_of_dcgan(norm, wi
     assert {name: depths[1][name] - depths[0][name] for name in depths[0] if name != "head"} == {
         "generator": 1, "discriminator": 1,
     }  # fmt: skip
-    given = torch.eye(wiring.given)[:3] if wiring.given else None
+    given = torch.eye(condition)[:3] if condition else None
     images = deeper["generator"](torch.randn(3, 7), given)
     assert images.shape == (3, 1, 28, 28)
     critic = deeper["discriminator"].eval()
     features = critic.features(images, given)
     assert features.shape == (3, 11, 1, 1)
     assert torch.equal(critic(images, given), critic.logit(features, given))
-    if wiring.head:
-        assert deeper["head"](features).shape == (3, 5)
+    assert deeper["head"](features).shape == (3, 5)
 
 
 def test_the_hidden_layer_of_an_encoder_is_one_too():
-    networks = MODELS["dcgan"](Dcgan(latent_dim=7, width=4, hidden=11), (1, 28, 28), Wiring(3, autoencoder=True))
+    roles = {"encoder": Encoder(IMAGE, 10), "decoder": Generator(IMAGE, 3)}
+    networks = MODELS["dcgan"].factories(Dcgan(latent_dim=7, width=4, hidden=11), roles)
     encoder = networks["encoder"]()
     assert encoder.layers[-1].in_features == 11 and encoder(torch.randn(4, 1, 28, 28)).shape == (4, 10)
     assert networks["decoder"]().layers[0].out_features == 11

@@ -13,7 +13,7 @@ from ganctl.commands.train import train
 from ganctl.config.schema import Mnist5k
 from ganctl.data import DATASETS
 from ganctl.errors import BadInput
-from ganctl.sampling.traversals import linear, spherical
+from ganctl.games.inputs import linear, spherical
 from tests.conftest import TINY
 
 GAMES = {

@@ -6,8 +6,8 @@ from torch import nn
 from torch.nn.functional import batch_norm
 
 from ganctl.config.schema import Dcgan, Mlp
-from ganctl.models import MODELS, Wiring
-from ganctl.models.wiring import ConditionalBatchNorm, Projection
+from ganctl.models import MODELS, Discriminator, Encoder, Generator, Head, Translator, plain
+from ganctl.models.conditioning import ConditionalBatchNorm, Projection
 
 SHAPES = {1: (12, 3), 2: (12, 3, 4, 4)}
 OPTIONS = {
@@ -28,8 +28,11 @@ def conditional(dimensions):
     return layer
 
 
-def made(model, wiring):
-    return {name: factory() for name, factory in MODELS[model](OPTIONS[model], (1, 28, 28), wiring).items()}
+IMAGE = (1, 28, 28)
+
+
+def made(model, roles):
+    return {name: factory() for name, factory in MODELS[model].factories(OPTIONS[model], roles).items()}
 
 
 @pytest.mark.parametrize("dimensions", SHAPES)
@@ -86,7 +89,9 @@ def test_the_projection_is_the_inner_product_with_the_vector_of_the_class(spectr
 @pytest.mark.parametrize("generator", ["input", "norm"])
 @pytest.mark.parametrize("discriminator", ["none", "input", "projection"])
 def test_logits_are_those_of_the_features_and_a_head_reads_the_same(model, generator, discriminator):
-    networks = made(model, Wiring(given=4, generator=generator, discriminator=discriminator, head=7))
+    judges = Discriminator(IMAGE) if discriminator == "none" else Discriminator(IMAGE, 4, discriminator)
+    roles = {"generator": Generator(IMAGE, 4, generator), "discriminator": judges, "head": Head("discriminator", 7)}
+    networks = made(model, roles)
     hot = torch.eye(4)[[0, 1, 2, 3, 0, 1]]
     samples, critic = networks["generator"](torch.randn(6, 5), hot), networks["discriminator"].eval()
     told = () if discriminator == "none" else (hot,)
@@ -99,20 +104,43 @@ def test_logits_are_those_of_the_features_and_a_head_reads_the_same(model, gener
 @every_model
 @pytest.mark.parametrize("given", [0, 4])
 def test_an_auto_encoder_goes_through_a_code_that_its_discriminators_judge(model, given):
-    networks = made(model, Wiring(given=given, autoencoder=True))
+    roles = {"encoder": Encoder(IMAGE, 5 + given), "decoder": Generator(IMAGE, given)}
+    critics = {"discriminator": Discriminator((5,)), "class_discriminator": Discriminator((given,))}
+    networks = made(model, roles | (critics if given else {"discriminator": critics["discriminator"]}))
     code = networks["encoder"](torch.randn(6, 1, 28, 28))
     assert code.shape == (6, 5 + given)
     style, kinds = code.split([5, given], dim=1)
     assert networks["decoder"](*([style, kinds] if given else [style])).shape == (6, 1, 28, 28)
-    assert networks["discriminator"](style).shape == (6,) and not networks["discriminator"].mixes_batch
-    assert ("class_discriminator" in networks) == bool(given)
+    assert networks["discriminator"](style).shape == (6,) and networks["discriminator"].coupling == "none"
     if given:
         assert networks["class_discriminator"](kinds).shape == (6,)
 
 
 def test_dcgans_scales_begin_near_one_and_its_projection_near_zero():
-    networks = made("dcgan", Wiring(given=4, generator="norm", discriminator="projection"))
+    networks = made(
+        "dcgan", {"generator": Generator(IMAGE, 4, "norm"), "discriminator": Discriminator(IMAGE, 4, "projection")}
+    )
     tables = [p for name, p in networks["generator"].named_parameters() if name.endswith("scale")]
     assert len(tables) == 2 and all(torch.equal(table, torch.ones_like(table)) for table in tables)
     vectors = networks["discriminator"].projection.embedding.weight
     assert vectors.std().item() == pytest.approx(0.02, rel=0.15)
+
+
+def test_a_translator_makes_samples_of_another_shape_within_its_range():
+    network = made("mlp", {"translator": Translator((3, 8, 8), IMAGE)})["translator"]
+    images = network(100 * torch.randn(6, 3, 8, 8))
+    assert images.shape == (6, *IMAGE) and network.output_range == (-1.0, 1.0)
+    assert images.abs().max() <= 1 and len(images.flatten(1).unique(dim=0)) == 6
+
+
+def test_a_family_says_which_role_it_lacks():
+    assert MODELS["mlp"].lacks({"translator": Translator(IMAGE, IMAGE)}) is None
+    assert MODELS["dcgan"].lacks({"translator": Translator(IMAGE, IMAGE)}) == "has no translator"
+    assert MODELS["autoencoder"].lacks({"generator": Generator(IMAGE, 3)}) == "has no place for codes or classes"
+    assert all(family.lacks(plain(IMAGE)) is None for family in MODELS.values())
+
+
+def test_a_family_is_a_model_for_a_plugin_to_call():
+    networks = MODELS["mlp"](OPTIONS["mlp"], (2,))
+    assert [*networks] == ["generator", "discriminator"]
+    assert networks["discriminator"]()(networks["generator"]()(torch.randn(6, 5))).shape == (6,)
