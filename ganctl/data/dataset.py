@@ -64,7 +64,8 @@ class ImageSet:
         left_out: files and folders that were not read, and why.
         files: of a folder: how many "pictures" were read, how many were "unreadable", how many "others" of each ending;
             where there are any, how many pictures are "transparent", "narrow" or the "first_of_several" in their file,
-            and the names of its "classes".
+            how many are "trained_on" and "held_out" of a part of them.
+        class_names: what the classes are called, in the order of their numbers; None where they have no names.
         held_out: images of the same kind that are left out of the training; None where there are none.
     """
 
@@ -87,6 +88,7 @@ class ImageSet:
         )
         self.left_out: dict[str, str] = {}
         self.files: dict[str, Any] = {}
+        self.class_names: list[str] | None = None
         self.held_out: ImageSet | None = None
         self._ordered: tuple[int, int] | None = None  # the seed and the epoch whose order is kept
         self._order = torch.empty(0, dtype=torch.int64)

@@ -25,6 +25,13 @@ FINGERPRINTS = {
     ("FashionMNIST", True): "0a9ee897a7afb6dd4c155e91561cbe3e6d188ca68f163d751bffa7c99147e70d",
     ("FashionMNIST", False): "1f464896e3773fa498975dd234ac880af8e80a48f673c4e1358207b203a3932f",
 }
+# What their authors call the classes.
+CLASS_NAMES = {
+    "MNIST": [str(digit) for digit in range(10)],
+    "FashionMNIST": [
+        "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
+    ],
+}  # fmt: skip
 
 
 def mnist5k(options: Any) -> ImageSet:
@@ -37,7 +44,7 @@ def mnist5k(options: Any) -> ImageSet:
         return {"pixels": rows[:, :784].reshape(-1, 1, 28, 28), "labels": rows[:, 784].long()}
 
     found = cache.stored(f"images/mnist5k-{hashlib.sha256(packed).hexdigest()[:32]}", make)
-    return subset(_padded(ImageSet(found["pixels"], found["labels"]), options.size), options)
+    return subset(_finished(ImageSet(found["pixels"], found["labels"]), "MNIST", options.size), options)
 
 
 def mnist5k_test(options: Any) -> ImageSet | None:
@@ -65,10 +72,12 @@ def fashion_mnist_test(options: Any) -> ImageSet:
     return _torchvision("FashionMNIST", "fashion_mnist", options, train=False)
 
 
-def _padded(images: ImageSet, size: int) -> ImageSet:
-    """Images of 28x28 pixels at `size` pixels a side, with black ones around them."""
+def _finished(images: ImageSet, title: str, size: int) -> ImageSet:
+    """Images of 28x28 pixels at `size` pixels a side, with black ones around them, and the names of their classes."""
     margin = (size - 28) // 2
-    return ImageSet(pad(images.pixels, [margin] * 4), images.labels) if margin else images
+    images = ImageSet(pad(images.pixels, [margin] * 4), images.labels) if margin else images
+    images.class_names = [*CLASS_NAMES[title]]
+    return images
 
 
 def _torchvision(title: str, name: str, options: Any, train: bool) -> ImageSet:
@@ -96,7 +105,7 @@ def _torchvision(title: str, name: str, options: Any, train: bool) -> ImageSet:
     if found.fingerprint != FINGERPRINTS[title, train]:
         kind = "training" if train else "test"
         raise BadInput(f"data.root={root}: the files there are not the {kind} images of {title}; {advice}")
-    return _padded(found, options.size)
+    return _finished(found, title, options.size)
 
 
 def _download(title: str, wanted: list[Path]) -> None:

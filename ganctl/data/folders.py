@@ -88,8 +88,7 @@ def read(
     if len(reasons) > MOST_TOLD:
         images.left_out["..."] = f"and {len(reasons) - MOST_TOLD:,} more"
     images.files = {"pictures": len(pictures), "unreadable": len(found.unreadable), "others": found.others, **odd}
-    if names:
-        images.files["classes"] = names
+    images.class_names = names or None
     return images
 
 

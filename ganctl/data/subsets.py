@@ -43,7 +43,9 @@ def subset(images: ImageSet, options: Any) -> ImageSet:
 
 
 def _part(images: ImageSet, rows: Tensor) -> ImageSet:
-    return ImageSet(images.pixels[rows], None if images.labels is None else images.labels[rows])
+    found = ImageSet(images.pixels[rows], None if images.labels is None else images.labels[rows])
+    found.class_names = images.class_names
+    return found
 
 
 def _chosen(labels: Tensor | None, total: int, key: str, count: int, spare: int = 0, beside: str = "") -> Tensor:

@@ -39,7 +39,7 @@ def evaluator_for(
         trained_on: fingerprint of what the generator was trained on; None: the data that are named.
         offers: metrics that the run's game has besides.
         told: called with what is being done, now and while it measures.
-        names: of the classes that the generator was trained on, where they are folders.
+        names: of the classes that the generator was trained on, where they have any.
 
     Raises:
         BadInput: there are no such data, or they are of another shape.
