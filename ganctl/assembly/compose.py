@@ -11,7 +11,7 @@ from ganctl.assembly.parts import loss_of, penalties_of, row_of
 from ganctl.assembly.plugins import load_plugins
 from ganctl.config.schema import Config, option
 from ganctl.config.settings import check_metrics
-from ganctl.data import DATASETS, TEST_SPLITS, Batches, Dataset
+from ganctl.data import DATASETS, Batches, Dataset, test_split
 from ganctl.errors import BadInput
 from ganctl.games import GAMES, Game, Parts, WeightedPenalty
 from ganctl.games.game import steps_of
@@ -119,9 +119,8 @@ class NoData:
 
 
 def held_out_of(options: Any, dataset: Dataset) -> Dataset:
-    """The samples of a data set that training does not see; all samples where it sees all."""
-    name = option(options, "name")
-    return TEST_SPLITS[name](options) if name in TEST_SPLITS else dataset
+    """The samples of a data set that training does not see; all samples if it sees all of them."""
+    return test_split(options, dataset) or dataset
 
 
 def _optimizers(config: Config, game: Game) -> dict[str, Optimizer]:

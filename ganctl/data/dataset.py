@@ -6,8 +6,8 @@ from typing import Any, Literal, Protocol
 import torch
 from torch import Tensor
 
+from ganctl.data.balance import balanced_rows
 from ganctl.data.samples import Samples
-from ganctl.errors import BadInput
 from ganctl.numerics.streams import Streams, derive
 
 Kind = Literal["points", "images", "clips"]
@@ -67,7 +67,9 @@ class ImageSet:
         left_out: files and folders that were not read, and why.
         files: of a folder: how many "pictures" were read, how many were "unreadable", how many "others" of each ending;
             where there are any, how many pictures are "transparent", "narrow" or the "first_of_several" in their file,
-            and the names of its "classes".
+            how many are "trained_on" and "held_out" of a part of them.
+        class_names: what the classes are called, in the order of their numbers; None where they have no names.
+        held_out: images of the same kind that are left out of the training; None where there are none.
     """
 
     kind: Kind = "images"
@@ -89,6 +91,8 @@ class ImageSet:
         )
         self.left_out: dict[str, str] = {}
         self.files: dict[str, Any] = {}
+        self.class_names: list[str] | None = None
+        self.held_out: ImageSet | None = None
         self._ordered: tuple[int, int] | None = None  # the seed and the epoch whose order is kept
         self._order = torch.empty(0, dtype=torch.int64)
 
@@ -114,16 +118,7 @@ class ImageSet:
             BadInput: a class has too few.
         """
         assert self.labels is not None
-        shuffled = torch.randperm(len(self.pixels), generator=order).to(self.pixels.device)
-        each = -(-count // self.classes)
-        rows = [shuffled[self.labels[shuffled] == kind][:each] for kind in range(self.classes)]
-        if min(map(len, rows)) < each:
-            raise BadInput(
-                f"{count} images with a label: the rarest of {self.classes} classes has {min(map(len, rows))}; ask for "
-                f"at most {self.classes * min(map(len, rows))}"
-            )
-        # One class after the other, so that leaving out the last few leaves classes within one of each other.
-        chosen = torch.stack(rows, dim=1).flatten()[:count]
+        chosen = balanced_rows(self.labels, count, order)
         return ImageSet(self.pixels[chosen].cpu(), self.labels[chosen].cpu()).to(self.pixels.device)
 
     def _rows(self, index: int, size: int, streams: Streams) -> Tensor:

@@ -55,8 +55,8 @@ def create(path: Path, config: Config, experiment: Experiment) -> RunFolder:
     """The folder of a run that is about to begin; its configuration says where and with how many threads it runs."""
     device = str(experiment.training.streams.device)
     config = replace(placed(config), device=device, threads=torch.get_num_threads())
-    # A plugin's data set may have neither.
-    left_out, files = (getattr(experiment.dataset, name, {}) for name in ("left_out", "files"))
+    # A plugin's data set may have none of them.
+    left_out, files, names = (getattr(experiment.dataset, name, None) for name in ("left_out", "files", "class_names"))
     stages = [list(stage) for stage in experiment.training.game.stages]
     return RunFolder.create(
         path,
@@ -77,6 +77,7 @@ def create(path: Path, config: Config, experiment: Experiment) -> RunFolder:
         **({"left_out": left_out} if left_out else {}),
         **({"files": files} if files else {}),
         **({"stages": stages} if stages else {}),
+        **({"class_names": list(names)} if names else {}),
     )
 
 

@@ -14,7 +14,7 @@ from ganctl.config.choices import groups
 from ganctl.config.identity import deciding, fingerprint
 from ganctl.config.load import dump, load
 from ganctl.config.overrides import listed, parse, refuse_twice, values_of
-from ganctl.config.schema import SCHEMAS, Config, Density, settings
+from ganctl.config.schema import SCHEMAS, Config, Density, settings, without_newer
 from ganctl.errors import BadInput
 from ganctl.store.places import expanded
 from ganctl.store.run import RunFolder, broke_down
@@ -276,11 +276,8 @@ def slug(text: str) -> str:
 
 
 def _studied(config: Config) -> dict[str, Any]:
-    studied = {key: value for key, value in config.to_dict().items() if key not in NOT_STUDIED}
-    if studied["data"].get("background") == "white":  # as it was before there was a choice, so that names stay
-        del studied["data"]["background"]
-    if not config.penalties:  # as before there was such a key
-        del studied["penalties"]
+    studied = {key: value for key, value in without_newer(config).items() if key not in NOT_STUDIED}
+    studied |= {group: without_newer(studied[group]) for group in SCHEMAS}
     if config.plugins:  # the same name with another formula is another study
         studied["plugins"] = {name: fingerprint(name) for name in config.plugins}
     return studied
