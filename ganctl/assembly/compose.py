@@ -16,10 +16,8 @@ from ganctl.errors import BadInput
 from ganctl.games import GAMES, Game, Parts, WeightedPenalty
 from ganctl.games.game import steps_of
 from ganctl.games.metric import named_apart
-from ganctl.losses import LOSSES, PENALTIES
-from ganctl.models import MODELS, Family, Roles, plain
-from ganctl.models.layers import attach_noise_
-from ganctl.models.roles import Factory
+from ganctl.losses import AdversarialLoss
+from ganctl.models import Roles
 from ganctl.numerics.machine import prepare_machine
 from ganctl.numerics.precision import precision
 from ganctl.numerics.streams import Streams
@@ -68,13 +66,47 @@ def build(config: Config, dataset: Dataset | None = None, stored: int | None = N
         compile_networks(game.networks, device)
     if stored is None:
         game.check_data()
+        check_metrics(config, named_apart(game.metrics))
     papers = {"loss": loss.paper, "penalty": penalties[0].penalty.paper}
     papers |= {f"penalty {each.name}": each.penalty.paper for each in penalties[1:]}
-    experiment = Experiment(training, dataset, total_steps, loss.log_odds, papers)
-    if trains:
-        played.check_data()
-        check_metrics(config, named_apart(played.metrics))
-    return experiment
+    return Experiment(training, dataset, total_steps, loss.log_odds, papers)
+
+
+def _game(
+    config: Config,
+    dataset: Dataset,
+    streams: Streams,
+    stored: int | None,
+    loss: AdversarialLoss,
+    penalties: tuple[WeightedPenalty, ...],
+) -> Game:
+    """The game with its networks, its loss and its penalties, all of which go together."""
+    rules = row_of("game", GAMES, config.game)
+    roles = _roles(rules, config, dataset, trains=stored is None)
+    networks = networks_of(config, dataset, roles, streams, stored)
+    check_batch(config, networks.values())
+    held_out: Any = NoData()
+    if rules.draws_from == "held_out":
+        held_out = held_out_of(config.data, dataset).to(streams.device)
+    real: Any = dataset if stored is None or rules.draws_from == "held_out" else NoData()
+    options = config.game if isinstance(config.game, dict) else vars(config.game)
+    parts = Parts(networks, loss, penalties, streams, roles, real, held_out)
+    game = rules(parts, **{key: value for key, value in options.items() if key != "name"})
+    check_fit(config, loss, penalties, game, roles)
+    return game
+
+
+def _roles(rules: type[Game], config: Config, dataset: Dataset, trains: bool) -> Roles:
+    """What the game asks of its networks; a stand-in for the data has their shape and classes alone."""
+    try:
+        return rules.asks(config.game, dataset, option(config.model, "latent_dim", 0))
+    except AttributeError:
+        if trains:
+            raise
+        raise BadInput(UNDECLARED) from None
+
+
+UNDECLARED = "game: reads real samples where only noise is there; its class must say so, with draws_from = 'held_out'"
 
 
 class NoData:

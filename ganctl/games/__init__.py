@@ -1,9 +1,10 @@
-"""The rules of each GAN variant: who plays, and what each player minimizes."""
+"""The rules of each GAN variant: its players, and the loss of each player."""
 
 from ganctl.games.aae import Aae, SemisupervisedAae
 from ganctl.games.acgan import Acgan
 from ganctl.games.cgan import Cgan, Projection
-from ganctl.games.contest import Contest, after_turn
+from ganctl.games.contest import Contest
+from ganctl.games.contests import after_turn
 from ganctl.games.game import Batch, Game, Parts, Player, chosen_from, evaluating
 from ganctl.games.gan import Gan
 from ganctl.games.infogan import InfoGan
@@ -11,7 +12,7 @@ from ganctl.games.inputs import Code, Inputs
 from ganctl.games.metric import GameMetric
 from ganctl.games.payment import WeightedPenalty
 
-# Made of (its parts, its own options).
+# Each class is called with its parts and its own options.
 GAMES: dict[str, type[Game]] = {
     "gan": Gan,
     "cgan": Cgan,
@@ -22,4 +23,7 @@ GAMES: dict[str, type[Game]] = {
     "aae_semisupervised": SemisupervisedAae,
 }
 
-__all__ = ["GAMES", "Batch", "Code", "Contest", "Game", "GameMetric", "Inputs", "Parts", "Player", "WeightedPenalty"]
+__all__ = [
+    "GAMES", "Batch", "Code", "Contest", "Game", "GameMetric", "Inputs", "Parts", "Player", "WeightedPenalty",
+    "after_turn", "chosen_from", "evaluating",
+]  # fmt: skip

@@ -1,4 +1,4 @@
-"""An auto-encoder whose codes are held to a prior by a discriminator (Makhzani et al. 2016, arXiv:1511.05644)."""
+"""Adversarial auto-encoders: a discriminator fits the codes to a prior (Makhzani et al. 2016, arXiv:1511.05644)."""
 
 from collections.abc import Mapping
 from functools import cached_property
@@ -12,7 +12,8 @@ from torch.nn.functional import cross_entropy
 from ganctl.data import Dataset, ImageSet, Samples, in_range
 from ganctl.errors import BadInput
 from ganctl.games.cgan import classes_of, labelled, one_hot, with_labels
-from ganctl.games.contest import Contest, after_turn
+from ganctl.games.contest import Contest
+from ganctl.games.contests import after_turn
 from ganctl.games.game import Batch, Game, Parts, Player, evaluating
 from ganctl.games.inputs import Code, Inputs
 from ganctl.games.metric import GameMetric, known
@@ -21,14 +22,14 @@ from ganctl.models import Discriminator, Encoder, Generator, Role
 
 
 class Aae(Game):
-    """The encoder sits with two players: it reconstructs with the decoder, and it deceives the discriminator of codes.
+    """An auto-encoder; its encoder is also the generator that plays against a discriminator of codes.
 
-    Both phases of a step (section 2) look at the same batch. Real is what the prior gives, generated what the encoder
-    makes of a sample.
+    Both phases of a step (section 2) use the same batch. Codes drawn from the prior are real; codes that the encoder
+    computes from samples are generated.
 
     Args:
-        parts: with the networks "encoder", "decoder", which has an attribute `latent_dim`, and "discriminator".
-        prior: of the codes.
+        parts: its networks are "encoder", "decoder" (with an attribute `latent_dim`) and "discriminator".
+        prior: name of the prior of the codes, a key of `PRIORS`.
     """
 
     sampled: tuple[str, ...] = ("decoder", "encoder")
@@ -62,7 +63,7 @@ class Aae(Game):
         }
 
     def players(self) -> dict[str, Player]:
-        """First the auto-encoder, which draws fresh data, then the discriminator, then the encoder as generator."""
+        """The auto-encoder, which draws a new batch, then the discriminator, then the encoder as the generator."""
         return {
             "autoencoder": Player(("encoder", "decoder"), self.reconstruction_loss, fresh_batch=True, judged=False),
             "discriminator": Player(("discriminator",), self.discriminator_loss, after_turn=self.contest.after_turn),
@@ -70,11 +71,11 @@ class Aae(Game):
         }
 
     def encode(self, samples: Tensor) -> Inputs:
-        """The code of each sample, from which the decoder makes it again."""
+        """The code of each sample: the input from which the decoder reconstructs it."""
         return Inputs(self.encoder(samples))
 
     def reconstruct(self, samples: Tensor) -> Tensor:
-        """What is left of samples [N, *shape] after encoder and decoder, in evaluation mode; changes nothing."""
+        """Reconstructions of samples [N, *shape] by encoder and decoder, in evaluation mode; no state changes."""
         with evaluating(self.encoder, self.decoder):
             return self.generate(self.encode(samples))
 
@@ -92,15 +93,15 @@ class Aae(Game):
         return {"reconstruction_error": error, "latents": _style(inputs), "prior": prior, "other_prior": other}
 
     def draw(self, count: int, noise: torch.Generator) -> Inputs:
-        """Codes from the prior."""
+        """Codes drawn from the prior."""
         return Inputs(self.prior.draw(count, self.latent_dim, noise).to(self.streams.device))
 
     def reconstruction_loss(self, batch: Batch) -> dict[str, Tensor]:
-        """E (x - decoder(encoder(x)))^2, the mean over the elements of samples."""
+        """E (x - decoder(encoder(x)))^2, the mean over all elements of the batch."""
         return {"reconstruction": (self.generate(self.encode(batch.real)).float() - batch.real).square().mean()}
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
-        """J(D) on codes of the prior and of the batch, and what it pays for the penalty."""
+        """J(D) on codes from the prior and codes of the batch, and the penalty terms."""
         real = self.draw(len(batch.real), self.streams.noise)
         return _told_apart(self.contest, batch, _style(real), _style(self.encode(batch.real)))
 
@@ -125,15 +126,15 @@ def _style(inputs: Inputs) -> Tensor:
 
 
 class SemisupervisedAae(Aae):
-    """The encoder gives a class beside its code of style, and learns it from few labels (section 5).
+    """The code consists of a style and a class, and the encoder learns the class from few labels (section 5).
 
-    A second discriminator holds the class to a one-hot of equally likely classes. `labelled` samples, as many of each
-    class, have a label; the class of all others is unknown.
+    A second discriminator makes the class follow the uniform distribution of one-hot vectors. The labels of `labelled`
+    samples, equally many per class, are used; those of all others are not.
 
     Args:
-        parts: with a "class_discriminator" too, and an encoder that gives a logit a class beside the code.
-        prior: of the style.
-        labelled: samples whose label is known.
+        parts: as in `Aae`, with a "class_discriminator", and an encoder that also returns one logit per class.
+        prior: name of the prior of the style, a key of `PRIORS`.
+        labelled: number of samples with a known label.
     """
 
     offers = (*Aae.offers, "label_agreement", "class_fid")
@@ -153,7 +154,7 @@ class SemisupervisedAae(Aae):
 
     @staticmethod
     def asks(options: Any, dataset: Dataset, latent_dim: int) -> dict[str, Role]:
-        """An encoder to style and class, a decoder of both, and a discriminator of each."""
+        """An encoder to style and class, a decoder from both, and one discriminator for each of the two."""
         del options
         classes = labelled("aae_semisupervised", dataset.classes)
         return {
@@ -165,7 +166,7 @@ class SemisupervisedAae(Aae):
 
     @cached_property
     def labelled(self) -> ImageSet:
-        """The samples whose label is known."""
+        """The samples with a known label."""
         assert isinstance(self.dataset, ImageSet)
         try:
             return self.dataset.balanced(self.num_labelled, self.streams.fresh("labelled"))
@@ -173,11 +174,11 @@ class SemisupervisedAae(Aae):
             raise BadInput(f"game.labelled: {error}") from None
 
     def check_data(self) -> None:
-        """Raises BadInput where a class has fewer samples than should have a label."""
+        """Raises BadInput if a class has fewer samples than `labelled` requires per class."""
         _ = self.labelled
 
     def players(self) -> dict[str, Player]:
-        """Those of the auto-encoder, then the encoder as a classifier of the samples with a label."""
+        """The players of `Aae`, then the encoder as a classifier of the labelled samples."""
         players = super().players()
         players["discriminator"] = Player(
             ("discriminator", "class_discriminator"), self.discriminator_loss, after_turn=after_turn(self.contests)
@@ -190,12 +191,12 @@ class SemisupervisedAae(Aae):
         return style, logits
 
     def encode(self, samples: Tensor) -> Inputs:
-        """The style of each sample, and how likely each class is."""
+        """The style and the class probabilities of each sample."""
         style, logits = self._encoded(samples)
         return Inputs(style, {"label": logits.softmax(dim=1)})
 
     def classify(self, samples: Tensor) -> Tensor:
-        """The class of each sample, int64 [N]; changes nothing."""
+        """The predicted class of each sample, int64 [N]; no state changes."""
         with evaluating(self.encoder):
             return self._encoded(samples)[1].argmax(dim=1)
 
@@ -207,11 +208,11 @@ class SemisupervisedAae(Aae):
         return found
 
     def draw(self, count: int, noise: torch.Generator) -> Inputs:
-        """A style from the prior, and every class with the same probability."""
+        """Styles from the prior, and uniformly distributed classes."""
         return with_labels(super().draw(count, noise), self.classes, noise)
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
-        """J(D) on styles and on classes."""
+        """J(D) of both discriminators: on styles and on classes."""
         real, fake = self.draw(len(batch.real), self.streams.noise), self.encode(batch.real)
         classes = _told_apart(self.class_contest, batch, real.codes["label"], fake.codes["label"])
         return {
@@ -220,7 +221,7 @@ class SemisupervisedAae(Aae):
         }
 
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
-        """J(G) of the encoder on styles and on classes."""
+        """J(G) of the encoder against both discriminators: on styles and on classes."""
         real, fake = self.draw(len(batch.real), self.streams.noise), self.encode(batch.real)
         return {
             "adversarial": _deceived(self.contest, batch, _style(real), _style(fake)),
@@ -228,7 +229,7 @@ class SemisupervisedAae(Aae):
         }
 
     def classification_loss(self, batch: Batch) -> dict[str, Tensor]:
-        """The cross-entropy of the class on as many samples with a label."""
+        """The cross-entropy of the encoder's class on labelled samples, at most as many as the batch has."""
         size = min(len(batch.real), self.labelled.epoch_size)
         drawn = self.labelled.batch(batch.turn - 1, size, self.streams)
         assert drawn.labels is not None

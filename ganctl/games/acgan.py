@@ -1,4 +1,4 @@
-"""A discriminator that also names the class (Odena et al. 2017, arXiv:1610.09585)."""
+"""AC-GAN: a discriminator that also predicts the class (Odena et al. 2017, arXiv:1610.09585)."""
 
 from typing import Any
 
@@ -14,15 +14,15 @@ from ganctl.models import Discriminator, Generator, Head, Role
 
 
 class Acgan(Cgan):
-    """The generator is told the class; the discriminator is not, and a head on its features has to find it.
+    """The class conditions the generator; a head on the features of the discriminator predicts the class.
 
     L_C = E -log C(y | x) + E -log C(y | G(z, y)), section 3: the discriminator and its head minimize both terms, the
-    generator the second.
+    generator minimizes the second.
 
     Args:
-        parts: with a "head" of one logit a class.
-        discriminator_turns: turns of the discriminator for each of the generator.
-        class_weight: of each term of L_C.
+        parts: its networks include a "head" with one logit per class.
+        discriminator_turns: turns of the discriminator per turn of the generator.
+        class_weight: weight of each term of L_C.
     """
 
     def __init__(self, parts: Parts, discriminator_turns: int = 1, class_weight: float = 1.0) -> None:
@@ -32,7 +32,7 @@ class Acgan(Cgan):
 
     @staticmethod
     def asks(options: Any, dataset: Dataset, latent_dim: int) -> dict[str, Role]:
-        """The class beside the latent vector, and a head that finds it."""
+        """A generator conditioned on the class, a discriminator, and a head that predicts the class."""
         del options, latent_dim
         classes = labelled("acgan", dataset.classes)
         return {
@@ -42,7 +42,7 @@ class Acgan(Cgan):
         }
 
     def condition_of(self, inputs: Inputs) -> None:  # type: ignore[override]
-        """Nothing: the discriminator does not know the class."""
+        """None: the discriminator has no condition."""
         del inputs
 
     def discriminator_extras(self, batch: Batch, inputs: Inputs, real: Judged, fake: Judged) -> dict[str, Tensor]:

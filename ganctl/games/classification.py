@@ -1,4 +1,4 @@
-"""A game of one player, who only learns what class an image has: the network that images are measured in."""
+"""A game with one player: the classifier whose features the metrics use."""
 
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
@@ -19,7 +19,7 @@ class Classification(Game):
         self.networks: dict[str, nn.Module] = {"classifier": classifier}
 
     def players(self) -> dict[str, Player]:
-        """The classifier alone."""
+        """The classifier, the only player."""
         return {"classifier": Player(("classifier",), self._loss, fresh_batch=True)}
 
     def _loss(self, batch: Batch) -> dict[str, Tensor]:

@@ -1,6 +1,6 @@
-"""A discriminator and the two sides of an adversarial loss: what every game with one shares."""
+"""A discriminator with its adversarial loss and its penalties: the part that all games with a discriminator share."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -20,19 +20,19 @@ Augmentation = Callable[[Tensor, torch.Generator], Tensor]
 
 
 def whole(samples: Tensor) -> Tensor:
-    """The view of a discriminator that looks at whole samples."""
+    """The view of a discriminator that sees whole samples."""
     return samples
 
 
 @dataclass(frozen=True)
 class Judged:
-    """What a discriminator makes of N samples.
+    """The output of a discriminator for N samples.
 
     Attributes:
-        samples: as the contest's view shows them, [N, ...].
-        logits: one or more per sample, flattened, [M].
-        condition: what the discriminator was told of each sample, [N, K]; None: nothing.
-        features: [N, ...], where a head looks at them; else None.
+        samples: the samples after the contest's view, [N, ...].
+        logits: one or more logits per sample, flattened, [M].
+        condition: the condition of each sample, [N, K]; None if the discriminator takes none.
+        features: the discriminator's features, [N, ...], if a head uses them; else None.
     """
 
     samples: Tensor
@@ -42,23 +42,23 @@ class Judged:
 
 
 class Contest:
-    """Who tells real from fake, by which loss and at what penalties. Samples may be images, points or codes.
+    """A discriminator, its adversarial loss and its penalties. Samples may be images, points or codes.
 
     Args:
         discriminator: samples [N, ...], and conditions [N, K], to raw logits [N, ...].
         loss: the pair of objectives.
-        penalties: what J(D) pays for besides, or what holds the discriminator's weights in bounds.
-        streams: the run's; penalties and augmentations draw from it.
-        name: put before what it observes, in a game with several contests.
-        headed: whether a head looks at the discriminator's features.
-        view: what the discriminator is shown of each sample: some frames, a lower resolution. The penalties see the
-            same, so that their gradients are per pixel that the discriminator sees.
-        augment: changes what the discriminator is shown at random, real and generated samples alike. Penalties
-            differentiate through it, with respect to samples that are not augmented (Karras et al. 2020,
-            arXiv:2006.06676, appendix B).
+        penalties: regularization terms of J(D), and constraints on the discriminator's weights.
+        streams: the run's random streams; penalties and augmentations draw from them.
+        name: prefix of the tags that it logs; empty in a game with one contest.
+        headed: whether a head uses the discriminator's features.
+        view: maps samples to the part that the discriminator sees, such as some frames or a lower resolution. Penalties
+            get its output, so that their gradients are with respect to the pixels that the discriminator sees.
+        augment: a random augmentation of real and generated samples, applied after the view. Penalties differentiate
+            through it, with respect to samples that are not augmented (Karras et al. 2020, arXiv:2006.06676,
+            appendix B).
 
     Attributes:
-        memory: numbers that the loss and the penalties carry from turn to turn, changed in place.
+        memory: numbers that the loss and the penalties keep from turn to turn, updated in place.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class Contest:
 
     @property
     def after_turn(self) -> Callable[[], None] | None:
-        """What puts the discriminator's weights back within their bounds after its turn, where they have any."""
+        """A function that constrains the discriminator's weights after its turn; None without such a penalty."""
         return self._constrain if any(payment.penalty.constrain for payment in self.payments) else None
 
     def _constrain(self) -> None:
@@ -92,18 +92,18 @@ class Contest:
                 payment.penalty.constrain(self.discriminator)
 
     def look(self, samples: Tensor, condition: Tensor | None = None) -> Judged:
-        """What the discriminator makes of samples [N, *shape] under conditions [N, K]."""
+        """The output of the discriminator for samples [N, *shape] with conditions [N, K]."""
         shown = self.view(samples)
         logits, features = self._forward(shown, condition)
         return Judged(shown, logits.flatten(), condition, features)
 
     def judge(self, real: Tensor, fake: Tensor, condition: Tensor | None = None) -> tuple[Judged, Judged]:
-        """Both kinds of samples, as many of each.
+        """The output of the discriminator for equally many real and generated samples.
 
-        They share one pass where no layer lets samples see each other, or where batch norm keeps them apart.
+        Both share one forward pass if no layer mixes samples, or if batch norm can normalize them separately.
 
         Args:
-            condition: [N, K] of both: the classes that real samples have and generated ones should have.
+            condition: conditions [N, K] of the real samples and of the generated samples alike.
         """
         parts = getattr(self.discriminator, "takes_parts", False)
         if self.coupling != "none" and not parts:
@@ -119,29 +119,29 @@ class Contest:
         return one, other
 
     def _forward(self, shown: Tensor, condition: Tensor | None, still: bool = False) -> tuple[Tensor, Tensor | None]:
-        """The one way to the discriminator: logits [N, ...] in float32, and the features where a head needs them.
+        """The only call of the discriminator: logits [N, ...] in float32, and the features if a head uses them.
 
         Args:
-            shown: samples as the view shows them.
-            still: whether batch norm's statistics stay as they are.
+            shown: samples after the view.
+            still: whether batch norm's running statistics stay unchanged; no features are returned then.
         """
         if self.augment is not None:
             shown = self.augment(shown, self.streams.augmentation)
-        told = () if condition is None else (condition,)
+        conditions = () if condition is None else (condition,)
         if still:
-            return untouched(self.discriminator, shown, *told).float(), None
+            return untouched(self.discriminator, shown, *conditions).float(), None
         if not self.headed:
-            return self.discriminator(shown, *told).float(), None
-        features = self.discriminator.features(shown, *told)  # type: ignore[operator]
-        return self.discriminator.logit(features, *told).float(), features  # type: ignore[operator]
+            return self.discriminator(shown, *conditions).float(), None
+        features = self.discriminator.features(shown, *conditions)  # type: ignore[operator]
+        return self.discriminator.logit(features, *conditions).float(), features  # type: ignore[operator]
 
     def discriminator_terms(self, batch: Batch, real: Judged, fake: Judged) -> dict[str, Tensor]:
-        """J(D), and what it pays for each penalty.
+        """J(D) and the penalty terms, by name.
 
         Args:
-            batch: of the turn, where what is seen is noted.
-            real: samples of the data.
-            fake: generated ones; there may be more of them, as of captions that do not fit.
+            batch: the batch of the turn; logged values are written to its `observed`.
+            real: output for real samples.
+            fake: output for generated samples, possibly more than real ones (for example mismatched captions).
         """
         terms = {"adversarial": self.loss.discriminator(real.logits, fake.logits, **self._recalled(self.loss))}
         for payment in self.payments:
@@ -156,24 +156,24 @@ class Contest:
         """J(G).
 
         Args:
-            batch: of the turn, where what is seen is noted.
-            fake: the generated samples.
-            real: real samples [N, *shape], which some losses look at too.
+            batch: the batch of the turn; logged values are written to its `observed`.
+            fake: output for the generated samples.
+            real: real samples [N, *shape], which some losses use too.
         """
-        judged = None
+        real_logits = None
         if self.loss.real_in_generator == "needed":
             with torch.no_grad():  # real samples do not depend on the generator
-                judged = self.look(real, fake.condition).logits
+                real_logits = self.look(real, fake.condition).logits
         if batch.observed is not None:
-            seen = fake.logits.detach()
-            self._note(batch, "yardstick/minus_log_d_fake", nonsaturating_generator(None, seen))
-            self._note(batch, "yardstick/log_one_minus_d_fake", minimax_generator(None, seen))
+            fake_logits = fake.logits.detach()
+            self._note(batch, "yardstick/minus_log_d_fake", nonsaturating_generator(None, fake_logits))
+            self._note(batch, "yardstick/log_one_minus_d_fake", minimax_generator(None, fake_logits))
             if self.loss.real_in_generator == "constant":
-                judged = self.peek(real, fake.condition)
-        return self.loss.generator(judged, fake.logits)
+                real_logits = self.peek(real, fake.condition)
+        return self.loss.generator(real_logits, fake.logits)
 
     def _note_opinions(self, batch: Batch, real: Tensor, fake: Tensor, remembered: dict[str, Tensor]) -> None:
-        """Notes what a turn of the discriminator saw, from its logits without their graph."""
+        """Logs scores, logits and yardsticks of a discriminator's turn, from detached logits."""
         self._note(batch, "yardstick/j_d", cross_entropy(real, fake))
         for name, logits in (("real", real), ("fake", fake)):
             self._note(batch, f"score/{name}", logits.sigmoid().mean())
@@ -182,13 +182,13 @@ class Contest:
             self._note(batch, f"memory/{name}", value)
 
     def _note(self, batch: Batch, tag: str, value: Tensor) -> None:
-        """At a turn that is watched only: what is noted costs as much as a small network's layer."""
+        """Logs a value. Only called in logged turns: it costs as much as a layer of a small network."""
         assert batch.observed is not None
         group, _, leaf = tag.partition("/")
         batch.observed[f"{group}/{self.name}{leaf}"] = value.detach()
 
     def _remember(self, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
-        """Brings the memory of the loss and of the penalties up to date, and gives all that they noted."""
+        """Updates the memory of the loss and of the penalties; returns all values that they want to log."""
         noted: dict[str, Tensor] = {}
         parts: list[AdversarialLoss | Penalty] = [self.loss, *(payment.penalty for payment in self.payments)]
         for part in parts:
@@ -200,15 +200,15 @@ class Contest:
         return noted
 
     def _recalled(self, part: AdversarialLoss | Penalty) -> dict[str, Tensor]:
-        # A copy, for the value that a term was computed with must still be there when its gradient is.
+        # Copies, since the backward pass needs the values with which a term was computed.
         return {name: self.memory[name].clone() for name in part.memory}
 
     def _value(self, payment: Payment, real: Judged, fake: Judged) -> Tensor:
-        """The penalty of a turn, without its weight."""
+        """The unweighted penalty of a turn."""
         penalty = payment.penalty
         if penalty.of_samples:
-            # In full precision: a squared gradient norm soon leaves the range of half precision. Not compiled: what
-            # torch compiles has no second derivative.
+            # In full precision: a squared gradient norm easily leaves the range of half precision. Not compiled:
+            # torch's compiled functions have no second derivative.
             with torch.autocast(real.samples.device.type, enabled=False), torch.compiler.set_stance("force_eager"):
                 critic = self._still_critic(real.condition, len(real.samples))
                 return penalty.of_samples(
@@ -218,10 +218,10 @@ class Contest:
         return penalty.of_logits(real.logits, fake.logits, **self._recalled(penalty))
 
     def critic(self, condition: Tensor | None, count: int) -> Callable[[Tensor], Tensor]:
-        """The discriminator as a function of shown samples alone, to one logit [N] each: their mean, where it has more.
+        """The discriminator as a function: samples after the view -> logits [N], the mean of a sample's logits.
 
-        A penalty may hand it several times `count` samples at once, under the same conditions; minibatch statistics
-        are taken of each `count` by themselves.
+        A penalty may call it with a multiple of `count` samples at once, with repeated conditions; minibatch statistics
+        are computed for each group of `count` samples separately.
         """
 
         def logits(shown: Tensor) -> Tensor:
@@ -232,7 +232,7 @@ class Contest:
         return logits
 
     def _still_critic(self, condition: Tensor | None, count: int) -> Callable[[Tensor], Tensor]:
-        """The critic with one and the same dropout mask and augmentation at every call."""
+        """The critic with the same dropout mask and the same augmentation in every call."""
         critic, noise = self.critic(condition, count), self.streams.layer_noise
         masks = noise.get_state()
         augmented = None if self.augment is None else self.streams.augmentation.get_state()
@@ -246,32 +246,21 @@ class Contest:
         return still
 
     def peek(self, real: Tensor, condition: Tensor | None = None) -> Tensor:
-        """Logits [M] as a turn would see them, without leaving a trace in batch norm's statistics or in any stream."""
-        # Not compiled: a CUDA graph is bound to the place of the statistics, of which each look has a copy.
+        """Logits [M] as in a turn, without a graph; batch norm's statistics and all random streams stay unchanged."""
+        # Not compiled: a CUDA graph is bound to the address of the statistics, and each call here copies them.
         with torch.no_grad(), self.streams.preserved(), torch.compiler.set_stance("force_eager"):
             return self.glance(real, condition)
 
     def glance(self, samples: Tensor, condition: Tensor | None = None) -> Tensor:
-        """Logits [M] with their graph, without leaving a trace in batch norm's statistics."""
+        """Logits [M] with their graph; batch norm's statistics stay unchanged."""
         return self._forward(self.view(samples), condition, still=True)[0].flatten()
 
 
 def coupling_of(discriminator: nn.Module) -> str:
     """How samples of a batch influence each other's logits: "none", "group" or "norm" (`ganctl.models.roles`)."""
-    # `mixes_batch` is the earlier name, which models of plugins may have.
+    # `mixes_batch` is the former name of this attribute; models of plugins may still use it.
     earlier = "norm" if getattr(discriminator, "mixes_batch", True) else "none"
     return str(getattr(discriminator, "coupling", earlier))
-
-
-def after_turn(contests: Mapping[str, Contest]) -> Callable[[], None] | None:
-    """What follows a turn of the discriminators of several contests; None where nothing does."""
-    found = [each.after_turn for each in contests.values() if each.after_turn]
-
-    def all_of_them() -> None:
-        for each in found:
-            each()
-
-    return all_of_them if found else None
 
 
 def _repeated(condition: Tensor | None, times: int) -> Tensor | None:
@@ -279,25 +268,6 @@ def _repeated(condition: Tensor | None, times: int) -> Tensor | None:
 
 
 def untouched(network: nn.Module, *inputs: Tensor) -> Tensor:
-    """What the network makes of `inputs` in a turn, without leaving a trace in batch norm's statistics."""
+    """The output of the network for `inputs`, as in a turn; batch norm's statistics stay unchanged."""
     buffers = {name: buffer.clone() for name, buffer in network.named_buffers()}
     return functional_call(network, buffers, inputs)
-
-
-def merged(observed: Mapping[str, Tensor], contests: Mapping[str, Contest]) -> dict[str, Tensor]:
-    """Scores, logits and yardsticks of a game with several contests under the tags of a game with one: their means.
-
-    So that curves, diagnoses and reports read every game alike. A contest without a name speaks for the game itself.
-    """
-    if "" in contests:
-        return {}
-    found = {}
-    for tag in ("score/real", "score/fake", "logit/real", "logit/fake", *YARDSTICKS):
-        group, _, leaf = tag.partition("/")
-        values = [observed[f"{group}/{name}{leaf}"] for name in contests if f"{group}/{name}{leaf}" in observed]
-        if values:
-            found[tag] = torch.stack(values).mean()
-    return found
-
-
-YARDSTICKS = ("yardstick/j_d", "yardstick/minus_log_d_fake", "yardstick/log_one_minus_d_fake")

@@ -1,4 +1,4 @@
-"""Why the curves look as they do: the generator's gradient under each form of J(G), at the same weights."""
+"""The gradient evidence: the generator's gradient under each form of J(G), at the same weights."""
 
 import itertools
 from collections.abc import Callable, Sequence
@@ -21,19 +21,19 @@ QUANTILES = (5, 50, 95)
 def gradient_evidence(
     real: Tensor, fake: Tensor, parameters: Sequence[Tensor], own: Callable[[Tensor | None, Tensor], Tensor]
 ) -> dict[str, Tensor]:
-    """What each form of J(G) would make of one batch, whatever the generator is trained with.
+    """The gradient of each form of J(G) on one batch, whichever form the generator is trained with.
 
     Args:
         real: logits [N] of real samples.
-        fake: logits [N] of generated ones, with their graph.
-        parameters: of the generator.
-        own: J(G) as it is trained, (real_logits, fake_logits) -> scalar.
+        fake: logits [N] of generated samples, with their graph.
+        parameters: the generator's parameters.
+        own: the run's own J(G), (real_logits, fake_logits) -> scalar.
 
-    Returns: scalars by tag, under `evidence/`. `norm_<form>`: the norm of the gradient with respect to `parameters`;
-    `cosine_<form>_<form>`: between two of these gradients, absent where one is zero; `slope_<form>_q05`, `_q50` and
-    `_q95`: quantiles over the batch of |dJ/dlogit| of a sample, N times its share in the mean (Goodfellow et al. 2014,
+    Returns: scalars by tag, under `evidence/`. `norm_<form>`: norm of the gradient with respect to `parameters`;
+    `cosine_<form>_<form>`: cosine between two of these gradients, absent if one is zero; `slope_<form>_q05`, `_q50` and
+    `_q95`: quantiles over the batch of N |dJ/dlogit|, the slope of a single sample's term (Goodfellow et al. 2014,
     arXiv:1406.2661, section 3: D for minimax, 1 - D for the non-saturating form); `accuracy_real`, `accuracy_fake`:
-    shares of the batch on the right side of a logit of 0; `sure_share`: share of samples with D(G(z)) < 0.01.
+    shares of the batch on the correct side of a logit of 0; `sure_share`: share of samples with D(G(z)) < 0.01.
     """
     count = len(fake)
     found: dict[str, Tensor] = {}

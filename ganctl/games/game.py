@@ -1,4 +1,4 @@
-"""What every game has: networks, and players that move in turn. A game never sees an optimizer."""
+"""The base class of games: networks, and players that take turns. A game never sees an optimizer."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
 @dataclass
 class Batch:
-    """What one turn is played on.
+    """The input of one turn.
 
     Attributes:
-        samples: real ones, float32 [N, *shape], and what is known about each.
-        observed: where the game writes what it saw, as scalar tensors by tag, on the turns that are logged; else None.
-        turn: number of the player's turn in the whole run, from 1.
+        samples: real samples, float32 [N, *shape], with their labels and whatever else belongs to each.
+        observed: {tag: scalar tensor}, to which the game adds values to log; None in turns that are not logged.
+        turn: number of this player's turn in the whole run, from 1.
     """
 
     samples: Samples
@@ -44,23 +44,24 @@ class Batch:
 
     @property
     def labels(self) -> Tensor | None:
-        """The class of each real sample, int64 [N]; None where it is unknown."""
+        """The class of each real sample, int64 [N]; None if unknown."""
         return self.samples.labels
 
 
 @dataclass(frozen=True)
 class Parts:
-    """What a game is made of.
+    """The parts from which a game is built.
 
     Attributes:
-        networks: by name.
+        networks: the networks by name.
         loss: the pair of objectives.
-        penalties: what J(D) pays for besides, or what holds the discriminator's weights in bounds.
-        streams: where random numbers come from.
-        roles: what the game asked of each network, by the network's name.
-        dataset: what is real, for a game that looks at more of it than its batches. A run that is only sampled from
-            has none, unless its game draws from held-out data; then whoever reads it gets a `BadInput`.
-        held_out: samples that training does not see, or those of the data set where all are seen; as `dataset`.
+        penalties: regularization terms of J(D), and constraints on the discriminator's weights.
+        streams: the run's random streams.
+        roles: the role of each network that the game asked for, by the network's name.
+        dataset: the training data, for a game that needs more than its batches. It is missing if a run is only sampled,
+            unless the game draws from held-out data; reading it then raises `BadInput`.
+        held_out: samples not used in training, or the whole data set if it has no such split. It is missing, in the
+            same way, unless the game draws from held-out data.
     """
 
     networks: dict[str, nn.Module]
@@ -74,16 +75,16 @@ class Parts:
 
 @dataclass(frozen=True)
 class Player:
-    """Networks that move together, and what they minimize.
+    """Networks that are updated together, and the loss that they minimize.
 
     Attributes:
-        networks: names of the networks whose weights a turn changes; those of every other one are frozen meanwhile.
+        networks: names of the networks that a turn updates; all others are frozen during the turn.
         loss: batch -> {term: scalar}; the turn minimizes their sum.
-        turns: how often it moves in a step, or a function of the step's number (from 1); 0: it sits that step out.
-        fresh_batch: whether each of its turns draws new data, or is played on the step's latest batch. The first turn
-            of a step draws in any case.
-        after_turn: called when its networks have moved.
-        judged: whether its turn shows generated samples to a discriminator.
+        turns: turns per step, or a function of the step's number (from 1); 0: the player skips that step.
+        fresh_batch: whether each turn draws a new batch, instead of using the latest one of the step. The first turn of
+            a step always draws one.
+        after_turn: called after the networks were updated.
+        judged: whether a discriminator is applied to generated samples in its turn.
     """
 
     networks: tuple[str, ...]
@@ -94,16 +95,16 @@ class Player:
     judged: bool = True
 
     def turns_at(self, step: int) -> int:
-        """How often it moves in the step number `step`."""
+        """The number of turns in step `step`."""
         return self.turns if isinstance(self.turns, int) else self.turns(step)
 
     def turns_until(self, step: int) -> int:
-        """How often it has moved when so many steps are done."""
+        """The number of turns in the first `step` steps together."""
         return self.turns * step if isinstance(self.turns, int) else sum(map(self.turns, range(1, step + 1)))
 
 
 def draws_at(players: Iterable[Player], step: int) -> int:
-    """How many batches the step number `step` draws."""
+    """The number of batches that step `step` draws."""
     drawn = 0
     for player in players:
         turns = player.turns_at(step)
@@ -112,7 +113,7 @@ def draws_at(players: Iterable[Player], step: int) -> int:
 
 
 def steps_of(players: Iterable[Player], draws: int) -> int:
-    """How many steps draw at least so many batches, at least one."""
+    """The smallest number of steps, at least one, that together draw at least `draws` batches."""
     players = [*players]
     if all(isinstance(player.turns, int) for player in players):
         return max(1, -(-draws // draws_at(players, 1)))
@@ -128,16 +129,15 @@ class Game(ABC):
 
     Attributes:
         networks: every network of the game, by name.
-        sampled: names of the networks that samples need, the one that makes them first; a moving average of them may be
-            kept.
-        contests: who tells real from fake, by the contest's name; "" where there is one.
-        draws_from: what samples are generated from: noise alone, or held_out images too, which then are there whenever
-            the game is: in a run that is trained, sampled or evaluated.
-        stages: names and first steps of the parts of a run that are played by different rules; the first begins at 1.
-            Empty where the rules stay the same.
-        codes: what of a sample can be chosen, by name, in the order in which the generator is given it.
-        offers: names of metrics that `evaluate` has for this kind of game and not for every one.
-        metrics: the game's own, by name: means of what `own_figures` gives.
+        sampled: names of the networks used for sampling, the generator first. A moving average is kept of these.
+        contests: the discriminators with their losses, by the contest's name; "" if there is only one.
+        draws_from: the source of generated samples: "noise" alone, or "held_out" images too. Held-out images are then
+            available whenever the run is trained, sampled or evaluated.
+        stages: (name, first step) of each phase of a run with rules of its own; the first phase begins at step 1. Empty
+            if the rules do not change.
+        codes: the inputs of the generator that a user can choose, by name, in the order of the generator's condition.
+        offers: names of metrics that `evaluate` has for this kind of game and not for every game.
+        metrics: the game's own metrics, by name: means of what `own_figures` returns.
     """
 
     networks: dict[str, nn.Module]
@@ -151,27 +151,27 @@ class Game(ABC):
 
     @staticmethod
     def asks(options: Any, dataset: Dataset, latent_dim: int) -> dict[str, Role]:
-        """The networks that the game needs, by name, in the order in which they are made.
+        """The roles of the networks that the game needs, by name, in the order in which they are built.
 
         Args:
-            options: its own.
-            dataset: what is real: its shape, and how many classes it has.
-            latent_dim: size of the model's latent vectors; 0 for a model without.
+            options: the game's own options.
+            dataset: the training data, for its shape and its number of classes.
+            latent_dim: size of the model's latent vectors; 0 for a model without any.
 
         Raises:
-            BadInput: it cannot be played on such data.
+            BadInput: the game cannot use such data.
         """
         del options, latent_dim
         return plain(dataset.shape)
 
     @cached_property
     def memory(self) -> Mapping[str, Tensor]:
-        """Numbers that the rules carry from turn to turn besides the networks, changed in place: its contests'."""
+        """Numbers that the contests keep from turn to turn, by name; updated in place and saved in checkpoints."""
         return {f"{name}{key}": value for name, each in self.contests.items() for key, value in each.memory.items()}
 
     @property
     def value_range(self) -> tuple[float, float]:
-        """What black and white are in generated samples and in batches."""
+        """The values of black and white in generated samples and in batches."""
         return getattr(self.networks[self.sampled[0]], "output_range", None) or (-1.0, 1.0)
 
     @abstractmethod
@@ -179,43 +179,43 @@ class Game(ABC):
         """The players in playing order."""
 
     def check_data(self) -> None:  # noqa: B027 - most games ask for nothing more
-        """Called before a training begins.
+        """Checks the data set; called before training.
 
         Raises:
-            BadInput: the data have not what the rules need.
+            BadInput: the data set lacks something that the game needs.
         """
 
     def begin_step(self, step: int) -> None:  # noqa: B027 - most games have nothing to do here
-        """Called before the step number `step` (from 1): growth, fade-in, annealing.
+        """Called before step `step` (from 1), for growth, fade-in or annealing.
 
-        It is called again with the last step when a run is resumed or opened to be sampled, so it must give the same
-        whenever it is called with the same number.
+        It is called again with the last step when a run is resumed or opened for sampling, so its effect must depend
+        only on `step`.
         """
 
     def probe(self, batch: Batch, noise: torch.Generator) -> dict[str, Tensor]:
-        """What a look at the gradients shows on real samples and as many generated from `noise`.
+        """Measures gradients on real samples and as many samples generated from `noise`; training is not affected.
 
-        Returns: scalars by tag; empty where the game has nothing to show. Changes nothing that training depends on.
+        Returns: scalars by tag; empty if the game measures nothing.
         """
         del batch, noise
         return {}
 
     def draw(self, count: int, noise: torch.Generator) -> Inputs:
-        """What `count` samples are generated from, the same for the same state of `noise`.
+        """Draws the inputs of `count` samples; they depend only on the state of `noise`.
 
         Raises:
-            NotImplementedError: the game makes no samples, as that of the classifier.
+            NotImplementedError: the game generates no samples, like `Classification`.
         """
         raise NotImplementedError(f"{count} samples: a {type(self).__name__} makes none")
 
     def generate(self, inputs: Inputs) -> Tensor:
-        """Samples [N, *shape], as in a turn."""
+        """Generates samples [N, *shape] in the mode of the networks, as in a turn."""
         return self.networks[self.sampled[0]](*inputs.parts)
 
     def make(self, inputs: Inputs) -> Tensor:
-        """Samples [N, *shape] in evaluation mode; changes nothing.
+        """Generates samples [N, *shape] in evaluation mode, without gradients; no state changes.
 
-        Batch norm then uses its running statistics, so that an image does not depend on its neighbours.
+        Batch norm then uses its running statistics, so that a sample does not depend on the others.
         """
         with evaluating(*(self.networks[name] for name in self.sampled)):
             return self.generate(inputs)
@@ -233,21 +233,21 @@ class Game(ABC):
         return {}
 
     def compare(self, real: Samples) -> dict[str, Tensor]:
-        """What the game makes of real samples, by a word for each row of a picture of them: its reconstructions.
+        """Samples computed from real samples, such as their reconstructions; no state changes.
 
-        Returns: samples [N, *shape] each; empty where the game makes nothing of real samples. Changes nothing.
+        Returns: {label of a row of the picture: samples [N, *shape]}; empty if the game computes none.
         """
         del real
         return {}
 
     def sample(self, count: int, noise: torch.Generator) -> Tensor:
-        """`count` generated samples [count, *shape], the same for the same state of `noise`; changes nothing."""
+        """`count` generated samples [count, *shape]; they depend only on the state of `noise`. No state changes."""
         return self.make(self.draw(count, noise))
 
 
 @contextmanager
 def evaluating(*networks: nn.Module) -> Iterator[None]:
-    """Inside, the networks are in evaluation mode and no gradient is followed."""
+    """Within this context the networks are in evaluation mode and gradients are disabled."""
     training = [network.training for network in networks]
     for network in networks:
         network.eval()
@@ -260,9 +260,9 @@ def evaluating(*networks: nn.Module) -> Iterator[None]:
 
 
 def chosen_from(dataset: Dataset, count: int, noise: torch.Generator, value_range: tuple[float, float]) -> Samples:
-    """`count` samples of a data set, chosen by `noise` with replacement, as a latent vector would be.
+    """`count` samples of a data set, chosen at random with replacement; they depend only on the state of `noise`.
 
-    Returns: float32 within the value range, where the data set is.
+    Returns: float32 samples within the value range, on the device of the data set.
     """
     rows = torch.randint(dataset.epoch_size, (count,), generator=noise, device=noise.device)
     return scaled(dataset.take(rows), value_range)

@@ -1,4 +1,4 @@
-"""One generator against one discriminator (Goodfellow et al. 2014), with any loss and any penalty plugged in."""
+"""One generator against one discriminator (Goodfellow et al. 2014), with any loss and any penalty."""
 
 import torch
 from torch import Tensor
@@ -12,12 +12,13 @@ from ganctl.numerics.streams import derive
 
 
 class Gan(Game):
-    """Vanilla GAN, DCGAN, LSGAN, WGAN and their kin: what differs is the networks, the loss and the penalty.
+    """Vanilla GAN, DCGAN, LSGAN, WGAN and others that differ only in the networks, the loss and the penalty.
 
     Args:
-        parts: with the networks "generator", which has an attribute `latent_dim`, and "discriminator".
-        discriminator_turns: turns of the discriminator for each of the generator.
-        pulling_away_weight: of the pulling-away term in J(G) (EBGAN-PT); above 0 only with an auto-encoder.
+        parts: its networks are "generator" (with an attribute `latent_dim`) and "discriminator".
+        discriminator_turns: turns of the discriminator per turn of the generator.
+        pulling_away_weight: weight of the pulling-away term in J(G) (EBGAN-PT); above 0 only if the discriminator is an
+            auto-encoder.
     """
 
     def __init__(self, parts: Parts, discriminator_turns: int = 1, pulling_away_weight: float = 0.0) -> None:
@@ -32,7 +33,7 @@ class Gan(Game):
         self.pulling_away_weight = pulling_away_weight
 
     def players(self) -> dict[str, Player]:
-        """The discriminator, which draws fresh data at each of its turns, then the generator on the latest of it."""
+        """The discriminator, which draws a new batch in each of its turns, then the generator, on the latest batch."""
         return {
             "discriminator": Player(
                 self.judges,
@@ -54,16 +55,16 @@ class Gan(Game):
         return Inputs(self.latents(count, noise))
 
     def draw_for(self, batch: Batch, noise: torch.Generator) -> Inputs:
-        """What a turn's samples are generated from, one beside each real sample."""
+        """Draws the inputs of the generated samples of a turn, one per real sample."""
         return self.draw(len(batch.real), noise)
 
     def condition_of(self, inputs: Inputs) -> Tensor | None:
-        """What the discriminator is told of samples, real and generated, [N, K]; None: nothing."""
+        """The discriminator's condition for real and generated samples alike, [N, K]; None if it takes none."""
         del inputs
         return None
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
-        """J(D) on the batch and as many generated samples, and what it pays for the penalty."""
+        """J(D) on the batch and as many generated samples, the penalty terms, and the extra terms."""
         inputs = self.draw_for(batch, self.streams.noise)
         generated, condition = self.generate(inputs), self.condition_of(inputs)
         real, fake = self.contest.judge(batch.real, generated, condition)
@@ -71,12 +72,12 @@ class Gan(Game):
         return terms | self.discriminator_extras(batch, inputs, real, fake)
 
     def discriminator_extras(self, batch: Batch, inputs: Inputs, real: Judged, fake: Judged) -> dict[str, Tensor]:
-        """What the discriminator and its head minimize besides."""
+        """Further terms, by name, that the discriminator and its head minimize."""
         del batch, inputs, real, fake
         return {}
 
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
-        """J(G) on as many generated samples as the batch has."""
+        """J(G) on as many generated samples as the batch has, and the extra terms."""
         inputs = self.draw_for(batch, self.streams.noise)
         generated, condition = self.generate(inputs), self.condition_of(inputs)
         fake = self.contest.look(generated, condition)
@@ -84,7 +85,7 @@ class Gan(Game):
         return terms | self.generator_extras(batch, inputs, generated, fake)
 
     def generator_extras(self, batch: Batch, inputs: Inputs, generated: Tensor, fake: Judged) -> dict[str, Tensor]:
-        """What the generator minimizes besides."""
+        """Further terms, by name, that the generator minimizes."""
         del batch, inputs, fake
         if not self.pulling_away_weight:
             return {}
@@ -93,18 +94,18 @@ class Gan(Game):
             return {"pulling_away": self.pulling_away_weight * pulling_away(codes.float())}
 
     def probe(self, batch: Batch, noise: torch.Generator) -> dict[str, Tensor]:
-        """The evidence of `gradient_evidence`, as the generator's turn sees it; of log-odds only."""
+        """The scalars of `gradient_evidence`, computed as in the generator's turn; only for losses on log-odds."""
         if not self.contest.loss.log_odds:
             return {}
         inputs = self.draw_for(batch, noise)
         condition = self.condition_of(inputs)
         parameters = [*self.generator.parameters()]
         for network, moves in ((self.generator, True), (self.discriminator, False)):
-            network.requires_grad_(moves)  # as in the generator's turn; the loop says so anew at every turn
+            network.requires_grad_(moves)  # as in the generator's turn; the loop sets it again in every turn
         with self.streams.preserved(), torch.enable_grad():
             self.streams.layer_noise.restart(derive(self.streams.seed, "probe"))
             generated = untouched(self.generator, *inputs.parts)
             fake = self.contest.glance(generated, condition)
             with torch.no_grad():
-                judged = self.contest.glance(batch.real, condition)
-            return gradient_evidence(judged, fake, parameters, self.contest.loss.generator)
+                real = self.contest.glance(batch.real, condition)
+            return gradient_evidence(real, fake, parameters, self.contest.loss.generator)

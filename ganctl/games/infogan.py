@@ -1,4 +1,4 @@
-"""Codes that can be read off a sample again (Chen et al. 2016, arXiv:1606.03657)."""
+"""InfoGAN: codes that a network can recover from the sample (Chen et al. 2016, arXiv:1606.03657)."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -21,21 +21,21 @@ from ganctl.models import Discriminator, Generator, Head, Role
 
 
 class InfoGan(Gan):
-    """The generator is given codes c beside its noise, and a head Q on the discriminator's features recovers them.
+    """The generator takes codes c besides its noise; a head Q on the discriminator's features recovers them.
 
-    Both minimize -lambda L_I(G, Q), a lower bound of the mutual information between c and G(z, c) (eq. 5 and 6): Q and
-    the features in the discriminator's turn, G in its own. Codes are never asked of real samples.
+    Both minimize -lambda L_I(G, Q), where L_I is a lower bound of the mutual information between c and G(z, c) (eq. 5
+    and 6): Q and the features in the discriminator's turn, G in its own turn. Q is not applied to real samples.
 
     Args:
-        parts: with a "head" of `categories` logits and `continuous` means.
-        discriminator_turns: turns of the discriminator for each of the generator.
-        categories: values of the categorical code c1, all as likely.
-        continuous: codes c2, c3, ... from U(-1, 1).
+        parts: its networks include a "head" with `categories` logits and `continuous` means.
+        discriminator_turns: turns of the discriminator per turn of the generator.
+        categories: number of values of the categorical code c1, which is uniformly distributed.
+        continuous: number of continuous codes (c2, c3, ...) from U(-1, 1).
         information_weight: lambda of the categorical code.
-        continuous_weight: lambda of each continuous one.
-        noise_deviation: of each element of the latent vector, above 0. Below 1 the codes begin as the larger part of
-            what the generator is given, and a category takes over more of what a sample is (Mukherjee et al. 2019,
-            ClusterGAN, arXiv:1809.03627, section 3.1, has 0.1).
+        continuous_weight: lambda of each continuous code.
+        noise_deviation: standard deviation of each element of the latent vector, above 0. Below 1 the codes dominate
+            the generator's input at first, and the category determines more of the sample (Mukherjee et al. 2019,
+            ClusterGAN, arXiv:1809.03627, section 3.1, uses 0.1).
     """
 
     offers: tuple[str, ...] = ("code_match",)
@@ -64,7 +64,7 @@ class InfoGan(Gan):
 
     @staticmethod
     def asks(options: Any, dataset: Dataset, latent_dim: int) -> dict[str, Role]:
-        """The codes beside the latent vector, and a head that recovers them."""
+        """A generator conditioned on the codes, a discriminator, and a head that recovers the codes."""
         del latent_dim
         categories, continuous = option(options, "categories", 10), option(options, "continuous", 2)
         size = categories + continuous
@@ -80,7 +80,7 @@ class InfoGan(Gan):
         }
 
     def draw(self, count: int, noise: torch.Generator) -> Inputs:
-        """Latent vectors from N(0, s^2 I), a category of each, and numbers from U(-1, 1)."""
+        """Latent vectors from N(0, s^2 I), categories, and continuous codes from U(-1, 1); s is `noise_deviation`."""
         latent = self.noise_deviation * self.latents(count, noise)
         drawn: dict[str, Tensor] = {}
         for name, code in self.codes.items():
@@ -92,7 +92,7 @@ class InfoGan(Gan):
         return Inputs(latent, {name: value.to(latent.device) for name, value in drawn.items()})
 
     def information(self, inputs: Inputs, features: Tensor) -> dict[str, Tensor]:
-        """The bound of each code, in nats, [N]: its mean is L_I(G, Q)."""
+        """The lower bound per code and sample in nats, {code: [N]}; the mean over samples is L_I(G, Q)."""
         recovered = self.head(features).float()
         found = {}
         if self.categories:
@@ -112,12 +112,12 @@ class InfoGan(Gan):
             return {"mutual_information": self.information(inputs, features)["c1"]}
 
     def discriminator_extras(self, batch: Batch, inputs: Inputs, real: Judged, fake: Judged) -> dict[str, Tensor]:
-        """-lambda L_I, which moves Q and the features that it looks at."""
+        """-lambda L_I, which trains Q and the features that Q uses."""
         del real
         return self._information_term(batch, inputs, fake)
 
     def generator_extras(self, batch: Batch, inputs: Inputs, generated: Tensor, fake: Judged) -> dict[str, Tensor]:
-        """-lambda L_I, which moves G."""
+        """-lambda L_I, which trains G."""
         del generated
         return self._information_term(batch, inputs, fake)
 

@@ -1,4 +1,4 @@
-"""What samples are generated from, and the ways from one of them to another."""
+"""The inputs of a generator, and interpolation between them."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -9,10 +9,10 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Code:
-    """Something about a sample that can be chosen beside its latent vector.
+    """A property of a sample that can be chosen, apart from its latent vector.
 
     Attributes:
-        classes: how many there are to choose from; 0: it is one number within [-1, 1].
+        classes: number of classes; 0: the code is a number in [-1, 1].
     """
 
     classes: int = 0
@@ -20,14 +20,14 @@ class Code:
 
 @dataclass(frozen=True)
 class Inputs:
-    """What N samples are generated from; a game uses some of these.
+    """The generator inputs of N samples; a game uses some of them.
 
     Attributes:
         latent: latent vectors [N, latent_dim].
-        codes: what is chosen besides, by name: a class one-hot [N, classes] (or shares of classes), a number [N, 1].
-        images: what a sample is made from, by name, each [N, C, H, W] within the value range: a low resolution.
-        noise: the noise of layers that add some, by the layer's name, each [N, ...].
-        labels: the class that each sample should have where no code says it, int64 [N]: that of its source image.
+        codes: values of the codes by name: classes, one-hot (or mixed) [N, classes], or numbers [N, 1].
+        images: input images by name, each [N, C, H, W] within the value range, such as a low resolution.
+        noise: noise maps for layers that add noise, by the layer's name, each [N, ...].
+        labels: the intended class of each sample if no code holds it, int64 [N], such as that of its source image.
     """
 
     latent: Tensor | None = None
@@ -42,36 +42,36 @@ class Inputs:
 
     @property
     def device(self) -> torch.device:
-        """Where the tensors are."""
+        """The device of the tensors."""
         tensors = [self.latent, *self.codes.values(), *self.images.values(), *self.noise.values()]
         return next(each.device for each in tensors if each is not None)
 
     @property
     def condition(self) -> Tensor | None:
-        """All codes side by side, [N, sum of their sizes]; None where there are none."""
+        """All codes, concatenated, [N, sum of their sizes]; None if there are none."""
         return torch.cat([*self.codes.values()], dim=1) if self.codes else None
 
     @property
     def parts(self) -> tuple[Tensor, ...]:
-        """The arguments of a generator: the latent vectors, and the condition where there is one."""
+        """The arguments of a generator: the latent vectors and the condition, as far as there are any."""
         return tuple(each for each in (self.latent, self.condition) if each is not None)
 
     def rows(self, index: Tensor | slice) -> "Inputs":
-        """The inputs that `index` selects, each as often as it is named."""
+        """The inputs that `index` selects; a row may be selected several times."""
         return self._each(lambda tensor: tensor[index.to(tensor.device) if isinstance(index, Tensor) else index])
 
     def with_code(self, name: str, value: Tensor) -> "Inputs":
-        """The same inputs with another value of one code."""
+        """The same inputs with the code `name` set to `value`."""
         return Inputs(self.latent, {**self.codes, name: value}, self.images, self.noise, self.labels)
 
     def between(self, other: "Inputs", share: Tensor, arc: bool) -> "Inputs":
-        """From each of these inputs to that of `other`, in steps; images and noise stay those of the first.
+        """Interpolates from each of these inputs to the same row of `other`; images and noise maps are those of `self`.
 
         Args:
-            share: how far each step is, within [0, 1], [T].
-            arc: whether latent vectors go on an arc, as Gaussian ones should, or on a line.
+            share: position of each step on the way from 0 to 1, [T].
+            arc: whether latent vectors are interpolated on an arc (for Gaussian ones) or on a line.
 
-        Returns: N x T inputs, the steps of the first pair first.
+        Returns: N x T inputs, all steps of the first pair first.
         """
         assert self.latent is not None and other.latent is not None
         latent = (spherical if arc else linear)(self.latent, other.latent, share)
@@ -88,10 +88,10 @@ class Inputs:
 
 
 def linear(first: Tensor, second: Tensor, share: Tensor) -> Tensor:
-    """From each row of `first` [N, D] to that of `second` on a line.
+    """Linear interpolation between the rows of `first` [N, D] and those of `second`.
 
     Args:
-        share: how far, within [0, 1], [T].
+        share: position of each step on the way from 0 to 1, [T].
 
     Returns: [N, T, D].
     """
@@ -100,12 +100,12 @@ def linear(first: Tensor, second: Tensor, share: Tensor) -> Tensor:
 
 
 def spherical(first: Tensor, second: Tensor, share: Tensor) -> Tensor:
-    """From each row of `first` [N, D] to that of `second` on an arc, on which the norm of Gaussian vectors stays.
+    """Spherical interpolation between the rows of `first` [N, D] and those of `second`, which keeps the typical norm.
 
-    Source: White 2016 (arXiv:1609.04468), section 2.1. Parallel vectors have no arc, and go on a line.
+    Source: White 2016 (arXiv:1609.04468), section 2.1. Parallel vectors, which have no arc, are interpolated linearly.
 
     Args:
-        share: how far, within [0, 1], [T].
+        share: position of each step on the way from 0 to 1, [T].
 
     Returns: [N, T, D].
     """

@@ -1,4 +1,4 @@
-"""What a player pays for a penalty: its weight, and at which turns."""
+"""Weights and intervals of regularization terms."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -8,19 +8,19 @@ from torch import Tensor
 
 from ganctl.losses import Penalty
 
-LAST = "last_penalty"  # what was paid last, in the memory of a contest whose penalty is not paid at every turn
+LAST = "last_penalty"  # key, in a contest's memory, of the last value of a penalty with an interval above 1
 
 
 @dataclass(frozen=True)
 class WeightedPenalty:
-    """A penalty as J(D) pays for it.
+    """A penalty with its weight and its interval.
 
     Attributes:
-        penalty: what is paid for.
-        weight: of the penalty, on average over the turns.
-        every: turns of the discriminator from one payment to the next, each of which has `every` times the gradient,
-            so that the expected one stays (lazy regularization: Karras et al. 2020, arXiv:1912.04958, section 3.1).
-        name: of the penalty.
+        penalty: the unweighted penalty.
+        weight: weight of the penalty in J(D), on average over the turns.
+        every: interval in turns of the discriminator. The gradient is multiplied by it, so that the expected gradient
+            does not depend on it (lazy regularization: Karras et al. 2020, arXiv:1912.04958, section 3.1).
+        name: name of the penalty, as in the configuration.
     """
 
     penalty: Penalty
@@ -30,15 +30,15 @@ class WeightedPenalty:
 
 
 class Lazy:
-    """A term that is computed at every so many turns of a player.
+    """A regularization term that is computed only once per interval (lazy regularization).
 
-    Between two payments its value is the last one, without gradient, so that the objective stays comparable. A payment
-    has `every` times the gradient (Karras et al. 2020, arXiv:1912.04958, section 3.1).
+    In the other turns it has its last value, without gradient, so that the objective stays comparable. When it is
+    computed, its gradient is multiplied by `every` (Karras et al. 2020, arXiv:1912.04958, section 3.1).
 
     Args:
-        weight: of the term.
-        every: turns from one payment to the next; 1: it is paid at each.
-        key: of the last value, in the memory.
+        weight: weight of the term.
+        every: interval in turns of the player; 1: the term is computed in each turn.
+        key: key of the last value in the memory.
     """
 
     def __init__(self, weight: float, every: int, key: str) -> None:
@@ -46,16 +46,16 @@ class Lazy:
 
     @property
     def memory(self) -> dict[str, float]:
-        """What must be kept from turn to turn, at its beginning."""
+        """Initial values of the numbers that are kept from turn to turn, by key."""
         return {self.key: 0.0} if self.every > 1 else {}
 
     def pay(self, turn: int, memory: Mapping[str, Tensor], value: Callable[[], Tensor]) -> Tensor:
-        """The weighted term of a turn.
+        """The weighted term in a turn.
 
         Args:
-            turn: of the player, from 1.
-            memory: where the last payment is kept.
-            value: computes the term without its weight, where this turn pays.
+            turn: number of the player's turn, from 1.
+            memory: holds the last value, which is updated in place.
+            value: computes the unweighted term; called only once per interval.
         """
         if (turn - 1) % self.every:
             return memory[self.key].clone()
@@ -64,19 +64,19 @@ class Lazy:
             return paid
         with torch.no_grad():
             memory[self.key].copy_(paid)
-        return paid + (self.every - 1) * (paid - paid.detach())  # the value of one payment, the gradient of all
+        return paid + (self.every - 1) * (paid - paid.detach())  # the term's value, with `every` times its gradient
 
 
 class Payment(Lazy):
-    """What a contest pays for one of its penalties.
+    """The regularization term of one penalty of a contest.
 
     Args:
-        weighted: the penalty.
-        place: among the contest's, from 0; all but the first have their name in their tags.
+        weighted: the penalty with its weight and its interval.
+        place: index among the contest's penalties, from 0; the tags of all but the first contain the penalty's name.
 
     Attributes:
-        term: the name of the term.
-        costs: whether there is a term; a penalty that only bounds the weights has none.
+        term: name of the term in J(D).
+        costs: whether J(D) has a term for it; a constraint on the weights has none.
     """
 
     def __init__(self, weighted: WeightedPenalty, place: int) -> None:
@@ -88,5 +88,5 @@ class Payment(Lazy):
 
     @property
     def memory(self) -> dict[str, float]:
-        """What the penalty and its payment carry from turn to turn, at its beginning."""
+        """Initial values of the numbers that the penalty and its interval keep from turn to turn, by key."""
         return {**self.penalty.memory, **super().memory}

@@ -1,4 +1,4 @@
-"""Distributions that an adversarial auto-encoder gives its codes."""
+"""Prior distributions of the codes of an adversarial auto-encoder."""
 
 import math
 from collections.abc import Callable
@@ -14,7 +14,7 @@ class Prior:
 
     Attributes:
         draw: (count, dimensions, random numbers) -> float32 [count, dimensions].
-        dimensions: how many it has; None: any number.
+        dimensions: the only number of dimensions that it supports; None: any.
     """
 
     draw: Callable[[int, int, torch.Generator], Tensor]
@@ -27,10 +27,10 @@ def gaussian(count: int, dimensions: int, stream: torch.Generator) -> Tensor:
 
 
 def mixture(count: int, dimensions: int, stream: torch.Generator) -> Tensor:
-    """Ten equally likely Gaussians around the origin, like the petals of a flower.
+    """A mixture of ten equally likely Gaussians, arranged around the origin like the petals of a flower, in 2D.
 
-    Each lies at radius 2.5, with a deviation of 0.75 along the radius and of 0.2 across it. Source: Makhzani et al.
-    2016 (AAE, arXiv:1511.05644), section 2.3 and figure 4, which gives no numbers.
+    Each is centred at radius 2.5, with standard deviation 0.75 along the radius and 0.2 across it. Source: Makhzani et
+    al. 2016 (AAE, arXiv:1511.05644), section 2.3 and figure 4, which gives no numbers.
     """
     angle = torch.randint(10, (count,), generator=stream, device=stream.device) * (2 * math.pi / 10)
     along, across = gaussian(count, dimensions, stream).unbind(dim=1)
@@ -40,11 +40,11 @@ def mixture(count: int, dimensions: int, stream: torch.Generator) -> Tensor:
 
 
 def swiss_roll(count: int, dimensions: int, stream: torch.Generator) -> Tensor:
-    """A spiral of two turns out to radius 3, evenly filled, with a deviation of 0.05.
+    """A 2D spiral of two turns up to radius 3, evenly filled, with Gaussian noise of standard deviation 0.05.
 
     Source: Makhzani et al. 2016 (AAE, arXiv:1511.05644), section 2.3 and figure 4, which gives no numbers.
     """
-    turned = torch.rand(count, generator=stream, device=stream.device).sqrt()  # the spiral is longer further out
+    turned = torch.rand(count, generator=stream, device=stream.device).sqrt()  # the outer part of the spiral is longer
     angle = 4 * math.pi * turned
     roll = torch.stack([angle.cos(), angle.sin()], dim=1) * (3 * turned)[:, None]
     return roll + 0.05 * gaussian(count, dimensions, stream)
