@@ -197,11 +197,12 @@ def compare_losses(overrides: Sweep = None, show_config: ShowConfig = False) -> 
     to 5. With no arguments the command compares J(G) = -J(D) with the non-saturating J(G) (experiment=jg). The same
     command again continues where it stopped.
     """
-    from ganctl.studies import study
+    from ganctl.studies.planning import plan
+    from ganctl.studies.study import describe
 
-    plan = study.plan(overrides or [])
+    study = plan(overrides or [])
     if show_config:
-        _print(study.describe(plan), end="")
+        _print(describe(study), end="")
         return
     from ganctl.studies.workers import start_server
 
@@ -209,7 +210,7 @@ def compare_losses(overrides: Sweep = None, show_config: ShowConfig = False) -> 
     with leaving():
         from ganctl.commands.compare_losses import compare_losses as run
 
-    _print(run(plan))
+    _print(run(study))
 
 
 @app.command()

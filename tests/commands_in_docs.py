@@ -149,12 +149,12 @@ def reduced(words: tuple[str, ...]) -> tuple[str, ...]:
 def shrunk(words: tuple[str, ...]) -> tuple[str, ...]:
     """The same command with the smallest networks of the kind that it trains; unchanged if its arms differ in them."""
     from ganctl.config.load import load
-    from ganctl.studies import study
+    from ganctl.studies import planning
 
     given = list(words[2:])
     if any("model=" in word and ("," in word or word.startswith(("compare.arms", "tune"))) for word in given):
         return words
-    config = load(given) if words[1] == "train" else study.plan(given).base
+    config = load(given) if words[1] == "train" else planning.plan(given).base
     model = config.to_dict()["model"]
     small = {
         "width": "4",

@@ -135,13 +135,13 @@ def build_all(words):
     """
     from ganctl.assembly.compose import build
     from ganctl.config.load import load
-    from ganctl.studies import study
+    from ganctl.studies import planning
 
     given = [word for word in words[2:] if word != "--show-config"]
     if words[1] == "train":
         build(load(given))
         return
-    plan = study.plan(given)
+    plan = planning.plan(given)
     for cell in plan.cells[: len(plan.arms)]:
         build(cell.config)
 

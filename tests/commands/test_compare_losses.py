@@ -13,7 +13,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from ganctl.studies import cells, study
+from ganctl.studies import cells, planning
 from tests.conftest import TINY, assert_same_weights, called, ganctl, scalars
 
 WORDS = [*TINY, "seed=0,1", "steps=6", "name=tiny"]
@@ -183,7 +183,7 @@ def test_a_killed_cell_is_recorded_and_taken_up_again(tmp_path, call):
 
 
 def test_a_cell_that_was_killed_before_it_had_a_folder_is_recorded(tmp_path):
-    config = study.plan([*WORDS, f"output_dir={tmp_path}"]).cells[0]
+    config = planning.plan([*WORDS, f"output_dir={tmp_path}"]).cells[0]
     process = SimpleNamespace(join=lambda: None, exitcode=-9)
     cells._finish(cells._Worker(config, process, SimpleNamespace(close=lambda: None)))
     info = config.folder.info()

@@ -9,7 +9,7 @@ import pytest
 
 from ganctl.report.scores import print_scores
 from ganctl.report.table import print_table
-from ganctl.studies import study
+from ganctl.studies import planning
 from ganctl.studies.progress import CellsDisplay, ProgressDisplay
 from ganctl.terminal.live import Activity, Pace
 from tests.conftest import TINY, ganctl
@@ -67,7 +67,7 @@ def test_a_dumb_terminal_gets_plain_lines_within_its_width(term, tmp_path):
 
 
 def shown_cells(home, arms, seeds="0,1"):
-    plan = study.plan([f"loss={','.join(arms)}", f"seed={seeds}", "steps=5000", f"output_dir={home}", "name=shown"])
+    plan = planning.plan([f"loss={','.join(arms)}", f"seed={seeds}", "steps=5000", f"output_dir={home}", "name=shown"])
     with closing(CellsDisplay(plan.cells, dict.fromkeys(plan.arms, 5000))) as display:
         for cell in plan.cells:
             display.show(cell, 1200, SCALARS)
