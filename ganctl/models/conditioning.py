@@ -22,8 +22,8 @@ class Projection(nn.Module):
     """The inner product of features [N, F] and the embedding of a class: y^T V phi(x), [N].
 
     Source: Miyato and Koyama 2018 (arXiv:1802.05637), eq. 3. The paper's V has spectral norm 1, so its elements are
-    about 1 / sqrt(F). Without spectral normalization that factor multiplies the product instead: Adam's steps do not shrink
-    with F, and D would learn the classes long before G can (docs/log.md).
+    about 1 / sqrt(F). Without spectral normalization that factor multiplies the product instead: Adam's steps do not
+    shrink with F, and D would learn the classes long before G can (docs/log.md).
 
     Args:
         condition: number of classes.

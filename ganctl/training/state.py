@@ -78,7 +78,7 @@ class State:
             return self.game.sample(count, noise)
 
     def tensors(self) -> dict[str, dict[str, Tensor]]:
-        """The state without `counts`, as named tensors: "networks", and "training" for tensors that only training needs."""
+        """The state without `counts`, as named tensors: "networks", and "training" for what only training needs."""
         networks = {
             f"{n}.{key}": value for n, net in self.game.networks.items() for key, value in net.state_dict().items()
         }
