@@ -129,7 +129,10 @@ def sample(
     ] = None,
     label: Annotated[
         str | None,
-        typer.Option(metavar="K[,K...]", help="Samples of that class; with --interpolate, from one to another."),
+        typer.Option(
+            metavar="CLASS[,...]",
+            help="Samples of that class, its name or number; with --interpolate, from one to another.",
+        ),
     ] = None,
     labels: Annotated[
         str | None, typer.Option(metavar="all", help="A row for each class, a column for each latent vector.")
@@ -194,11 +197,12 @@ def compare_losses(overrides: Sweep = None, show_config: ShowConfig = False) -> 
     to 5. With no arguments the command compares J(G) = -J(D) with the non-saturating J(G) (experiment=jg). The same
     command again continues where it stopped.
     """
-    from ganctl.studies import study
+    from ganctl.studies.planning import plan
+    from ganctl.studies.study import describe
 
-    plan = study.plan(overrides or [])
+    study = plan(overrides or [])
     if show_config:
-        _print(study.describe(plan), end="")
+        _print(describe(study), end="")
         return
     from ganctl.studies.workers import start_server
 
@@ -206,7 +210,7 @@ def compare_losses(overrides: Sweep = None, show_config: ShowConfig = False) -> 
     with leaving():
         from ganctl.commands.compare_losses import compare_losses as run
 
-    _print(run(plan))
+    _print(run(study))
 
 
 @app.command()
@@ -291,7 +295,7 @@ def evaluate(
         raise BadInput("--split whole: choose from test, train; all images of data without a test split are --whole")
     split = "whole" if whole else split
     names = [name for name in metrics.replace(" ", "").split(",") if name]
-    conditions = [condition(text, names) for text in fail_if or []]
+    conditions = [condition(text, names, plugin or []) for text in fail_if or []]
     needed = [each.metric for each in conditions]
     wanted = Wanted(
         names, features, weights, num, split, data, root, against, seed, plugin or [], needed, image_size, out, as_json

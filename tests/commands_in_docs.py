@@ -141,20 +141,21 @@ def reduced(words: tuple[str, ...]) -> tuple[str, ...]:
         kept.append("seed=0" if metrics else "seed=0,1")
     kept = ["evaluate_every=2" if word.startswith("evaluate_every=") else word for word in kept]
     if metrics:
-        # Only the classifier finds a class.
-        kept += ["evaluate_num=50", *([] if "label_agreement" in metrics[0] else ["features=pixels"])]
+        # Only the classifier finds a class, and points are looked at by no network.
+        other = "label_agreement" in metrics[0] or "data=ring8" in kept
+        kept += ["evaluate_num=50", *([] if other else ["features=pixels"])]
     return (*kept, *BUDGET)
 
 
 def shrunk(words: tuple[str, ...]) -> tuple[str, ...]:
     """The same command with the smallest networks of the kind that it trains; unchanged if its arms differ in them."""
     from ganctl.config.load import load
-    from ganctl.studies import study
+    from ganctl.studies import planning
 
     given = list(words[2:])
     if any("model=" in word and ("," in word or word.startswith(("compare.arms", "tune"))) for word in given):
         return words
-    config = load(given) if words[1] == "train" else study.plan(given).base
+    config = load(given) if words[1] == "train" else planning.plan(given).base
     model = config.to_dict()["model"]
     small = {
         "width": "4",

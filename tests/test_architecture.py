@@ -92,7 +92,7 @@ def loaded(statement):
         "import ganctl.report.comparison",
         "import ganctl.store.run",
         "from ganctl.config.load import load; load(['loss=minimax'])",
-        "from ganctl.studies import study; study.plan(['loss=minimax,nonsaturating'])",
+        "from ganctl.studies import planning; planning.plan(['loss=minimax,nonsaturating'])",
     ],
 )
 def test_the_light_half_imports_no_torch(statement):

@@ -40,9 +40,9 @@ def test_the_wheel_carries_conf_and_the_template(wheel):
 def test_an_installed_wheel_trains_samples_and_compares_from_any_folder(wheel, tmp_path):
     # A clean environment with the wheel alone; what it depends on is lent by this one through its path, which carries
     # no other ganctl: the entry of an editable install is not followed from there.
-    venv.create(tmp_path / "clean", with_pip=True)
+    venv.create(tmp_path / "clean")
     python = tmp_path / "clean" / "bin" / "python"
-    install = [python, "-m", "pip", "install", "--no-deps", "--no-index", str(wheel)]
+    install = [sys.executable, "-m", "pip", "--python", python, "install", "--no-deps", "--no-index", str(wheel)]
     subprocess.run(install, check=True, capture_output=True)
     purelib = subprocess.run(
         [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],

@@ -10,10 +10,12 @@ from ganctl.assembly.networks import networks_of
 from ganctl.assembly.parts import loss_of, penalties_of, row_of
 from ganctl.assembly.plugins import load_plugins
 from ganctl.config.schema import Config, option
-from ganctl.data import DATASETS, TEST_SPLITS, Batches, Dataset
+from ganctl.config.settings import check_metrics
+from ganctl.data import DATASETS, Batches, Dataset, test_split
 from ganctl.errors import BadInput
 from ganctl.games import GAMES, Game, Parts, WeightedPenalty
 from ganctl.games.game import steps_of
+from ganctl.games.metric import named_apart
 from ganctl.losses import AdversarialLoss
 from ganctl.models import Roles
 from ganctl.numerics.machine import prepare_machine
@@ -64,6 +66,7 @@ def build(config: Config, dataset: Dataset | None = None, stored: int | None = N
         compile_networks(game.networks, device)
     if stored is None:
         game.check_data()
+        check_metrics(config, named_apart(game.metrics))
     papers = {"loss": loss.paper, "penalty": penalties[0].penalty.paper}
     papers |= {f"penalty {each.name}": each.penalty.paper for each in penalties[1:]}
     return Experiment(training, dataset, total_steps, loss.log_odds, papers)
@@ -117,8 +120,7 @@ class NoData:
 
 def held_out_of(options: Any, dataset: Dataset) -> Dataset:
     """The samples not used in training: the test split of the data set, or the whole data set if it has none."""
-    name = option(options, "name")
-    return TEST_SPLITS[name](options) if name in TEST_SPLITS else dataset
+    return test_split(options, dataset) or dataset
 
 
 def _optimizers(config: Config, game: Game) -> dict[str, Optimizer]:

@@ -166,7 +166,9 @@ def _stand_in(folder: RunFolder) -> Dataset | None:
         raise BadInput(f"{folder.info_file}: sample_shape is {list(shape)}; no run of ganctl makes such images")
     if classes is not None and not (type(classes) is int and 0 <= classes <= 100_000):
         raise BadInput(f"{folder.info_file}: classes is {classes!r}; it must be how many kinds of labels there were")
-    return ImageSet(torch.zeros(2, *shape, dtype=torch.uint8), torch.tensor([0, classes - 1]) if classes else None)
+    found = ImageSet(torch.zeros(2, *shape, dtype=torch.uint8), torch.tensor([0, classes - 1]) if classes else None)
+    found.class_names = folder.class_names
+    return found
 
 
 def _locate(path: Path | None, output_dir: Path) -> tuple[RunFolder, list[Path]]:

@@ -7,10 +7,10 @@ from typing import Any
 import torch
 
 from ganctl.assembly.compose import build
-from ganctl.data import kind_of
+from ganctl.data import ImageSet, kind_of
 from ganctl.errors import BadInput, Interrupted, RunFailed
 from ganctl.evaluation.folders import counted
-from ganctl.report.collect import read_cell
+from ganctl.report.collect import less_is_better, read_cell
 from ganctl.store.files import locked, refuse_links
 from ganctl.store.host import available_cores
 from ganctl.store.places import shown, try_to_write, unwritable
@@ -134,8 +134,8 @@ def _prepared(study: Study, evaluators: CellEvaluators) -> tuple[dict[str, int],
             experiment = build(cell.config)
             _check_outcome(study, experiment)
             _check_data(study, cell.arm, experiment)
-            if place == 1 and (files := getattr(experiment.dataset, "files", {})):
-                say(f"data: {counted(files)}")
+            if place == 1 and isinstance(experiment.dataset, ImageSet) and experiment.dataset.files:
+                say(f"data: {counted(experiment.dataset)}")
             evaluators.prepare(cell.config, experiment, activity.tell)
             steps[cell.arm] = experiment.total_steps
             on_cpu = experiment.training.streams.device.type == "cpu"
@@ -193,19 +193,24 @@ def _tune(study: Study, jobs: int, steps: dict[str, int], evaluators: CellEvalua
         raise RunFailed(
             f"{len(broken)} trials broke off, {broken[0].title} among them; the same command tries them again"
         )
-    found = {
+    records = {
         arm: {
-            point: [read_cell(arm, cell.seed, cell.folder, study.rules).outcome() for cell in cells]
+            point: [read_cell(arm, cell.seed, cell.folder, study.rules) for cell in cells]
             for point, cells in grid.items()
         }
         for arm, grid in study.trials.items()
+    }
+    lower = less_is_better([record for grid in records.values() for cells in grid.values() for record in cells])
+    found = {
+        arm: {point: [record.outcome() for record in cells] for point, cells in grid.items()}
+        for arm, grid in records.items()
     }
     spent = {
         arm: sum(cell.folder.info().get("seconds") or 0.0 for cells in grid.values() for cell in cells)
         for arm, grid in study.trials.items()
     }
     chosen = {
-        arm: known[arm]["tuning"]["chosen"] if "tuning" in known[arm] else best_point(points, study.lower_is_better)
+        arm: known[arm]["tuning"]["chosen"] if "tuning" in known[arm] else best_point(points, lower)
         for arm, points in found.items()
     }
     comparison_file.note(

@@ -9,17 +9,34 @@ from omegaconf import MISSING
 from ganctl.errors import BadInput
 
 
-def bounded(default: Any, *, least: float | None = None, above: float | None = None, below: float | None = None) -> Any:
-    """A dataclass field whose numbers lie in [least, ...], (above, ...] or [..., below)."""
-    limits = {"least": least, "above": above, "below": below}
+def bounded(
+    default: Any,
+    *,
+    least: float | None = None,
+    above: float | None = None,
+    below: float | None = None,
+    newer: bool = False,
+) -> Any:
+    """A dataclass field whose numbers lie in [least, ...], (above, ...] or [..., below).
+
+    Args:
+        newer: whether there were studies before there was this option; see `without_newer`.
+    """
+    limits = {"least": least, "above": above, "below": below, "newer": newer}
     if isinstance(default, list):
         return field(default_factory=lambda: list(default), metadata=limits)
     return field(default=default, metadata=limits)
 
 
-def chosen(default: str, *choices: str) -> Any:
+def chosen(default: str, *choices: str, newer: bool = False) -> Any:
     """A dataclass field that takes one of `choices`."""
-    return field(default=default, metadata={"choices": choices})
+    return field(default=default, metadata={"choices": choices, "newer": newer})
+
+
+def _check_size(size: int) -> None:
+    """Raises BadInput where digits of 28x28 pixels cannot have this size."""
+    if size not in (28, 32):
+        raise BadInput(f"data.size={size}: choose 28 (as the pictures are) or 32 (2 black pixels more on each side)")
 
 
 # What a setting of a run decides: the weights that it comes to; which of its repetitions it is; how many steps it has;
@@ -41,12 +58,23 @@ def deciding(decision: str, default: Any = MISSING) -> Any:
 @dataclass
 class Mnist5k:
     name: str = "mnist5k"
+    size: int = bounded(28, newer=True)
+    count: int | None = bounded(None, least=1, newer=True)
+    hold_out: int = bounded(0, least=0, newer=True)
+
+    def __post_init__(self) -> None:
+        _check_size(self.size)
 
 
 @dataclass
 class TorchvisionImages:
     name: str = "mnist"
     root: str | None = None
+    size: int = bounded(28, newer=True)
+    count: int | None = bounded(None, least=1, newer=True)
+
+    def __post_init__(self) -> None:
+        _check_size(self.size)
 
 
 @dataclass
@@ -55,7 +83,9 @@ class Folder:
     root: str = MISSING
     image_size: int = bounded(32, least=4, below=4097)
     channels: int = bounded(3, least=1)
-    background: str = chosen("white", "white", "black")
+    background: str = chosen("white", "white", "black", newer=True)
+    count: int | None = bounded(None, least=1, newer=True)
+    hold_out: int = bounded(0, least=0, newer=True)
 
     def __post_init__(self) -> None:
         if self.channels not in (1, 3):
@@ -239,52 +269,13 @@ class Rmsprop(Optimizer):
     alpha: float = bounded(0.99, least=0, below=1)
 
 
-# What `evaluate` measures: {name: (what it is, where a good generator is)}.
-METRIC_NAMES = {
-    "fid": ("Fréchet distance of features", "lower"),
-    "fid_infinity": ("the same, extrapolated to endless samples", "lower"),
-    "kid": ("kernel distance of features", "lower"),
-    "inception_score": ("inception score of the classifier", "higher"),
-    "precision": ("share of samples that could be real", "higher"),
-    "recall": ("share of real images that could be generated", "higher"),
-    "density": ("real neighbourhoods a sample lies in", "near 1"),
-    "coverage": ("share of real images with a sample near", "higher"),
-    "modes": ("kinds of samples present", "higher"),
-    "class_kl": ("KL divergence of the class shares", "lower"),
-    "diversity": ("diversity within a class", "near 1"),
-    "memorization": ("share nearer to training than to held-out images", "near 0.5"),
-    "classifier_accuracy": ("accuracy of a classifier trained on samples", "higher"),
-    "label_agreement": ("share of samples that have the class asked for", "higher"),
-    "class_fid": ("mean Fréchet distance within a class", "lower"),
-    "code_match": ("share of samples whose code tells their class", "higher"),
-    "mutual_information": ("bound of the information in the code c1, in nats", "higher"),
-    "confidence": ("mean probability of the likeliest class", "higher"),
-    "reconstruction_error": ("mean squared error of reconstructed images", "lower"),
-    "prior_distance": ("energy distance of codes from their prior", "lower"),
-    "prior_p": ("chance of such a distance under the prior", "higher"),
-    "label_error": ("share of held-out images named wrongly", "lower"),
-    "high_quality": ("share of high-quality samples", "higher"),
-    "sliced_wasserstein": ("sliced Wasserstein distance", "lower"),
-}
-
-# What arms may be judged by: {scalar tag: whether a smaller value is a better one}.
-OUTCOMES = {
-    "quality/sliced_wasserstein": True,
-    "quality/diversity": False,
-    "modes/covered": False,
-    "modes/high_quality": False,
-    "modes/kl": True,
-    **{f"metric/{name}": way == "lower" for name, (_, way) in METRIC_NAMES.items() if way in ("lower", "higher")},
-}
-
-
 @dataclass
 class Comparison:
     """What `compare-losses` does when the command line sweeps nothing."""
 
     arms: list[str] = field(default_factory=list)
     seeds: list[int] = field(default_factory=list)
-    outcome: str = chosen("quality/sliced_wasserstein", *OUTCOMES)
+    outcome: str = "quality/sliced_wasserstein"
     checkpoint: str = chosen("last", "last", "best")
     tune_seeds: list[int] = field(default_factory=lambda: [1000])
     published: dict[str, dict[str, float]] = field(default_factory=dict)
@@ -358,7 +349,7 @@ class Config:
     epochs: int | None = deciding("length", bounded(None, least=1, below=10**9))
     steps: int | None = deciding("length", bounded(None, least=1, below=10**12))
     batch_size: int = deciding("result", bounded(100, least=1))
-    penalties: list[str] = deciding("result", [])
+    penalties: list[str] = deciding("result", bounded([], newer=True))
     ema_decay: float | None = deciding("result", bounded(None, least=0, below=1))
     ema_start: int = deciding("result", bounded(0, least=0))
     device: str = deciding("nothing", "auto")
@@ -394,6 +385,21 @@ def settings(*decisions: str) -> set[str]:
 def option(section: Any, key: str, default: Any = None) -> Any:
     """An option of a group's section, which is a plain dict where its choice has no schema."""
     return section.get(key, default) if isinstance(section, dict) else getattr(section, key, default)
+
+
+def without_newer(section: Any) -> dict[str, Any]:
+    """The settings of a configuration or of one of its groups, without newer ones that are at their default.
+
+    So a study that sets none of those is named and recorded as it was before they existed.
+    """
+    if not is_dataclass(section):
+        return dict(section)
+    newer = [item for item in fields(section) if item.metadata.get("newer")]
+    defaults = {
+        item.name: item.default if item.default_factory is DATACLASS_MISSING else item.default_factory()
+        for item in newer
+    }
+    return {key: value for key, value in vars(section).items() if key not in defaults or value != defaults[key]}
 
 
 def _plain(value: Any) -> Any:

@@ -4,6 +4,7 @@ Imports no torch.
 """
 
 import re
+from collections.abc import Collection
 from dataclasses import fields, is_dataclass, make_dataclass
 from types import NoneType, UnionType
 from typing import Any, get_args, get_origin, get_type_hints
@@ -13,7 +14,8 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException, ValidationError
 
 from ganctl.config.choices import choices, conf_dir, near
-from ganctl.config.schema import METRIC_NAMES, SCHEMAS, Comparison, Config
+from ganctl.config.metrics import METRIC_NAMES, OUTCOMES, Names, outcomes
+from ganctl.config.schema import SCHEMAS, Comparison, Config
 from ganctl.errors import BadInput
 
 
@@ -56,15 +58,35 @@ def _check_whole(config: Config) -> None:
         raise BadInput("epochs and steps are both null: a budget is one of them; give epochs=7 or steps=1000")
     if not re.fullmatch(r"auto|cpu|mps|cuda(:\d{1,2})?", config.device):
         raise BadInput(f"device={config.device}: choose from auto, cpu, cuda, cuda:1, mps")
-    for name in config.metrics:
-        if name not in METRIC_NAMES:
-            raise BadInput(
-                f"metrics={name}: no such metric; choose from {', '.join(METRIC_NAMES)}{near(name, METRIC_NAMES)}"
-            )
+    if not config.plugins:  # whose games may have metrics of their own
+        check_metrics(config, {})
+    elif config.compare.outcome not in OUTCOMES and not config.compare.outcome.startswith("metric/"):
+        raise _no_outcome(config.compare.outcome, OUTCOMES)
     if config.name is not None and not re.fullmatch(r"[\w][\w.,=+ -]{0,99}", config.name):
         raise BadInput(
             f"name={config.name}: is the name of one folder; use up to 100 letters, digits, spaces and . , = + - _"
         )
+
+
+def check_metrics(config: Config, own: Names) -> None:
+    """Checks the names of what is measured.
+
+    Args:
+        own: metrics that only the game has.
+
+    Raises:
+        BadInput: there is no such metric, or arms cannot be judged by it.
+    """
+    names, tags = [*METRIC_NAMES, *own], outcomes(own)
+    for name in config.metrics:
+        if name not in names:
+            raise BadInput(f"metrics={name}: no such metric; choose from {', '.join(names)}{near(name, names)}")
+    if config.compare.outcome not in tags:
+        raise _no_outcome(config.compare.outcome, tags)
+
+
+def _no_outcome(outcome: str, tags: Collection[str]) -> BadInput:
+    return BadInput(f"compare.outcome={outcome}: choose from {', '.join(tags)}{near(outcome, tags)}")
 
 
 def _options(group: str, section: DictConfig, schema: type) -> dict[str, Any]:

@@ -6,8 +6,8 @@ from typing import Any, Literal, Protocol
 import torch
 from torch import Tensor
 
+from ganctl.data.balance import balanced_rows
 from ganctl.data.samples import Samples
-from ganctl.errors import BadInput
 from ganctl.numerics.streams import Streams, derive
 
 Kind = Literal["points", "images", "clips"]
@@ -66,8 +66,10 @@ class ImageSet:
         labels_fingerprint: SHA-256 of the labels, which `fingerprint` does not include; None if there are none.
         left_out: files and folders that were not read, each with the reason.
         files: counts for a folder of images: "pictures" that were read, "unreadable" ones, "others" per file ending; if
-            there are any, pictures that are "transparent", "narrow" or the "first_of_several" in their file; and the
-            names of the "classes".
+            there are any, pictures that are "transparent", "narrow" or the "first_of_several" in their file, and
+            pictures that are "trained_on" and "held_out" if a part is held out.
+        class_names: names of the classes, in the order of their numbers; None if they have no names.
+        held_out: images of the same kind that are not used in training; None if there are none.
     """
 
     kind: Kind = "images"
@@ -89,6 +91,8 @@ class ImageSet:
         )
         self.left_out: dict[str, str] = {}
         self.files: dict[str, Any] = {}
+        self.class_names: list[str] | None = None
+        self.held_out: ImageSet | None = None
         self._ordered: tuple[int, int] | None = None  # seed and epoch of the order in `_order`
         self._order = torch.empty(0, dtype=torch.int64)
 
@@ -114,16 +118,7 @@ class ImageSet:
             BadInput: a class has too few images.
         """
         assert self.labels is not None
-        shuffled = torch.randperm(len(self.pixels), generator=order).to(self.pixels.device)
-        each = -(-count // self.classes)
-        rows = [shuffled[self.labels[shuffled] == kind][:each] for kind in range(self.classes)]
-        if min(map(len, rows)) < each:
-            raise BadInput(
-                f"{count} images with a label: the rarest of {self.classes} classes has {min(map(len, rows))}; ask for "
-                f"at most {self.classes * min(map(len, rows))}"
-            )
-        # Classes alternate, so that their numbers differ by at most one after truncation to `count`.
-        chosen = torch.stack(rows, dim=1).flatten()[:count]
+        chosen = balanced_rows(self.labels, count, order)
         return ImageSet(self.pixels[chosen].cpu(), self.labels[chosen].cpu()).to(self.pixels.device)
 
     def _rows(self, index: int, size: int, streams: Streams) -> Tensor:

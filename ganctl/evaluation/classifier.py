@@ -41,9 +41,9 @@ def train_classifier(images: ImageSet, classes: int, told: Told = silent, seed: 
 
     Args:
         images: the training set.
-        classes: how many there are.
+        classes: number of classes.
         told: called with the progress of the training.
-        seed: of its weights and of the order of the images; None: that of the recipe.
+        seed: seed of the initial weights and of the order of the images; None: that of RECIPE.
     """
     steps = RECIPE["steps"]
     # If a run is evaluated during training, its number of threads and torch's random stream must not change.
@@ -65,7 +65,7 @@ def train_classifier(images: ImageSet, classes: int, told: Told = silent, seed: 
 
 
 def classifier_like(images: ImageSet) -> Classifier:
-    """An untrained classifier for such images; it changes no random stream."""
+    """An untrained classifier for such images. Creating it changes no random stream."""
     assert images.labels is not None
     with torch.random.fork_rng(devices=[]):
         network = Classifier(images.shape, int(images.labels.max()) + 1, RECIPE["width"])
@@ -81,7 +81,7 @@ def classifier_of(
         images: labelled images to train it on.
         test: labelled images to measure its accuracy on; None, or images without labels: the accuracy is unknown.
         told: called with the progress of its training, if it is trained.
-        seed: of its training; None: that of the classifier that images are measured with.
+        seed: seed of its training; None: that of RECIPE, as for the classifier in which images are measured.
 
     Returns: the classifier and its accuracy on `test`, in [0, 1]; None if unknown.
     """

@@ -1,14 +1,14 @@
 """Metrics of what a game controls: the class, the codes, or an autoencoder's latent vectors."""
 
 import math
-from collections.abc import Callable
 
 from torch import Tensor
 
+from ganctl.evaluation.reference import Reference
 from ganctl.evaluation.sides import Estimate, Metric, Sides, mean_of
 from ganctl.metrics import energy_test, matched
 
-COMPARED = 1000  # the two-sample test compares so many latent vectors with as many of the prior
+COMPARED = 1000  # number of latent vectors that the two-sample test compares with as many of the prior
 
 
 def agrees(sides: Sides) -> Tensor:
@@ -36,40 +36,19 @@ def _confidence(sides: Sides) -> Estimate:
     return mean_of(sides.fake.probabilities.amax(dim=1).double())
 
 
-def _own(name: str) -> Callable[[Sides], Estimate]:
-    return lambda sides: mean_of(sides.own[name].double()) if name in sides.own else Estimate(math.nan)
-
-
 def _test(sides: Sides) -> tuple[float, float]:
     codes, prior = (sides.own[name][:COMPARED] for name in ("latents", "prior"))
     return energy_test(codes, prior, sides.seed)
 
 
-def prior_floor(sides: Sides) -> float:
-    """The energy distance between two samples of the prior, as large as the samples that are compared."""
+def _prior_floor(sides: Sides) -> float:
+    """The distance of the prior from itself: of as many of its vectors as are compared, from as many others."""
     prior, other = (sides.own[name][:COMPARED] for name in ("prior", "other_prior"))
     return energy_test(prior, other, sides.seed)[0]
 
 
-ROWS: dict[str, Metric] = {
-    "label_agreement": Metric(lambda sides: mean_of(agrees(sides)), most=1, classes="own", offered=True),
-    "class_fid": Metric(_class_fid, classes="own", offered=True),
-    "code_match": Metric(_code_match, most=1, classes="own", offered=True),
-    "confidence": Metric(_confidence, most=1, classes="own", offered=True),
-    "mutual_information": Metric(_own("mutual_information"), least=-math.inf, offered=True),
-    "reconstruction_error": Metric(_own("reconstruction_error"), offered=True),
-    "prior_distance": Metric(lambda sides: Estimate(_test(sides)[0]), offered=True),
-    "prior_p": Metric(lambda sides: Estimate(_test(sides)[1]), most=1, offered=True),
-    "label_error": Metric(_own("label_error"), most=1, held_out=True, offered=True),
-}
-# Metrics from the game's own networks, not from generated images.
-OWN = ("mutual_information", "reconstruction_error", "prior_distance", "prior_p", "label_error")
-NAMED = ("label_agreement", "code_match", "confidence")  # metrics from the classifier's predictions
-TESTED = ("prior_distance", "prior_p")  # metrics from the two-sample test
-
-
-def class_table(sides: Sides) -> dict[str, list[float]]:
-    """{metric: one value per class}: label agreement, Fréchet distance, and diversity relative to real images."""
+def _class_table(sides: Sides) -> dict[str, list[float]]:
+    """What was found of each class: agreement, Fréchet distance, and diversity relative to real images."""
     right, kinds = agrees(sides), range(len(sides.class_distances))
     spreads = [
         [float(side.rows_of(kind).double().var(dim=0).sum()) for kind in kinds] for side in (sides.fake, sides.real)
@@ -79,3 +58,32 @@ def class_table(sides: Sides) -> dict[str, list[float]]:
         "class_fid": [each.value for each in sides.class_distances],
         "diversity": [ours / theirs if theirs else math.nan for ours, theirs in zip(*spreads, strict=True)],
     }
+
+
+def _few_of_a_class(reference: Reference, num: int, dimensions: int) -> str | None:
+    assert reference.real.kinds is not None
+    shown = reference.real.kinds[: len(reference.real.rows)]
+    kinds = int(shown.max()) + 1
+    fewest = min(int(shown.bincount().min()), min(num, len(shown)) // kinds)
+    if fewest > dimensions:
+        return None
+    return (
+        f"a class has about {fewest:,} images, too few for {dimensions} features: class_fid deserves trust from ten "
+        "times as many on"
+    )
+
+
+ROWS: dict[str, Metric] = {
+    "label_agreement": Metric(
+        compute=lambda sides: mean_of(agrees(sides)), most=1, classes="own", offered=True, ceiling=True
+    ),
+    "class_fid": Metric(
+        compute=_class_fid, classes="own", kinds=True, offered=True, table=_class_table, warn=_few_of_a_class
+    ),
+    "code_match": Metric(compute=_code_match, most=1, classes="own", offered=True, ceiling=True),
+    "confidence": Metric(compute=_confidence, most=1, classes="own", offered=True, ceiling=True),
+    "prior_distance": Metric(
+        compute=lambda sides: Estimate(_test(sides)[0]), offered=True, own=True, codes=COMPARED, floor=_prior_floor
+    ),
+    "prior_p": Metric(compute=lambda sides: Estimate(_test(sides)[1]), most=1, offered=True, own=True, codes=COMPARED),
+}

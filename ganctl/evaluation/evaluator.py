@@ -1,7 +1,7 @@
 """Measures the images of many generators by one protocol. Features of the real images are computed only once."""
 
 import math
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +10,14 @@ from torch import Tensor
 
 from ganctl.data import ImageSet, Samples
 from ganctl.errors import BadInput
-from ganctl.evaluation.controlled import COMPARED, NAMED, OWN, TESTED, class_table, prior_floor
 from ganctl.evaluation.extraction import CHUNK, Extracted, extract
 from ganctl.evaluation.features import FeatureNetwork, Request, feature_network
 from ganctl.evaluation.found import FORM, Draw, Evaluation, Own
+from ganctl.evaluation.own import Rules, asked, unsaid
 from ganctl.evaluation.protocol import measuring_versions
 from ganctl.evaluation.reference import reference_of, refuse_few
-from ganctl.evaluation.scores import METRICS, blind, unknown
-from ganctl.evaluation.sides import BALL, MANIFOLD, Sides
+from ganctl.evaluation.scores import absent, blind, rows_of, unknown
+from ganctl.evaluation.sides import BALL, MANIFOLD, Metric, Sides
 from ganctl.evaluation.telling import Told, counted, silent
 from ganctl.metrics import nearest
 from ganctl.numerics.streams import derive
@@ -35,18 +35,18 @@ class ImageEvaluator:
     """Measures images in the features of a network.
 
     Args:
-        train: the images on which generators are trained.
-        test: images on which they are not trained; None if there is no test split.
-        metrics: names of metrics; empty: all that apply and do not train a network.
-        features: name of the feature network, or auto.
-        split: the images to measure against: test or train, or whole (all images, if there is no test split).
-        num: number of images to generate; None: as many as the split has, up to 10,000.
-        weights: file of the network's weights, if it needs one.
-        seed: seed of the noise from which images are generated.
-        device: device of the feature network.
-        seen: whether the generators were trained on `train`; if not, it is unknown what they may copy.
-        offers: names of further metrics that the generators' game supports.
-        told: called with a description of the current work, now and while measuring.
+        train: what generators are trained on.
+        test: what they are not; None where there is no test split.
+        metrics: names; empty: all that train nothing and can be had.
+        features: name of the network, or auto.
+        split: test or train: what to measure against; whole: all images, where there is no test split.
+        num: images to generate; None: as many as the split has, up to 10,000.
+        weights: file of the network's weights, where it needs one.
+        seed: of the noise that images are generated from.
+        device: where the network looks.
+        seen: whether the generators were trained on `train`; without that, nothing is known of what they copy.
+        game: of the generators, which may have metrics besides; None: there is none.
+        told: called with what is being done, now and while it measures.
 
     Raises:
         BadInput: a metric or the network does not apply to these images.
@@ -64,7 +64,7 @@ class ImageEvaluator:
         seed: int = 0,
         device: torch.device = CPU,
         seen: bool = True,
-        offers: Collection[str] = (),
+        game: Rules | None = None,
         told: Told = silent,
     ) -> None:
         self.told = told
@@ -72,18 +72,20 @@ class ImageEvaluator:
         kinds = (test if test is not None and split == "test" else train).labels is not None
         # Wrong requests are refused before a network is trained for them.
         refuse_few(train, test, split, num)
+        rows = rows_of(game)
         for name in metrics:
-            if name not in METRICS:
-                raise BadInput(f"metrics={name}: no such metric of images; choose from {', '.join(METRICS)}")
-            _refuse(name, unknown(name, knows, labelled, offers, kinds))
+            if name not in rows:
+                raise BadInput(f"metrics={name}: {absent(name, rows)}")
+            _refuse(name, unknown(name, rows[name], knows, labelled, kinds))
         self.network: FeatureNetwork = feature_network(features, Request(train, test, weights, device, told))
         for name in metrics:
-            _refuse(name, blind(name, self.network))
+            _refuse(name, blind(name, rows[name], self.network))
         self.metrics = [*metrics] or [
             name
-            for name, metric in METRICS.items()
-            if not (metric.trains or unknown(name, knows, labelled, offers, kinds) or blind(name, self.network))
+            for name, row in rows.items()
+            if not (row.trains or unknown(name, row, knows, labelled, kinds) or blind(name, row, self.network))
         ]
+        self.rows: Mapping[str, Metric] = {name: rows[name] for name in self.metrics}
         self.reference = reference_of(train, test, self.network, split, num, told)
         self.num, self.seed, self.seen = self.reference.num, seed, seen
         measured_on = test if self.reference.split == "test" else train
@@ -93,7 +95,8 @@ class ImageEvaluator:
         self._floors: dict[str, float] | None = None
 
     def protocol(self, weights: str) -> dict[str, Any]:
-        """The protocol for a generator with those weights (averaged, last, none): every setting of the measurement."""
+        """How a generator with those weights (averaged, last, none) is measured."""
+        codes = max((row.codes for row in self.rows.values()), default=0)
         return {
             "features": {
                 "name": self.network.name, "sha256": self.network.digest, "dimensions": self.network.dimensions,
@@ -112,7 +115,7 @@ class ImageEvaluator:
             "seed": self.seed,
             "form": FORM,
             "versions": measuring_versions(),
-            **({"num_codes": min(COMPARED, self.reference.real.count)} if {*TESTED} & {*self.metrics} else {}),
+            **({"num_codes": min(codes, self.reference.real.count)} if codes else {}),
         }  # fmt: skip
 
     def evaluate(self, draw: Draw, weights: str, errors: bool = True, own: Own | None = None) -> Evaluation:
@@ -127,34 +130,33 @@ class ImageEvaluator:
         stream = torch.Generator().manual_seed(derive(self.seed, "evaluation", "samples"))
         fake = extract(self._chunks(draw, stream), self.num, self.network, told=self.told, what="generated images")
         sides = self._sides(fake, errors, self.seed)
-        if own is not None and {*self.metrics} & {*OWN}:
+        if own is not None and any(row.own for row in self.rows.values()):
             self.told("what the game's own networks say")
             sides.own = self._own(own)
         estimates = {}
-        for place, name in enumerate(self.metrics, 1):
-            self.told(counted(name, place, len(self.metrics)))
-            estimates[name] = METRICS[name].compute(sides)
-        found = Evaluation(estimates, {}, self.protocol(weights), self._warnings())
+        for place, (name, row) in enumerate(self.rows.items(), 1):
+            self.told(counted(name, place, len(self.rows)))
+            estimates[name] = row.compute(sides)
+        warnings = self._warnings() + unsaid({name: estimates[name] for name, row in self.rows.items() if row.own})
+        found = Evaluation(estimates, {}, self.protocol(weights), warnings, self.rows)
         if errors:
             found.floors = {**self.floors()}
             self.told("nearest neighbours")
             found.pictures = self._pictures(fake)
-            if self.reference.split == "half":  # the classifier was trained on these images, so this is not a floor
-                found.floors |= dict.fromkeys({*NAMED} & {*self.metrics}, math.nan)
-            if "prior_distance" in self.metrics:
-                found.floors["prior_distance"] = prior_floor(sides)
-            if "class_fid" in self.metrics:
-                found.classes = class_table(sides)
+            for name, row in self.rows.items():
+                if row.ceiling and self.reference.split == "half":  # the classifier has learnt these very images
+                    found.floors[name] = math.nan
+                if row.floor is not None:
+                    found.floors[name] = row.floor(sides)
+                if row.table is not None:
+                    found.classes |= row.table(sides)
         return found
 
     def _own(self, own: Own) -> dict[str, Tensor]:
         """The output of the game's networks on held-out images, or on the reference images if none are known."""
         known = self.reference.trained_on is not None and self.seen
         images = self.reference.held_out if known else self.reference.real
-        stream = torch.Generator().manual_seed(derive(self.seed, "evaluation", "own"))
-        places = torch.arange(len(images.pixels)).split(CHUNK)
-        parts = [own(images.pixels[p], None if images.kinds is None else images.kinds[p], stream) for p in places]
-        return {name: torch.cat([part[name] for part in parts]).cpu() for name in parts[0]}
+        return asked(own, images.pixels, images.kinds, self.seed)
 
     def _chunks(self, draw: Draw, stream: torch.Generator) -> Iterator[Samples]:
         for start in range(0, self.num, CHUNK):
@@ -177,38 +179,25 @@ class ImageEvaluator:
                 found = {}
                 for place, name in enumerate(measured, 1):
                     self.told(counted(f"{name} of real images", place, len(measured)))
-                    found[name] = torch.tensor(METRICS[name].compute(sides).value, dtype=torch.float64)
+                    found[name] = torch.tensor(self.rows[name].compute(sides).value, dtype=torch.float64)
                 return found
 
-            measured = [name for name in self.metrics if name not in OWN]
+            measured = [name for name, row in self.rows.items() if not row.own]
             same = {key: value for key, value in self.protocol("none").items() if key != "seed"}
             name = f"floor-{cache.key(same, measured, cache.digest({'rows': self.reference.other.rows}))}"
             self._floors = {name: float(value) for name, value in cache.stored(name, make).items()}
         return self._floors
 
     def _warnings(self) -> list[str]:
-        """Warnings that a reader of the numbers must know."""
-        real, dimensions = self.reference.real.count, self.network.dimensions
-        found = []
-        if min(self.num, real) <= dimensions and {"fid", "fid_infinity"} & {*self.metrics}:
-            found.append(
-                f"{self.num:,} generated and {real:,} real images are too few for {dimensions} features: fid takes "
-                f"more than {dimensions} of each, and is reliable from ten times as many on; look at kid"
-            )
+        """What a reader of the numbers must know."""
+        warns = dict.fromkeys(row.warn for row in self.rows.values() if row.warn is not None)
+        told = [warn(self.reference, self.num, self.network.dimensions) for warn in warns]
+        found = [words for words in told if words is not None]
         if self.network.name == "pixels" and self.reference.real.pixels.shape[1] == 3:
             found.append(
                 "measured in pixels, which prefer blurred photographs to sharp ones: their precision and density are "
                 "above those of real ones; use --features inception, or give real images in a folder for each class"
             )
-        if "class_fid" in self.metrics and self.reference.real.kinds is not None:
-            shown = self.reference.real.kinds[: len(self.reference.real.rows)]
-            kinds = int(shown.max()) + 1
-            fewest = min(int(shown.bincount().min()), min(self.num, len(shown)) // kinds)
-            if fewest <= dimensions:
-                found.append(
-                    f"a class has about {fewest:,} images, too few for {dimensions} features: class_fid is reliable "
-                    "from ten times as many on"
-                )
         known = "; an overfitted generator that was trained on them looks good" if self.seen else ""
         if self.reference.split == "half":
             found.append(f"these images have no test split, so one half of them is measured against{known}")

@@ -15,7 +15,7 @@ from ganctl.metrics import Gaussian, Moments
 from ganctl.numerics.streams import derive
 from ganctl.store import cache
 
-KEPT = 10_000  # the features of so many samples are kept; the sums for the Fréchet distance are over all samples
+KEPT = 10_000  # number of samples whose features are kept; the sums for the Fréchet distance are over all samples
 CHUNK = 500
 
 

@@ -1,18 +1,17 @@
 """The interface of evaluators, and the result of an evaluation."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
+from ganctl.config.metrics import METRIC_NAMES
 from ganctl.data import Samples
-from ganctl.evaluation.points import POINT_METRICS
 from ganctl.evaluation.protocol import fingerprint
-from ganctl.evaluation.scores import METRICS
-from ganctl.evaluation.sides import Estimate
+from ganctl.evaluation.sides import Estimate, Row
 from ganctl.evaluation.telling import Told
 
 # (count, random generator) -> generated samples: images uint8 [n, C, H, W], or points float32 [n, 2]
@@ -28,18 +27,20 @@ class Evaluation:
     """The evaluation of one generator.
 
     Attributes:
-        estimates: {metric: estimate}.
-        floors: {metric: value of real samples}; nan if such a value is meaningless.
-        protocol: the settings of the measurement.
-        warnings: reasons to distrust the numbers.
-        pictures: {title: rows of images}: generated images above their nearest training and held-out ones.
-        classes: {metric: one value per class}, if classes were requested.
+        estimates: by metric.
+        floors: what real samples come to, by metric; nan where that means nothing.
+        protocol: how it was measured.
+        warnings: what weakens it.
+        rows: of the metrics.
+        pictures: rows of images beside their nearest training and held-out ones, for those who look.
+        classes: values by metric, one a class, where classes were asked for.
     """
 
     estimates: dict[str, Estimate]
     floors: dict[str, float]
     protocol: dict[str, Any]
     warnings: list[str]
+    rows: Mapping[str, Row]
     pictures: dict[str, list[Tensor]] = field(default_factory=dict)
     classes: dict[str, list[float]] = field(default_factory=dict)
 
@@ -47,7 +48,8 @@ class Evaluation:
         """The evaluation as an entry of metrics.json, in plain numbers; unknown values are None."""
         metrics, digits = {}, fingerprint(self.protocol)
         for name, estimate in self.estimates.items():
-            low, high = _cut(name, estimate)
+            row = self.rows[name]
+            low, high = _cut(row, estimate)
             metrics[name] = {
                 "value": _plain(estimate.value),
                 "standard_error": _plain(estimate.error),
@@ -55,6 +57,7 @@ class Evaluation:
                 "high": _plain(high),
                 "floor": _plain(self.floors.get(name, math.nan)),
                 "protocol": digits,
+                **({} if name in METRIC_NAMES else {"label": row.label, "better": row.better}),
             }
         found = {
             "fingerprint": digits,
@@ -67,13 +70,12 @@ class Evaluation:
         return found
 
 
-def _cut(name: str, estimate: Estimate) -> tuple[float, float]:
-    """The interval of an estimate, cut to the metric's possible values."""
+def _cut(row: Row, estimate: Estimate) -> tuple[float, float]:
+    """The interval, within what the metric can be."""
     interval = estimate.interval
     if interval is None:
         return math.nan, math.nan
-    metric = METRICS.get(name) or POINT_METRICS[name]
-    return max(metric.least, interval[0]), min(metric.most, interval[1])
+    return max(row.least, interval[0]), min(row.most, interval[1])
 
 
 def _plain(value: float) -> float | None:
@@ -90,6 +92,10 @@ class Evaluator(Protocol):
 
     metrics: list[str]
     told: Told
+
+    @property
+    def rows(self) -> Mapping[str, Row]:
+        """What each metric is."""
 
     def protocol(self, weights: str) -> dict[str, Any]:
         """The protocol for a generator with those weights (averaged, last, none): every setting of the measurement."""

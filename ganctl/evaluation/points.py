@@ -2,14 +2,13 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from ganctl.data import Density
 from ganctl.evaluation.scores import HALVES
-from ganctl.evaluation.sides import Estimate
+from ganctl.evaluation.sides import Estimate, Row, labelled
 from ganctl.metrics import directions, mode_coverage, projected, sorted_distance
 from ganctl.numerics.streams import derive
 from ganctl.shares import wilson
@@ -17,20 +16,9 @@ from ganctl.shares import wilson
 DIRECTIONS = 256
 
 
-@dataclass(frozen=True)
-class PointMetric:
-    """The smallest and the largest possible value of a metric of points."""
-
-    least: float = 0.0
-    most: float = math.inf
-
-
-POINT_METRICS = {
-    "modes": PointMetric(),
-    "high_quality": PointMetric(most=1.0),
-    "class_kl": PointMetric(),
-    "sliced_wasserstein": PointMetric(),
-}
+POINT_METRICS: dict[str, Row] = labelled(
+    {"modes": Row(), "high_quality": Row(most=1.0), "class_kl": Row(), "sliced_wasserstein": Row()}
+)
 
 
 def point_estimates(points: Tensor, real: Tensor, density: Density, errors: bool) -> dict[str, Estimate]:

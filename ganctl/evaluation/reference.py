@@ -16,8 +16,8 @@ class Reference:
     Attributes:
         split: the origin of `real`: test, train, or for images without a test split half or whole.
         real: the images that generated ones are measured against.
-        other: other real images, as many as are generated if there are so many. Measured like generated ones, they give
-            the floor. None if there are no others.
+        other: other real images, `num` or as many as there are. Measured like generated ones, they give the floor. None
+            if there are no others.
         num: number of images to generate.
         trained_on: which set the generator may have seen, "real" or "other"; None: both.
     """

@@ -1,16 +1,19 @@
 """The table of metrics of images: how to compute each value and its standard error, and when a metric applies."""
 
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
+from ganctl.config.metrics import METRIC_NAMES
 from ganctl.data import ImageSet
 from ganctl.evaluation import controlled
 from ganctl.evaluation.classifier import accuracy, train_classifier
 from ganctl.evaluation.features import FeatureNetwork
-from ganctl.evaluation.sides import Estimate, Metric, Sides, mean_of
+from ganctl.evaluation.own import Rules, own_rows
+from ganctl.evaluation.reference import Reference
+from ganctl.evaluation.sides import Estimate, Kind, Metric, Sides, labelled, mean_of
 from ganctl.games import GAMES
 from ganctl.metrics import (
     class_divergence,
@@ -106,53 +109,80 @@ def _classifier_accuracy(sides: Sides) -> Estimate:
     return Estimate(right, math.sqrt(right * (1 - right) / count), wilson(round(right * count), count))
 
 
-METRICS: dict[str, Metric] = {
-    "fid": Metric(_fid),
-    "fid_infinity": Metric(_fid_infinity, least=-math.inf),
-    "kid": Metric(_kid, least=-math.inf),
-    "inception_score": Metric(_inception_score, least=1, classes="any"),
-    "precision": Metric(_near("precision"), most=1),
-    "recall": Metric(_near("recall"), most=1),
-    "density": Metric(_near("density")),
-    "coverage": Metric(_near("coverage"), most=1),
-    "modes": Metric(_modes, classes="own"),
-    "class_kl": Metric(_class_kl, classes="own"),
-    "diversity": Metric(_diversity, classes="own"),
-    "memorization": Metric(_memorization, most=1, held_out=True),
-    "classifier_accuracy": Metric(_classifier_accuracy, most=1, classes="own", trains=True),
+def _few(reference: Reference, num: int, dimensions: int) -> str | None:
+    real = reference.real.count
+    if min(num, real) > dimensions:
+        return None
+    return (
+        f"{num:,} generated and {real:,} real images are too few for {dimensions} features: fid takes more than "
+        f"{dimensions} of each, and deserves trust from ten times as many on; look at kid"
+    )
+
+
+# Whatever an evaluation knows of a metric of images, but its label and its direction, stands in its row here.
+METRICS: dict[str, Metric] = labelled({
+    "fid": Metric(compute=_fid, warn=_few),
+    "fid_infinity": Metric(compute=_fid_infinity, least=-math.inf, warn=_few),
+    "kid": Metric(compute=_kid, least=-math.inf),
+    "inception_score": Metric(compute=_inception_score, least=1, classes="any"),
+    "precision": Metric(compute=_near("precision"), most=1),
+    "recall": Metric(compute=_near("recall"), most=1),
+    "density": Metric(compute=_near("density")),
+    "coverage": Metric(compute=_near("coverage"), most=1),
+    "modes": Metric(compute=_modes, classes="own"),
+    "class_kl": Metric(compute=_class_kl, classes="own"),
+    "diversity": Metric(compute=_diversity, classes="own"),
+    "memorization": Metric(compute=_memorization, most=1, held_out=True),
+    "classifier_accuracy": Metric(compute=_classifier_accuracy, most=1, classes="own", trains=True),
     **controlled.ROWS,
-}
+})  # fmt: skip
 
 
-def unknown(
-    name: str, knows_held_out: bool, knows_labels: bool, offers: Collection[str], kinds: bool = True
-) -> str | None:
-    """Why a metric does not apply, because of the images or the game; None if it applies.
+def rows_of(game: Rules | None) -> dict[str, Metric]:
+    """The metrics that images can have, by name: those of all, those that their game offers, and its own.
+
+    Raises:
+        BadInput: a metric of the game's own has the name of another one.
+    """
+    having = [] if game is None else game.offers
+    found = {name: row for name, row in METRICS.items() if not row.offered or name in having}
+    return ordered(found | own_rows(game, METRICS))
+
+
+def ordered(rows: dict[str, Kind]) -> dict[str, Kind]:
+    """The rows in the order of METRIC_NAMES, a game's own last."""
+    return {name: rows[name] for name in [*METRIC_NAMES, *rows] if name in rows}
+
+
+def absent(name: str, rows: dict[str, Metric]) -> str:
+    """Why a metric is in no row of these images."""
+    having = [title for title, game in GAMES.items() if name in (*game.offers, *game.metrics)]
+    if having:
+        return f"{name} is only of what game={', '.join(having)} controls; leave it out"
+    return f"no such metric of images; choose from {', '.join(rows)}"
+
+
+def unknown(name: str, metric: Metric, knows_held_out: bool, knows_labels: bool, kinds: bool) -> str | None:
+    """Why a metric cannot be had of images without a test split or without its labels; None where it can.
 
     Args:
-        knows_held_out: whether the generator's training images have a test split.
-        knows_labels: whether that test split has labels.
-        offers: names of further metrics that the generator's game supports.
+        knows_held_out: whether there is a test split of what the generator was trained on.
+        knows_labels: whether that has labels.
         kinds: whether the images that are measured against have labels.
     """
-    metric = METRICS[name]
-    if metric.offered and name not in offers:
-        having = ", ".join(title for title, game in GAMES.items() if name in game.offers)
-        return f"{name} is only of what game={having} controls"
     if metric.held_out and not knows_held_out:
         return f"{name} needs a test split of the images that the generator was trained on, which is not known here"
-    if name == "class_fid" and not kinds:
-        return "class_fid needs the classes of the real images, which these do not have"
+    if metric.kinds and not kinds:
+        return f"{name} needs the classes of the real images, which these have not"
     if metric.trains and not knows_labels:
         return f"{name} needs a labelled test split, which these images do not have"
     return None
 
 
-def blind(name: str, network: FeatureNetwork) -> str | None:
-    """Why a metric cannot be computed from the network's output; None if it can."""
-    wanted = METRICS[name].classes
-    if wanted == "own" and not network.own_classes:
+def blind(name: str, metric: Metric, network: FeatureNetwork) -> str | None:
+    """Why a metric cannot be had from what the network sees; None where it can."""
+    if metric.classes == "own" and not network.own_classes:
         return f"{name} needs the classes of the data, which features={network.name} does not know"
-    if wanted == "any" and not (network.own_classes or network.name == "inception"):
+    if metric.classes == "any" and not (network.own_classes or network.name == "inception"):
         return f"{name} needs class probabilities, which features={network.name} does not give"
     return None

@@ -1,6 +1,5 @@
 """From what is asked to what measures it: the data to compare with, and an evaluator for them."""
 
-from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,11 +8,12 @@ import torch
 
 from ganctl.config.load import load
 from ganctl.config.schema import option
-from ganctl.data import DATASETS, TEST_SPLITS, Dataset, Density, ImageSet, measured_in
+from ganctl.data import DATASETS, Dataset, Density, ImageSet, measured_in, test_split
 from ganctl.data.folders import folder
 from ganctl.errors import BadInput
 from ganctl.evaluation import Evaluator, ImageEvaluator, PointEvaluator, Told, silent
 from ganctl.evaluation.folders import numbered_as, overlap, pictures
+from ganctl.evaluation.own import Rules
 from ganctl.evaluation.wanted import Wanted
 
 
@@ -24,7 +24,7 @@ def evaluator_for(
     device: torch.device,
     train: Dataset | None = None,
     trained_on: str | None = None,
-    offers: Collection[str] = (),
+    game: Rules | None = None,
     told: Told = silent,
     names: list[str] | None = None,
 ) -> Evaluator:
@@ -37,9 +37,9 @@ def evaluator_for(
         device: where the feature network looks.
         train: the run's data, where they are in memory already.
         trained_on: fingerprint of what the generator was trained on; None: the data that are named.
-        offers: metrics that the run's game has besides.
+        game: the run's, which may have metrics besides.
         told: called with what is being done, now and while it measures.
-        names: of the classes that the generator was trained on, where they are folders.
+        names: of the classes that the generator was trained on, where they have any.
 
     Raises:
         BadInput: there are no such data, or they are of another shape.
@@ -53,13 +53,13 @@ def evaluator_for(
         own = _trained_on(options, trained_on)
         if own is None or own.fingerprint == real.fingerprint or overlap(wanted.against, Path(options.root)):
             seen = own is not None or trained_on in (None, real.fingerprint)
-            return image_evaluator(real, None, wanted, device, seen, offers, told)
+            return image_evaluator(real, None, wanted, device, seen, game, told)
         if wanted.split == "train":
             raise BadInput(
                 f"--split train: measures against the training images, and --against {wanted.against} against others; "
                 "choose one"
             )
-        return image_evaluator(own, real, wanted, device, offers=offers, told=told)
+        return image_evaluator(own, real, wanted, device, game=game, told=told)
     found, test = data_of(wanted, options, train)
     seen = trained_on in (None, found.fingerprint)
     found = measured_in(found)
@@ -75,10 +75,10 @@ def evaluator_for(
             raise BadInput("--whole: a density is measured exactly; leave it out")
         if wanted.split != "test":
             raise BadInput(f"split={wanted.split}: a density is measured exactly and has no split; leave it out")
-        return PointEvaluator(found, wanted.metrics, wanted.num, wanted.seed, told)
+        return PointEvaluator(found, wanted.metrics, wanted.num, wanted.seed, told, game)
     if not isinstance(found, ImageSet):
         raise BadInput(f"data={option(options, 'name')}: is neither images nor a density; only these are measured")
-    return image_evaluator(found, test, wanted, device, seen, offers, told)
+    return image_evaluator(found, test, wanted, device, trained_on in (None, found.fingerprint), game, told)
 
 
 def _trained_on(options: Any, fingerprint: str | None) -> ImageSet | None:
@@ -98,14 +98,14 @@ def image_evaluator(
     wanted: Wanted,
     device: torch.device,
     seen: bool = True,
-    offers: Collection[str] = (),
+    game: Rules | None = None,
     told: Told = silent,
 ) -> ImageEvaluator:
     if train.pixels.device.type != "cpu":  # a run's data are where it trains
         train = ImageSet(train.pixels.cpu(), None if train.labels is None else train.labels.cpu())
     return ImageEvaluator(
         train, test, wanted.metrics, wanted.features, wanted.split, wanted.num, wanted.weights, wanted.seed, device,
-        seen, offers, told,
+        seen, game, told,
     )  # fmt: skip
 
 
@@ -115,7 +115,9 @@ def data_of(wanted: Wanted, options: Any, train: Dataset | None = None) -> tuple
         if wanted.data == "folder":
             raise BadInput("--data folder: name the folder itself, with --against DIR")
         plugins = [f"plugins=[{','.join(wanted.plugins)}]"] if wanted.plugins else []
+        size = option(options, "size")  # digits are measured at the size that the run has made them
         options = load([f"data={wanted.data}", *plugins]).data
+        options = replace(options, size=size) if size and hasattr(options, "size") else options
     if wanted.root is not None:
         if not hasattr(options, "root"):
             raise BadInput(f"--root {wanted.root}: {option(options, 'name')} has no folder of data; leave it out")
@@ -123,10 +125,9 @@ def data_of(wanted: Wanted, options: Any, train: Dataset | None = None) -> tuple
     name = option(options, "name")
     if name not in DATASETS:
         raise BadInput(f"data={name}: no such data; choose from {', '.join(sorted(DATASETS))}, or add --plugin MODULE")
-    test = TEST_SPLITS[name](options) if name in TEST_SPLITS else None
-    if train is not None and wanted.data is None and wanted.root is None:
-        return train, test
-    return DATASETS[name](options), test
+    if train is None or wanted.data is not None or wanted.root is not None:
+        train = DATASETS[name](options)
+    return train, test_split(options, train)
 
 
 def refuse_both(wanted: Wanted) -> None:

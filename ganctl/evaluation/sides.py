@@ -2,14 +2,17 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
+from ganctl.config.metrics import METRIC_NAMES
 from ganctl.evaluation.extraction import Extracted
 from ganctl.evaluation.features import FeatureNetwork
+from ganctl.evaluation.reference import Reference
 from ganctl.metrics import class_shares, distance_error, fitted, frechet_distance_of, influences, neighbourhoods
 from ganctl.shares import wilson
 
@@ -117,23 +120,62 @@ def mean_of(values: Tensor) -> Estimate:
 
 
 @dataclass(frozen=True)
-class Metric:
-    """A row of the table of metrics.
+class Row:
+    """What a metric is, whatever it is of.
 
     Attributes:
-        compute: computes the estimate.
-        least: the smallest possible value; intervals are cut there.
-        most: the largest possible value.
-        classes: the classes that it needs: those of the data ("own"), of any network ("any") or none ("").
-        held_out: whether it needs images that the generator has not seen.
-        trains: whether it trains a network; it is then measured only on request.
-        offered: whether only some games support it.
+        label: in a few words.
+        better: where a good generator is: lower, higher, near a number, or none, where that cannot be said.
+        least: the smallest possible value, at which an interval is cut.
+        most: the greatest.
+    """
+
+    label: str = ""
+    better: str = "none"
+    least: float = 0.0
+    most: float = math.inf
+
+
+# (the real images, how many generated ones, dimensions of the features) -> what a reader must know; None: nothing
+Warn = Callable[[Reference, int, int], str | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric(Row):
+    """A row of the table of metrics of images: all that an evaluation knows of one.
+
+    Attributes:
+        compute: both sides -> estimate.
+        classes: whether it needs the classes of the data ("own"), of any network ("any") or none ("").
+        kinds: whether it needs a label of each image that is measured against.
+        held_out: whether it needs to know what the generator has seen.
+        trains: whether it trains a network, so that it is measured only when it is named.
+        offered: whether only games that say so have it.
+        own: whether it is of what the game's own networks say, and of no generated image.
+        ceiling: whether real images that the classifier learnt from show a ceiling in the place of a floor.
+        floor: what the floor is, where real images in the place of generated ones show none.
+        codes: how many codes it compares at most, which the protocol then says.
+        table: what it adds for each class, by column.
+        warn: what weakens it.
     """
 
     compute: Callable[[Sides], Estimate]
-    least: float = 0.0
-    most: float = math.inf
     classes: str = ""
+    kinds: bool = False
     held_out: bool = False
     trains: bool = False
     offered: bool = False
+    own: bool = False
+    ceiling: bool = False
+    floor: Callable[[Sides], float] | None = None
+    codes: int = 0
+    table: Callable[[Sides], dict[str, list[float]]] | None = None
+    warn: Warn | None = None
+
+
+Kind = TypeVar("Kind", bound=Row)
+
+
+def labelled(rows: dict[str, Kind]) -> dict[str, Kind]:
+    """The rows with label and direction from METRIC_NAMES, which a report reads without them."""
+    return {name: replace(row, label=METRIC_NAMES[name][0], better=METRIC_NAMES[name][1]) for name, row in rows.items()}

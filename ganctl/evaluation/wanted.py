@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ganctl.config.schema import METRIC_NAMES
+from ganctl.config.metrics import METRIC_NAMES
 from ganctl.errors import BadInput, RunFailed
 
 COMPARISONS = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
@@ -60,11 +60,12 @@ class Condition:
     bound: float
 
 
-def condition(text: str, metrics: Sequence[str]) -> Condition:
-    """Parses a condition such as fid>20.
+def condition(text: str, metrics: Sequence[str], plugins: Sequence[str] = ()) -> Condition:
+    """The condition that `text` spells, such as fid>20.
 
     Args:
-        metrics: names of the measured metrics; empty: all that apply.
+        metrics: what is measured; empty: whatever can be.
+        plugins: modules of the user, whose games may have metrics of their own.
 
     Raises:
         BadInput: the text is not a condition, or its metric is not measured.
@@ -72,7 +73,7 @@ def condition(text: str, metrics: Sequence[str]) -> Condition:
     match = re.fullmatch(r"\s*(\w+)\s*(>=|<=|>|<)\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*", text)
     if match is None:
         raise BadInput(f"--fail-if {text}: cannot be read; write a metric, >, >=, < or <=, and a number: fid>20")
-    if match[1] not in (metrics or METRIC_NAMES):
+    if match[1] not in (metrics or METRIC_NAMES) and (metrics or not plugins):
         raise BadInput(
             f"--fail-if {text}: {match[1]} is not measured; choose from {', '.join(metrics or METRIC_NAMES)}"
         )

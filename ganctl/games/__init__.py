@@ -3,11 +3,13 @@
 from ganctl.games.aae import Aae, SemisupervisedAae
 from ganctl.games.acgan import Acgan
 from ganctl.games.cgan import Cgan, Projection
-from ganctl.games.contest import Contest, after_turn
+from ganctl.games.contest import Contest
+from ganctl.games.contests import after_turn
 from ganctl.games.game import Batch, Game, Parts, Player, chosen_from, evaluating
 from ganctl.games.gan import Gan
 from ganctl.games.infogan import InfoGan
 from ganctl.games.inputs import Code, Inputs
+from ganctl.games.metric import GameMetric
 from ganctl.games.payment import WeightedPenalty
 
 # Each class is called with its parts and its own options.
@@ -22,6 +24,6 @@ GAMES: dict[str, type[Game]] = {
 }
 
 __all__ = [
-    "GAMES", "Batch", "Code", "Contest", "Game", "Inputs", "Parts", "Player", "WeightedPenalty",
+    "GAMES", "Batch", "Code", "Contest", "Game", "GameMetric", "Inputs", "Parts", "Player", "WeightedPenalty",
     "after_turn", "chosen_from", "evaluating",
 ]  # fmt: skip

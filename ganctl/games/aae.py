@@ -1,6 +1,8 @@
 """Adversarial auto-encoders: a discriminator fits the codes to a prior (Makhzani et al. 2016, arXiv:1511.05644)."""
 
+from collections.abc import Mapping
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -10,9 +12,11 @@ from torch.nn.functional import cross_entropy
 from ganctl.data import Dataset, ImageSet, Samples, in_range
 from ganctl.errors import BadInput
 from ganctl.games.cgan import classes_of, labelled, one_hot, with_labels
-from ganctl.games.contest import Contest, after_turn
+from ganctl.games.contest import Contest
+from ganctl.games.contests import after_turn
 from ganctl.games.game import Batch, Game, Parts, Player, evaluating
 from ganctl.games.inputs import Code, Inputs
+from ganctl.games.metric import GameMetric, known
 from ganctl.games.priors import PRIORS
 from ganctl.models import Discriminator, Encoder, Generator, Role
 
@@ -29,7 +33,10 @@ class Aae(Game):
     """
 
     sampled: tuple[str, ...] = ("decoder", "encoder")
-    offers: tuple[str, ...] = ("confidence", "reconstruction_error", "prior_distance", "prior_p")
+    offers: tuple[str, ...] = ("confidence", "prior_distance", "prior_p")
+    metrics: Mapping[str, GameMetric] = MappingProxyType(
+        {"reconstruction_error": known("reconstruction_error", least=0)}
+    )
 
     def __init__(self, parts: Parts, prior: str = "gaussian") -> None:
         self.networks = parts.networks
@@ -130,7 +137,8 @@ class SemisupervisedAae(Aae):
         labelled: number of samples with a known label.
     """
 
-    offers = (*Aae.offers, "label_agreement", "class_fid", "label_error")
+    offers = (*Aae.offers, "label_agreement", "class_fid")
+    metrics = MappingProxyType({**Aae.metrics, "label_error": known("label_error", least=0, most=1, held_out=True)})
 
     def __init__(self, parts: Parts, prior: str = "gaussian", labelled: int = 1000) -> None:
         super().__init__(parts, prior)

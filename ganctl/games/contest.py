@@ -1,6 +1,6 @@
 """A discriminator with its adversarial loss and its penalties: the part that all games with a discriminator share."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -263,17 +263,6 @@ def coupling_of(discriminator: nn.Module) -> str:
     return str(getattr(discriminator, "coupling", earlier))
 
 
-def after_turn(contests: Mapping[str, Contest]) -> Callable[[], None] | None:
-    """A function that constrains the discriminators of several contests after their turn; None if none has to be."""
-    found = [each.after_turn for each in contests.values() if each.after_turn]
-
-    def all_of_them() -> None:
-        for each in found:
-            each()
-
-    return all_of_them if found else None
-
-
 def _repeated(condition: Tensor | None, times: int) -> Tensor | None:
     return condition if condition is None or times == 1 else condition.repeat(times, 1)
 
@@ -282,23 +271,3 @@ def untouched(network: nn.Module, *inputs: Tensor) -> Tensor:
     """The output of the network for `inputs`, as in a turn; batch norm's statistics stay unchanged."""
     buffers = {name: buffer.clone() for name, buffer in network.named_buffers()}
     return functional_call(network, buffers, inputs)
-
-
-def merged(observed: Mapping[str, Tensor], contests: Mapping[str, Contest]) -> dict[str, Tensor]:
-    """Means of scores, logits and yardsticks over several contests, under the tags of a game with one contest.
-
-    Curves, diagnoses and reports thus read every game alike. If one contest has no name, its tags are already those,
-    and the result is empty.
-    """
-    if "" in contests:
-        return {}
-    found = {}
-    for tag in ("score/real", "score/fake", "logit/real", "logit/fake", *YARDSTICKS):
-        group, _, leaf = tag.partition("/")
-        values = [observed[f"{group}/{name}{leaf}"] for name in contests if f"{group}/{name}{leaf}" in observed]
-        if values:
-            found[tag] = torch.stack(values).mean()
-    return found
-
-
-YARDSTICKS = ("yardstick/j_d", "yardstick/minus_log_d_fake", "yardstick/log_one_minus_d_fake")

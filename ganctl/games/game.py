@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ganctl.data import Dataset, Samples, scaled
 from ganctl.games.inputs import Code, Inputs
+from ganctl.games.metric import GameMetric
 from ganctl.games.payment import WeightedPenalty
 from ganctl.losses import AdversarialLoss
 from ganctl.models import Role, Roles, plain
@@ -135,7 +136,8 @@ class Game(ABC):
         stages: (name, first step) of each phase of a run with rules of its own; the first phase begins at step 1. Empty
             if the rules do not change.
         codes: the inputs of the generator that a user can choose, by name, in the order of the generator's condition.
-        offers: metrics of `evaluate` that other games do not have.
+        offers: names of metrics that `evaluate` has for this kind of game and not for every game.
+        metrics: the game's own metrics, by name: means of what `own_figures` returns.
     """
 
     networks: dict[str, nn.Module]
@@ -145,6 +147,7 @@ class Game(ABC):
     stages: tuple[tuple[str, int], ...] = ()
     codes: Mapping[str, Code] = MappingProxyType({})
     offers: tuple[str, ...] = ()
+    metrics: Mapping[str, GameMetric] = MappingProxyType({})
 
     @staticmethod
     def asks(options: Any, dataset: Dataset, latent_dim: int) -> dict[str, Role]:
@@ -224,7 +227,7 @@ class Game(ABC):
             real: samples, held out from training where there are such.
             noise: random numbers.
 
-        Returns: numbers by name, each [N] or [N, D], of which the metrics in `offers` are made.
+        Returns: numbers by name, [N] for each of the metrics, and [N, D] of which those in `offers` are made.
         """
         del real, noise
         return {}

@@ -1,5 +1,7 @@
 """InfoGAN: codes that a network can recover from the sample (Chen et al. 2016, arXiv:1606.03657)."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -13,6 +15,7 @@ from ganctl.games.contest import Judged
 from ganctl.games.game import Batch, Parts, evaluating
 from ganctl.games.gan import Gan
 from ganctl.games.inputs import Code, Inputs
+from ganctl.games.metric import GameMetric, known
 from ganctl.losses import categorical_information, gaussian_information
 from ganctl.models import Discriminator, Generator, Head, Role
 
@@ -35,7 +38,8 @@ class InfoGan(Gan):
             ClusterGAN, arXiv:1809.03627, section 3.1, uses 0.1).
     """
 
-    offers: tuple[str, ...] = ("code_match", "mutual_information")
+    offers: tuple[str, ...] = ("code_match",)
+    metrics: Mapping[str, GameMetric] = MappingProxyType({"mutual_information": known("mutual_information")})
 
     def __init__(
         self,
@@ -54,7 +58,8 @@ class InfoGan(Gan):
         self.noise_deviation = noise_deviation
         classes = {"c1": Code(classes=categories)} if categories else {}
         first = len(classes) + 1
-        self.offers = type(self).offers if categories else ()
+        if not categories:
+            self.offers, self.metrics = (), {}
         self.codes = classes | {f"c{number}": Code() for number in range(first, first + continuous)}
 
     @staticmethod

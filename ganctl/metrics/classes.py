@@ -10,7 +10,7 @@ from torch import Tensor
 from ganctl.metrics.matrices import blocks, pair_of, rows_of
 
 SPLITS = 10
-PRESENT = 0.1  # a class is present if its share among the samples is at least so much of its share in the data
+PRESENT = 0.1  # a class is present if its share among samples, divided by its share in the data, is at least this
 
 
 def inception_score(probabilities: Any, splits: int | None = None) -> tuple[float, float]:

@@ -15,7 +15,7 @@ def directions(dimensions: int, count: int, generator: torch.Generator) -> Tenso
 def projected(samples: Tensor, along: Tensor) -> Tensor:
     """The samples [N, ...], projected on each direction of `along` [D, K] and sorted: float32 [K, N]."""
     projections = (samples.flatten(1).float() @ along).T.contiguous()
-    return torch.from_numpy(np.sort(projections.cpu().numpy(), axis=1))  # in half of torch's time
+    return torch.from_numpy(np.sort(projections.cpu().numpy(), axis=1))  # takes half the time of torch.sort
 
 
 def sliced_wasserstein(first: Tensor, second: Tensor, along: Tensor) -> float:

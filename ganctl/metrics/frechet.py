@@ -12,7 +12,7 @@ from ganctl.metrics.matrices import blocks, pair_of
 
 SIZES = 15  # number of sample sizes from which the limit is extrapolated
 GROUP_BYTES = 64 * 2**20  # memory for the sums of all groups
-FEWEST = 20  # the limit needs at least so many groups, whatever their memory; an error needs so many samples
+FEWEST = 20  # the smallest number of groups for a limit, whatever their memory, and of samples for an error
 
 
 @dataclass

@@ -114,7 +114,7 @@ class Streams:
 
     @property
     def augmentation(self) -> torch.Generator:
-        """The stream of random changes to what a discriminator is shown; it begins when it is first asked for."""
+        """The stream of random augmentations of a discriminator's input. It is created on first use."""
         stream = self._advancing.get("augmentation")
         if stream is None:
             stream = self._advancing["augmentation"] = self.fresh("augmentation", device=self.device)

@@ -1,13 +1,13 @@
 """Reads the files that the cells of a comparison wrote, and gives them as arrays."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ganctl.config.schema import METRIC_NAMES
+from ganctl.config.metrics import METRIC_NAMES, Names, is_named, lower_is_better, own_names
 from ganctl.errors import BadInput
 from ganctl.store.files import read_json
 from ganctl.store.run import RunFolder, broke_down, is_number
@@ -101,6 +101,24 @@ class CellRecord:
         return found
 
 
+def own_metrics(cells: Iterable[CellRecord]) -> Names:
+    """The metrics that the games of the cells brought; where two say otherwise of one, the first is heard."""
+    found: dict[str, tuple[str, str]] = {}
+    for cell in cells:
+        found = {**own_names(cell.info), **_measured(cell), **found}
+    return found
+
+
+def _measured(cell: CellRecord) -> Names:
+    rows = cell.evaluation["metrics"].items() if cell.evaluation else []
+    return {name: (row["label"], row["better"]) for name, row in rows if name not in METRIC_NAMES}
+
+
+def less_is_better(cells: Sequence[CellRecord]) -> bool:
+    """Whether a smaller outcome is a better one."""
+    return lower_is_better(cells[0].rules["outcome"], own_metrics(cells)) if cells else True
+
+
 def one_data_set(cells: Sequence[CellRecord]) -> bool:
     """Whether all cells that state a fingerprint of their data, or of its labels, state the same one."""
     said = [
@@ -167,7 +185,7 @@ def _check_rows(folder: RunFolder, rows: list[dict[str, float]], stages: list[tu
     Args:
         stages: names and first steps of the run's stages; a player may sit one out.
     """
-    logged: dict[int, set[str]] = {}  # by the stage
+    logged: dict[int, set[str]] = {}  # {stage: tags that its rows have}
     before = 0.0
     for row in rows:
         stage = sum(first <= row["step"] for _, first in stages)
@@ -250,7 +268,9 @@ def _is_evaluation(entry: Any) -> bool:
     figures = ("value", "standard_error", "low", "high", "floor")
     return (
         all(
-            name in METRIC_NAMES and "value" in found and all(_number(found.get(key)) for key in figures)
+            (name in METRIC_NAMES or is_named(found))
+            and "value" in found
+            and all(_number(found.get(key)) for key in figures)
             for name, found in entry["metrics"].items()
         )
         and _text(entry["fingerprint"])

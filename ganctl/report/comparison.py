@@ -11,7 +11,7 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from ganctl.report import curves, dots, first_screen, grids
-from ganctl.report.collect import CellRecord, broke_off, collect
+from ganctl.report.collect import CellRecord, broke_off, collect, own_metrics
 from ganctl.report.drawing import Arms
 from ganctl.report.judgement import comparable, judge
 from ganctl.report.measured import reach, unify
@@ -100,8 +100,10 @@ NEEDED = {
 def write_report(path: Path) -> dict[str, Any]:
     """Reads the cells of the comparison in the folder `path`, writes all derived files, and returns comparison.json."""
     comparison, cells = collect(path)
-    for derived in ("metrics", "reach"):
+    for derived in ("metrics", "reach", "own_metrics"):
         comparison.pop(derived, None)
+    if own := own_metrics(cells):
+        comparison["own_metrics"] = {name: {"label": label, "better": better} for name, (label, better) in own.items()}
     unify(comparison, cells)
     reach(comparison, cells)
     for cell in cells:

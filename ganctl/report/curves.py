@@ -6,8 +6,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ganctl.config.schema import METRIC_NAMES
-from ganctl.report.collect import CellRecord
+from ganctl.config.metrics import METRIC_NAMES, Names, said_to_be_better
+from ganctl.report.collect import CellRecord, own_metrics
 from ganctl.report.drawing import COLORS, STYLES, Arms, color, draw, legend, log_scale, panels, style, wrapped
 
 
@@ -44,7 +44,11 @@ def measured_often(arms: Arms) -> list[str]:
         for tag, values in cell.series.items()
         if np.isfinite(values).sum() > 1
     }
-    return [name for name in METRIC_NAMES if f"metric/{name}" in several]
+    return [name for name in _names(arms) if f"metric/{name}" in several]
+
+
+def _names(arms: Arms) -> Names:
+    return {**METRIC_NAMES, **own_metrics(cell for cells in arms.values() for cell in cells)}
 
 
 def metrics(arms: Arms) -> Figure:
@@ -61,8 +65,9 @@ def metrics(arms: Arms) -> Figure:
         floor = next((entry["metrics"].get(name, {}).get("floor") for entry in found), None)
         if floor is not None:
             panel.axhline(floor, color="0.5", linewidth=0.8, linestyle=":")
-        label, better = METRIC_NAMES[name]
-        panel.set_title(f"{label} ({better} is better)", fontsize=9)
+        label, better = _names(arms)[name]
+        said = said_to_be_better(better)
+        panel.set_title(f"{label} ({said})" if said else label, fontsize=9)
         if min(panel.get_ylim()) > 0 and panel.get_ylim()[1] > 20 * panel.get_ylim()[0]:
             log_scale(panel)
     legend(figure, axes[0])

@@ -4,8 +4,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ganctl.config.schema import OUTCOMES
-from ganctl.report.collect import ended, one_data_set
+from ganctl.report.collect import ended, less_is_better, one_data_set
 from ganctl.report.drawing import Arms, color, panels, wrapped
 from ganctl.report.statistics import interval
 
@@ -14,7 +13,7 @@ def outcome(arms: Arms) -> Figure:
     """Left: the outcome of every seed. Right: the difference of each arm to the first one at the same seed."""
     values = {arm: {cell.seed: cell.outcome() for cell in cells if ended(cell)} for arm, cells in arms.items()}
     rules = next(cell.rules for cells in arms.values() for cell in cells)
-    better = "lower" if OUTCOMES[rules["outcome"]] else "higher"
+    better = "lower" if less_is_better([cell for cells in arms.values() for cell in cells]) else "higher"
     figure, (left, right) = panels(2, height=1.3 + 0.34 * len(arms))
     for row, arm in enumerate(arms):
         _seeds(left, row, [*values[arm].values()], color(arms, arm))

@@ -8,7 +8,7 @@ from ganctl.formats import roughly
 from ganctl.report import statistics
 from ganctl.report.collect import CellRecord, ended
 
-MOST_LISTED = 20  # a command lists so many seeds one by one; more are written as a range
+MOST_LISTED = 20  # a command lists at most this many seeds one by one; more are written as a range
 # Settings that do not change a study: two commands that differ only in these count as one.
 INCIDENTAL = ("seed=", "jobs=", "threads=", "device=")
 

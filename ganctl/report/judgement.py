@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ganctl.config.schema import METRIC_NAMES, OUTCOMES
+from ganctl.config.metrics import METRIC_NAMES, lower_is_better, own_names
 from ganctl.formats import clock, listed, number
 from ganctl.report import statistics
 from ganctl.report.collect import CellRecord, broke_off, ended, one_data_set
@@ -27,6 +27,18 @@ LABELS = {
 Arms = dict[str, list[CellRecord]]
 
 
+def label_of(comparison: dict[str, Any], tag: str) -> str:
+    """What a scalar that arms are judged by is called."""
+    name = tag.removeprefix("metric/")
+    own = own_names(comparison).get(name)
+    return LABELS.get(tag) or (own[0] if own else name.replace("_", " "))
+
+
+def less_wins(comparison: dict[str, Any]) -> bool:
+    """Whether a smaller outcome is a better one."""
+    return lower_is_better(comparison["rules"]["outcome"], own_names(comparison))
+
+
 def judge(comparison: dict[str, Any], cells: list[CellRecord]) -> None:
     """Adds to `comparison` each arm's "summary", the "pairs", the "looks" so far, and the "verdict" in words."""
     arms = {arm: [cell for cell in cells if cell.arm == arm and ended(cell)] for arm in comparison["arms"]}
@@ -37,7 +49,7 @@ def judge(comparison: dict[str, Any], cells: list[CellRecord]) -> None:
     found: dict[str, Difference] = {}
     if comparable(comparison, cells) and not broken:  # a verdict without them could depend on which cells were lost
         outcomes = {arm: {cell.seed: cell.outcome() for cell in members} for arm, members in arms.items()}
-        found = statistics.compare(outcomes, baseline, OUTCOMES[comparison["rules"]["outcome"]])
+        found = statistics.compare(outcomes, baseline, less_wins(comparison))
     comparison["baseline"] = baseline
     comparison["pairs"] = _pairs(arms, baseline, found)
     seen = {arm: [cell.seed for cell in members] for arm, members in arms.items()}
@@ -135,14 +147,13 @@ def headline(baseline: str, found: dict[str, Difference]) -> str:
 def _outcome_words(comparison: dict[str, Any], arms: Arms, baseline: str, found: dict[str, Difference]) -> list[str]:
     """Sentences on the mean outcome of each arm, and on its difference to the baseline."""
     rules = comparison["rules"]
-    lower = OUTCOMES[rules["outcome"]]
+    lower = less_wins(comparison)
     spreads = {arm: comparison["arms"][arm]["summary"]["outcome"] for arm in arms}
     if not found or not any(values["count"] for values in spreads.values()):
         return []
     means = [_mean_words(arm, spreads[arm], len(arms[arm])) for arm in arms]
-    words = (
-        f"The {LABELS[rules['outcome']]}, {'lower' if lower else 'higher'} being better: {listed(means, joint='; ')}."
-    )
+    label = label_of(comparison, rules["outcome"])
+    words = f"The {label}, {'lower' if lower else 'higher'} being better: {listed(means, joint='; ')}."
     floors = [cell.info.get("floor", {}).get(rules["outcome"]) for cells in arms.values() for cell in cells]
     name = rules["outcome"].removeprefix("metric/")
     floors.append(comparison.get("metrics", {}).get("floors", {}).get(name))
@@ -166,7 +177,7 @@ def _protocol_words(comparison: dict[str, Any]) -> list[str]:
             seeds = f"{len(known)} of {len(steps)} seeds"
             told.append(f"{arm} step {known[(len(known) - 1) // 2]:,} ({seeds})" if known else f"{arm} never ({seeds})")
         first = next(iter(found["steps"]))
-        label = LABELS[found["tag"]]
+        label = label_of(comparison, found["tag"])
         bound = f"{label} {number(found['threshold'])}"
         words.append(f"As good as {first} ended ({bound}), in the median: {listed(told, joint='; ')}.")
     return words

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from ganctl.config.schema import METRIC_NAMES, OUTCOMES
+from ganctl.config.metrics import METRIC_NAMES, lower_is_better
 from ganctl.report import statistics
-from ganctl.report.collect import CellRecord
+from ganctl.report.collect import CellRecord, own_metrics
 
 
 def unify(comparison: dict[str, Any], cells: list[CellRecord]) -> None:
@@ -34,7 +34,8 @@ def unify(comparison: dict[str, Any], cells: list[CellRecord]) -> None:
         return
     entry = measured[-1].evaluation
     assert entry is not None
-    names = [name for name in METRIC_NAMES if any(name in cell.evaluation["metrics"] for cell in measured)]  # type: ignore[index]
+    known = [*METRIC_NAMES, *own_metrics(measured)]
+    names = [name for name in known if any(name in cell.evaluation["metrics"] for cell in measured)]  # type: ignore[index]
     comparison["metrics"] = {
         "fingerprint": entry["fingerprint"],
         "protocol": entry["protocol"],
@@ -72,10 +73,11 @@ def reach(comparison: dict[str, Any], cells: list[CellRecord]) -> None:
     threshold = statistics.spread(ends)["mean"]
     if threshold is None:
         return
+    lower = lower_is_better(tag, own_metrics(cells))
     steps: dict[str, dict[str, int | None]] = {arm: {} for arm in comparison["arms"]}
     for cell in cells:
         values = cell.series.get(tag, np.zeros(0))
         there = np.isfinite(values)
-        good = there & ((values <= threshold) if OUTCOMES[tag] else (values >= threshold))
+        good = there & ((values <= threshold) if lower else (values >= threshold))
         steps[cell.arm][str(cell.seed)] = int(cell.step[good][0]) if good.any() else None
     comparison["reach"] = {"tag": tag, "threshold": threshold, "steps": steps}

@@ -2,18 +2,17 @@
 
 from typing import Any
 
-from ganctl.config.schema import OUTCOMES
 from ganctl.formats import number
 from ganctl.report.collect import CellRecord
 from ganctl.report.fairness import settings
 from ganctl.report.further import would_tell
-from ganctl.report.judgement import LABELS, comparable
+from ganctl.report.judgement import comparable, label_of, less_wins
 from ganctl.report.saturation import Saturation, saturation
 from ganctl.report.stories import probable
 
 WEAK = "minimax"  # the form of J(G) whose gradient vanishes where D is sure
 STRONG = {"minimax_swapped", "nonsaturating"}  # the two forms, with equal gradients, that were designed to keep it
-MOST_NAMED = 4  # a sentence names at most so many arms
+MOST_NAMED = 4  # the largest number of arms that a sentence names
 USUAL_EPS = 1e-8  # Adam's default (Kingma and Ba 2015, algorithm 1)
 # Measured on seeds 0 to 5 (docs/log.md, 2026-11-29).
 EQUAL_RATES = "ganctl compare-losses loss=minimax,nonsaturating optim.lr=0.001"
@@ -40,7 +39,7 @@ def _what(comparison: dict[str, Any], one_scale: bool) -> str:
     summaries = {arm: values["summary"] for arm, values in comparison["arms"].items()}
     if not any(summary["seeds"] for summary in summaries.values()):
         return "No run has an outcome yet."
-    label, better = LABELS[outcome], "lower" if OUTCOMES[outcome] else "higher"
+    label, better = label_of(comparison, outcome), "lower" if less_wins(comparison) else "higher"
     waits = comparison["verdict"]["broke_off"] > 0
     pairs = [pair for pair in comparison["pairs"] if pair["first"] == baseline and pair.get("seeds")]
     if len(summaries) == 2:
@@ -162,7 +161,7 @@ def _digits(value: float) -> str:
 
 
 def _bearing(comparison: dict[str, Any], weak: str, strong: str, numbers: Saturation) -> str:
-    """Whether the outcome agrees with the loss of gradient. No probe can show that the one causes the other."""
+    """The clause that says whether the outcome agrees with the lost gradient. No probe can show that it caused it."""
     if comparison["verdict"]["broke_off"]:
         return "cells broke off, so what that did to the outcome is open"
     if _all_wrong({arm: values["summary"] for arm, values in comparison["arms"].items()}):

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,14 +10,19 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from ganctl.config.choices import describe, groups
-from ganctl.config.schema import METRIC_NAMES, OUTCOMES
+from ganctl.config.metrics import METRIC_NAMES, own_names, said_to_be_better
 from ganctl.formats import clock, number
 from ganctl.report.collect import CellRecord, broke_off, ended
 from ganctl.report.endings import rate, unhealthy
 from ganctl.report.fairness import fairness, settings
-from ganctl.report.judgement import LABELS
+from ganctl.report.judgement import label_of, less_wins
 from ganctl.report.scores import protocol_line
 from ganctl.report.stories import reason, story
+
+
+def _measured_headings(names: Iterable[str]) -> dict[str, str]:
+    return {f"metric/{name}": f"{name.replace('_', ' ')} (evaluate)" for name in names}
+
 
 HEADLINE = {
     "quality/sliced_wasserstein": "distance",
@@ -24,7 +30,7 @@ HEADLINE = {
     "modes/covered": "modes",
     "modes/high_quality": "high quality",
     "modes/kl": "KL",
-    **{f"metric/{name}": f"{name.replace('_', ' ')} (evaluate)" for name in METRIC_NAMES},
+    **_measured_headings(METRIC_NAMES),
     "loss/discriminator": "D loss",
     "loss/generator": "G loss (own)",
     "yardstick/j_d": "J(D)",
@@ -36,7 +42,7 @@ HEADLINE = {
 }
 
 
-MOST_REASONS = 12  # the report describes the probes of at most so many cells in words
+MOST_REASONS = 12  # the largest number of cells whose probes the report describes in words
 
 
 @dataclass(frozen=True)
@@ -54,10 +60,15 @@ class Drawing:
         return base64.b64encode(self.png).decode()
 
 
+def headings(comparison: dict[str, Any]) -> dict[str, str]:
+    """What each column is called: HEADLINE, and the metrics of the game's own."""
+    return HEADLINE | _measured_headings(own_names(comparison))
+
+
 def columns(comparison: dict[str, Any]) -> dict[str, str]:
-    """The entries of HEADLINE for which some cell of the comparison has a value."""
+    """The columns that some cell of the comparison has."""
     cells = [cell for arm in comparison["arms"].values() for cell in arm["seeds"].values()]
-    return {tag: label for tag, label in HEADLINE.items() if any(tag in cell["final"] for cell in cells)}
+    return {tag: label for tag, label in headings(comparison).items() if any(tag in cell["final"] for cell in cells)}
 
 
 def html(comparison: dict[str, Any], cells: list[CellRecord], drawn: list[Drawing]) -> str:
@@ -119,8 +130,8 @@ def _view(comparison: dict[str, Any], cells: list[CellRecord], drawn: list[Drawi
         "most_seeds": max((pair["seeds"] for pair in pairs.values() if "seeds" in pair), default=0),
         "uneven": len({tuple(values["seeds"]) for values in comparison["arms"].values()}) > 1,
         "cells": cells,
-        "outcome": LABELS[outcome],
-        "better": "lower" if OUTCOMES[outcome] else "higher",
+        "outcome": label_of(comparison, outcome),
+        "better": "lower" if less_wins(comparison) else "higher",
         "pairs": pairs,
         "columns": columns(comparison),
         "stories": {(cell.arm, cell.seed): story(cell) for cell in cells},
@@ -154,8 +165,8 @@ def _measured(comparison: dict[str, Any]) -> dict[str, Any]:
         spreads = {arm: values[name] for arm, values in found["arms"].items()}
         cells = {arm: _spread(spread, tag) for arm, spread in spreads.items()}
         errors = [spread["sampling_error"] for spread in spreads.values() if spread["sampling_error"] is not None]
-        label, better = METRIC_NAMES[name]
-        rows[f"{name.replace('_', ' ')}: {label}, {better} is better"] = (
+        label, better = {**METRIC_NAMES, **own_names(comparison)}[name]
+        rows[", ".join(filter(None, [f"{name.replace('_', ' ')}: {label}", said_to_be_better(better)]))] = (
             cells, number(floor, tag), number(max(errors), tag) if errors else "–",
         )  # fmt: skip
     return {"rows": rows, "protocol": protocol_line(found), "warnings": found["warnings"]}

@@ -1,12 +1,17 @@
 """Prints the result of an evaluation on the terminal."""
 
 import sys
+from collections.abc import Sequence
 from typing import Any
 
-from ganctl.config.schema import METRIC_NAMES
+from ganctl.config.metrics import METRIC_NAMES
+from ganctl.errors import printable
 from ganctl.formats import number
 from ganctl.terminal.abilities import console
+from ganctl.terminal.fitting import shortened
 from ganctl.terminal.table import Row, print_fitted
+
+LONGEST_NAME = 24  # characters of a class in a table
 
 
 def print_scores(entry: dict[str, Any], title: str) -> None:
@@ -17,23 +22,24 @@ def print_scores(entry: dict[str, Any], title: str) -> None:
     screen, rows = console(sys.stderr), []
     for name, found in entry["metrics"].items():
         value, low, high, floor = (number(found[key], f"metric/{name}") for key in ("value", "low", "high", "floor"))
-        direction = METRIC_NAMES[name][1] if name in METRIC_NAMES else ""
+        direction = METRIC_NAMES[name][1] if name in METRIC_NAMES else found.get("better", "")
         rows.append(Row((name, value, low if found["low"] is None else f"{low} to {high}", floor, direction)))
     screen.print(title, style="italic", soft_wrap=True)
     headings = ["metric", "value", "95 % interval", "real samples", "better"]
     print_fitted(screen, headings, rows, 3, lambda cells: f"{cells[0]}: {cells[1]} ({cells[2]})", {"better"})
     if entry.get("classes"):
         screen.print("by class asked for", style="italic")
-        headings, rows = _of_classes(entry["classes"])
+        headings, rows = _of_classes(entry["classes"], entry.get("class_names", []))
         print_fitted(screen, headings, rows, 2, lambda cells: f"{cells[0]}: {cells[1]}")
     screen.print(protocol_line(entry))
 
 
-def _of_classes(found: dict[str, list[float | None]]) -> tuple[list[str], list[Row]]:
-    """The headings, and one row per class."""
+def _of_classes(found: dict[str, list[float | None]], names: Sequence[str]) -> tuple[list[str], list[Row]]:
+    """The headings, and one row per class, named or else numbered."""
     kinds = range(len(next(iter(found.values()))))
     of = [[number(values[kind], f"metric/{name}") for name, values in found.items()] for kind in kinds]
-    return ["class", *found], [Row((str(kind), *of[kind])) for kind in kinds]
+    called = [shortened(printable(name), LONGEST_NAME) for name in names] + [str(kind) for kind in kinds][len(names) :]
+    return ["class", *found], [Row((called[kind], *of[kind])) for kind in kinds]
 
 
 def protocol_line(entry: dict[str, Any]) -> str:

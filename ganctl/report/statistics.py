@@ -17,7 +17,7 @@ LEVEL = 0.05  # every interval has the confidence level 1 - LEVEL
 # thousand studies it errs in more than 5 % about every other time; at 0.04 that practically never happens.
 VERDICT_LEVEL = 0.04
 POWER = 0.8  # the power that `seeds_needed` asks for
-EXACT = 14  # up to so many seeds all sign flips are enumerated; with more, 2^EXACT random ones are drawn
+EXACT = 14  # with at most this many seeds all sign flips are enumerated; with more, 2^EXACT random ones are drawn
 MOST_SEEDS = 1000
 FEWEST_FOR_INTERVAL = 5
 
@@ -37,7 +37,7 @@ class Difference:
         p_holm: the p-value corrected for the number of arms tested against the baseline.
         wins: share of seeds at which the arm is better; a tie counts half.
         equal: whether the two have the same outcome at every seed, and at least one seed.
-        enough: whether a verdict is possible at all with so many seeds and so many tests.
+        enough: whether a verdict is possible at all with this number of seeds and of tests.
         verdict: whether the arm is better, worse, or the seeds cannot tell.
         seeds_needed: roughly how many seeds would tell, if the true difference is the observed one; None if the
             verdict is clear or more than 1,000 would be needed.

@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 
 from ganctl.formats import number
-from ganctl.report.pages import HEADLINE, columns
+from ganctl.report.pages import columns, headings
 from ganctl.terminal.abilities import console
 from ganctl.terminal.table import Row, print_fitted
 
@@ -23,8 +23,9 @@ def print_table(comparison: dict[str, Any]) -> None:
     screen = console(sys.stderr)
     screen.print(f"Final values: {comparison['final']}", style="italic")
     shown = _shown(comparison)
-    headings = ["arm", "seed", *(HEADLINE[tag] for tag in shown)]
-    left_out = print_fitted(screen, headings, _rows(comparison, shown), NEEDED, _line)
+    called = headings(comparison)
+    top = ["arm", "seed", *(called.get(tag, tag) for tag in shown)]
+    left_out = print_fitted(screen, top, _rows(comparison, shown), NEEDED, _line)
     if left_out:
         screen.print(f"report.html also has: {', '.join(left_out)}")
     _print_verdict(screen, comparison["verdict"])

@@ -19,7 +19,7 @@ def cost(config: Config, experiment: Experiment) -> dict[str, Any]:
     Returns: `parameters` per network; `learning_rates` and `turns` per step, per player; `penalty` in words;
     `real_images_per_step` and `generated_images_per_step`, counted as they enter the discriminator;
     `flops_per_step`: multiplications and additions of matrix products and convolutions, forward and backward; None if
-    a step fails. Each is a mean over the steps of the budget, where steps differ.
+    a step fails. If steps differ, each is a mean over the steps of the budget.
     """
     training, total = experiment.training, experiment.total_steps
     players = training.players
@@ -40,12 +40,12 @@ def cost(config: Config, experiment: Experiment) -> dict[str, Any]:
 
 
 def _constant(training: Training) -> bool:
-    """Whether every step is played by the same rules."""
+    """Whether all steps have the same stage and the same turns."""
     return not training.game.stages and all(isinstance(player.turns, int) for player in training.players.values())
 
 
 def _mean(count: Callable[[int], int], training: Training, total: int) -> float:
-    """The mean of a count over the steps of the budget; a whole number where all are alike."""
+    """The mean of a count per step over the steps of the budget; a whole number if all steps are equal."""
     return count(1) if _constant(training) else sum(map(count, range(1, total + 1))) / total
 
 
@@ -75,7 +75,10 @@ class _Counter(TorchDispatchMode):
 
 
 def _flops(training: Training, total: int) -> int | None:
-    """The mean over the steps of the budget: one step of each kind is played, weighted by how many there are."""
+    """The mean FLOPs of a step over the budget: one step of each kind is played and weighted by its frequency.
+
+    None if a step fails.
+    """
     flops = 0.0
     kinds = _kinds(training, total)
     try:
@@ -90,18 +93,18 @@ def _flops(training: Training, total: int) -> int | None:
 
 
 def _kinds(training: Training, total: int) -> list[tuple[int, float]]:
-    """The first step of each kind, and the share of the steps that are of it.
+    """The first step of each kind, and the share of steps of that kind.
 
-    Steps differ in their stage, in the turns of each player, and in the penalties that are paid in them.
+    Kinds of steps differ in their stage, in the turns of each player, and in the penalties that are computed.
     """
     game, players = training.game, training.players
     everys = {pay.every for contest in game.contests.values() for pay in contest.payments if pay.costs}
     payer = players.get("discriminator")
-    if _constant(training):  # then they repeat themselves
+    if _constant(training):  # only the penalties differ between steps, periodically
         turns = payer.turns_at(1) if payer else 1
         total = math.lcm(turns, *everys) // turns
     found: dict[Any, list[int]] = {}
-    done = 0  # turns of the discriminator
+    done = 0  # turns of the discriminator so far
     for step in range(1, total + 1):
         turns = payer.turns_at(step) if payer else 0
         paid = tuple(sum((turn - 1) % every == 0 for turn in range(done + 1, done + turns + 1)) for every in everys)

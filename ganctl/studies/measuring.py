@@ -6,7 +6,7 @@ from typing import Any
 
 from ganctl.assembly.reopening import reopen
 from ganctl.config.schema import Config
-from ganctl.errors import RunFailed
+from ganctl.errors import BadInput, RunFailed
 from ganctl.evaluation import Evaluator, Told, fingerprint
 from ganctl.evaluation.kept import evaluations_in, keep
 from ganctl.formats import clock, number
@@ -27,6 +27,7 @@ class CellEvaluators:
 
     def __init__(self) -> None:
         self.made: dict[str, Evaluator] = {}
+        self.labels: dict[str, tuple[str, str]] = {}  # and direction, by metric
 
     def prepare(self, config: Config, experiment: Experiment, told: Told) -> None:
         """Creates the evaluator of an arm, if the arm has metrics and no evaluator exists for its data and game.
@@ -35,10 +36,18 @@ class CellEvaluators:
             told: called with a description of the current work.
 
         Raises:
-            BadInput: a metric or the features do not apply to such samples.
+            BadInput: a metric or features that such samples do not have, or a metric that is another in another arm.
         """
-        if config.metrics and _measured(config) not in self.made:
-            self.made[_measured(config)] = evaluator_of(config, experiment, told)
+        if not config.metrics or _measured(config) in self.made:
+            return
+        evaluator = self.made[_measured(config)] = evaluator_of(config, experiment, told)
+        for name in evaluator.metrics:
+            said = evaluator.rows[name].label, evaluator.rows[name].better
+            if (before := self.labels.setdefault(name, said)) != said:
+                raise BadInput(
+                    f"metrics={name}: is {', '.join(before)}, in one arm and {', '.join(said)}, in another; give each "
+                    "a name of its own"
+                )
 
     def evaluate(self, cells: list[Cell]) -> None:
         """Measures the last checkpoint of every completed cell, unless it was measured by this protocol before."""

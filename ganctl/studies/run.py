@@ -19,6 +19,7 @@ from ganctl.errors import BadInput, Interrupted, RunFailed, one_line
 from ganctl.evaluation import Evaluator, Told, silent
 from ganctl.evaluation.service import evaluator_for
 from ganctl.evaluation.wanted import Wanted
+from ganctl.games.metric import named_apart
 from ganctl.store.events import EventFile
 from ganctl.store.files import locked, write_atomically
 from ganctl.store.host import machine
@@ -55,7 +56,7 @@ def create(path: Path, config: Config, experiment: Experiment) -> RunFolder:
     device = str(experiment.training.streams.device)
     config = replace(placed(config), device=device, threads=torch.get_num_threads())
     # A plugin's data set may lack these attributes.
-    left_out, files = (getattr(experiment.dataset, name, {}) for name in ("left_out", "files"))
+    left_out, files, names = (getattr(experiment.dataset, name, None) for name in ("left_out", "files", "class_names"))
     stages = [list(stage) for stage in experiment.training.game.stages]
     return RunFolder.create(
         path,
@@ -76,6 +77,7 @@ def create(path: Path, config: Config, experiment: Experiment) -> RunFolder:
         **({"left_out": left_out} if left_out else {}),
         **({"files": files} if files else {}),
         **({"stages": stages} if stages else {}),
+        **({"class_names": list(names)} if names else {}),
     )
 
 
@@ -111,9 +113,9 @@ def evaluator_of(config: Config, experiment: Experiment, told: Told = silent) ->
     """
     wanted = Wanted(config.metrics, config.features, num=config.evaluate_num)
     dataset, device = experiment.dataset, experiment.training.streams.device
-    offers = experiment.training.game.offers
+    game = experiment.training.game
     try:
-        return evaluator_for(config.data, dataset.shape, wanted, device, dataset, offers=offers, told=told)
+        return evaluator_for(config.data, dataset.shape, wanted, device, dataset, game=game, told=told)
     except BadInput as error:  # only `evaluate` has --weights
         finished = "measure the finished run with `ganctl evaluate RUN --weights FILE`"
         raise BadInput(str(error).replace("give --weights FILE", finished)) from None
@@ -132,6 +134,8 @@ def run(config: Config, experiment: Experiment, folder: RunFolder, evaluator: Ev
         folder.remove_unfinished()
         folder.set_reserve()
         record = Record(config, experiment, folder)
+        if own := named_apart(experiment.training.game.metrics):  # which nobody knows without the plugin
+            folder.update(own_metrics={name: {"label": row[0], "better": row[1]} for name, row in own.items()})
         if evaluator is not None:
             evaluator.told = partial(show, None)
             protocol, before = evaluator.protocol(experiment.weights), folder.info().get("protocol")

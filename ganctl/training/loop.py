@@ -10,7 +10,7 @@ from torch.nn.utils import clip_grads_with_norm_
 
 from ganctl.errors import NotFinite, RunFailed
 from ganctl.games import Batch, Player
-from ganctl.games.contest import merged
+from ganctl.games.contests import merged
 from ganctl.training.state import State
 
 

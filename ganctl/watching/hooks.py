@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ganctl.config.identity import identity
-from ganctl.config.schema import OUTCOMES, Config
+from ganctl.config.metrics import lower_is_better, own_names
+from ganctl.config.schema import Config
 from ganctl.data.pictures import to_png
 from ganctl.store import checkpoint
 from ganctl.store.events import EventFile
@@ -162,7 +163,7 @@ class Checkpoints:
         # If a comparison uses the best checkpoint, it is chosen on separate samples, not on those of the outcome.
         selected = config.compare.checkpoint == "best"
         self.outcome = "selection/sliced_wasserstein" if selected else config.compare.outcome
-        self.sign = 1 if selected or OUTCOMES[self.outcome] else -1
+        self.sign = 1 if selected or lower_is_better(self.outcome, own_names(folder.info())) else -1
         self.best: tuple[float, int] | None = None
         self.last = step
         self.settled = 0  # the last step passed to `saved`; not `step`, since a killed process may not have called it

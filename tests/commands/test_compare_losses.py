@@ -13,7 +13,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from ganctl.studies import cells, study
+from ganctl.studies import cells, planning
 from tests.conftest import TINY, assert_same_weights, called, ganctl, scalars
 
 WORDS = [*TINY, "seed=0,1", "steps=6", "name=tiny"]
@@ -83,9 +83,16 @@ def test_the_report_carries_its_pictures_and_nothing_from_outside(compared):
     assert 'src="http' not in page and page.count("href=") == 1 and 'href="data:,"' in page and "<script" not in page
 
 
+@pytest.fixture
+def copied(compared, tmp_path):
+    """The finished comparison once more, to work on."""
+    return shutil.copytree(compared[0], tmp_path / "outputs" / "comparisons" / "tiny")
+
+
 @pytest.mark.slow
-def test_the_same_command_again_trains_nothing(compared, call):
-    path, _ = compared
+@pytest.mark.usefixtures("unillustrated")
+def test_the_same_command_again_trains_nothing(copied, call):
+    path = copied
     before = {file: file.stat().st_mtime_ns for file in path.glob("cells/*/*/**/*")}
     again = call("compare-losses", *WORDS, cwd=path.parents[2])
     assert again.returncode == 0 and "4 of 4 cells are finished already" in again.stderr
@@ -176,7 +183,7 @@ def test_a_killed_cell_is_recorded_and_taken_up_again(tmp_path, call):
 
 
 def test_a_cell_that_was_killed_before_it_had_a_folder_is_recorded(tmp_path):
-    config = study.plan([*WORDS, f"output_dir={tmp_path}"]).cells[0]
+    config = planning.plan([*WORDS, f"output_dir={tmp_path}"]).cells[0]
     process = SimpleNamespace(join=lambda: None, exitcode=-9)
     cells._finish(cells._Worker(config, process, SimpleNamespace(close=lambda: None)))
     info = config.folder.info()
@@ -328,6 +335,8 @@ def test_threads_are_the_studys_whatever_jobs_and_the_machine(tmp_path, call, mo
         assert [json.loads((cell(path, arm, 0) / "run.json").read_text())["threads"] for path in studies] == [1, 1]
         assert scalars(cell(studies[0], arm, 0)) == scalars(cell(studies[1], arm, 0))
         assert_same_weights(cell(studies[0], arm, 0), cell(studies[1], arm, 0))
+    reports = [settled(path) for path in studies]
+    assert all(reports[0][part] == reports[1][part] for part in ("arms", "pairs"))
     # One that began with another number, as studies did that were begun before, keeps it.
     file = studies[0] / "comparison.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), "threads": 2}))
@@ -340,9 +349,8 @@ def test_threads_are_the_studys_whatever_jobs_and_the_machine(tmp_path, call, mo
 
 
 @pytest.mark.slow
-def test_damaged_files_of_one_cell_do_not_take_the_report_from_the_others(compared, tmp_path, call):
-    path = tmp_path / "outputs" / "comparisons" / "tiny"
-    shutil.copytree(compared[0], path)
+def test_damaged_files_of_one_cell_do_not_take_the_report_from_the_others(copied, tmp_path, call, request):
+    path = copied
     (cell(path, "minimax", 0) / "scalars.jsonl").write_text('{"step": 1}\ngarbage\n{"step": 3}\n')
     (cell(path, "minimax", 1) / "samples" / "step-best.png").write_bytes(b"no grid")
     done = call("compare-losses", *WORDS, cwd=tmp_path)
@@ -354,6 +362,7 @@ def test_damaged_files_of_one_cell_do_not_take_the_report_from_the_others(compar
     assert f"remove {Path(*path.parts[-3:])}/cells/minimax/seed-0, and the same command trains" in entry["error"]
     assert comparison["arms"]["minimax"]["summary"]["unhealthy"] == 0
     shutil.rmtree(cell(path, "minimax", 0))
+    request.getfixturevalue("unillustrated")
     again = call("compare-losses", *WORDS, cwd=tmp_path)
     assert again.returncode == 0 and "Cannot tell with 2 seeds" in again.stderr
 

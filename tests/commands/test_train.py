@@ -341,7 +341,7 @@ def test_what_the_machine_or_somebodys_code_did_is_nothing_that_a_run_came_to(fo
     def fail(*_):
         raise error
 
-    monkeypatch.setattr("ganctl.commands.train.play", fail)
+    monkeypatch.setattr("ganctl.studies.run.play", fail)
     with pytest.raises(RunFailed):
         train([*TINY, "steps=2", "name=broken"])
     (info_file,) = Path("outputs").glob("*/*-broken/run.json")
@@ -413,7 +413,7 @@ def start(folder, *words):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, pytest.param(signal.SIGHUP, marks=pytest.mark.long)])
 def test_the_first_signal_finishes_the_step_saves_and_says_how_to_go_on(folder, number):
     process, run = start(folder, "steps=100000", "sample_every=100000")
     while not scalars(run):

@@ -241,12 +241,19 @@ def test_a_path_and_a_free_word_are_taken_as_they_are(value):
     assert config.data.root == config.output_dir == config.compare.source == value
 
 
-@settings(deadline=None, max_examples=60)
-@given(st.text(alphabet="ab'\"\\ =,[](){}$~é", min_size=1, max_size=8))
-def test_any_path_that_is_not_quoted_is_taken_as_it_is(value):
+def taken_as_it_is(value):
     quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
-    if not quoted and "${" not in value:
-        assert load(["data=folder", f"data.root={value}"]).data.root == value
+    return not quoted and "${" not in value
+
+
+PATHS = st.text(alphabet="ab'\"\\ =,[](){}$~é", min_size=1, max_size=8).filter(taken_as_it_is)
+
+
+@settings(deadline=None, max_examples=20)
+@given(PATHS, PATHS, PATHS)
+def test_any_path_that_is_not_quoted_is_taken_as_it_is(root, output, source):
+    config = load(["data=folder", f"data.root={root}", f"output_dir={output}", f"compare.source={source}"])
+    assert (config.data.root, config.output_dir, config.compare.source) == (root, output, source)
 
 
 @pytest.mark.parametrize("quote", ["'", '"'])

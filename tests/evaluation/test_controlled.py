@@ -1,17 +1,28 @@
 """Metrics of what a game controls, on images whose classes are known."""
 
 import math
+from types import MappingProxyType
 
 import pytest
 import torch
 
-from ganctl.data import ImageSet, Samples
-from ganctl.errors import BadInput
-from ganctl.evaluation import ImageEvaluator
+from ganctl.config.load import load
+from ganctl.config.metrics import METRIC_NAMES
+from ganctl.data import DATASETS, ImageSet, Samples
+from ganctl.errors import BadInput, RunFailed
+from ganctl.evaluation import METRICS, POINT_METRICS, ImageEvaluator, PointEvaluator
+from ganctl.games import GAMES, Game, GameMetric
+from ganctl.games.aae import Aae
 from tests.evaluation.test_evaluator import images
 
 TRAIN, TEST = images(0, 240), images(1, 240)
 LABELLED = ("label_agreement", "class_fid")
+
+
+def game(*offers):
+    """A game that offers these."""
+    own = {name: row for name, row in Aae.metrics.items() if name in offers}
+    return type("Offering", (Game,), {"offers": {*offers} - {*own}, "metrics": own})
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +43,7 @@ def made(samples, kinds):
 
 
 def measured(metrics, fake, kinds, offers=LABELLED, own=None, **more):
-    evaluator = ImageEvaluator(TRAIN, TEST, metrics, "classifier", offers=offers, **more)
+    evaluator = ImageEvaluator(TRAIN, TEST, metrics, "classifier", game=game(*offers), **more)
     return evaluator.evaluate(made(fake.pixels, kinds), "last", own=own)
 
 
@@ -80,9 +91,9 @@ def test_what_a_game_does_not_offer_is_refused_and_left_out():
     ):
         ImageEvaluator(TRAIN, TEST, ["label_agreement"], "classifier")
     assert "label_agreement" not in ImageEvaluator(TRAIN, TEST, [], "classifier").metrics
-    assert {*LABELLED} <= {*ImageEvaluator(TRAIN, TEST, [], "classifier", offers=LABELLED).metrics}
+    assert {*LABELLED} <= {*ImageEvaluator(TRAIN, TEST, [], "classifier", game=game(*LABELLED)).metrics}
     with pytest.raises(BadInput, match="needs the classes of the data"):
-        ImageEvaluator(TRAIN, TEST, ["label_agreement"], "pixels", offers=LABELLED)
+        ImageEvaluator(TRAIN, TEST, ["label_agreement"], "pixels", game=game(*LABELLED))
 
 
 def test_what_the_networks_say_of_themselves_is_of_held_out_images():
@@ -130,4 +141,65 @@ def test_labels_of_the_data_travel_with_their_images():
     # Of images without labels nothing can be asked by class.
     bare = ImageSet(TEST.pixels)
     with pytest.raises(BadInput):
-        ImageEvaluator(ImageSet(TRAIN.pixels), bare, ["class_fid"], "auto", offers=LABELLED)
+        ImageEvaluator(ImageSet(TRAIN.pixels), bare, ["class_fid"], "auto", game=game(*LABELLED))
+
+
+def test_every_name_has_a_row_and_every_row_a_name():
+    # What a report knows without torch, and what computes it: of images, of points, or of a game.
+    own = {name for rules in GAMES.values() for name in rules.metrics}
+    assert {*METRIC_NAMES} == {*METRICS, *POINT_METRICS, *own}
+    assert not own & {*METRICS, *POINT_METRICS}
+    for name, row in {**METRICS, **POINT_METRICS}.items():
+        assert (row.label, row.better) == METRIC_NAMES[name]
+    assert {name for rules in GAMES.values() for name in rules.offers} == {
+        name for name, row in METRICS.items() if row.offered
+    }
+
+
+def test_a_game_brings_a_metric_of_images_and_of_points():
+    class Odd(Game):
+        metrics = MappingProxyType({"half": GameMetric("half of one", "higher", least=0.4, most=0.6)})
+
+    def own(samples, labels, stream):
+        return {"half": torch.arange(len(samples)).double() % 2}
+
+    fake = images(2, 240)
+    density = DATASETS["ring8"](load(["data=ring8"]).data)
+    points = PointEvaluator(density, [], 200, game=Odd)
+    assert {*POINT_METRICS} < {*points.metrics}
+    for found in (
+        ImageEvaluator(TRAIN, TEST, ["half", "kid"], "pixels", game=Odd).evaluate(
+            made(fake.pixels, fake.labels), "last", own=own
+        ),
+        points.evaluate(lambda count, stream: Samples(density.draw(count, stream)), "last", own=own),
+    ):
+        row = found.to_dict()["metrics"]["half"]
+        assert (row["value"], row["label"], row["better"]) == (0.5, "half of one", "higher")
+        assert 0 < row["standard_error"] < 0.04 and row["low"] >= 0.4 and row["high"] <= 0.6
+        assert row["floor"] is None
+
+
+@pytest.mark.parametrize(
+    ("metrics", "message"),
+    [
+        ({"kid": GameMetric("another", "lower")}, "kid is the name of another one"),
+        ({"modes": GameMetric("another", "lower")}, "modes is the name of another one"),
+        ({"reconstruction_error": GameMetric("another", "lower")}, "reconstruction_error is the name of another one"),
+        ({"a b": GameMetric("spaced", "lower")}, "a b is no name; write letters, digits and _"),
+    ],
+)
+def test_a_name_is_of_one_metric(metrics, message):
+    with pytest.raises(BadInput, match=message):
+        ImageEvaluator(TRAIN, TEST, [], "pixels", game=type("Odd", (Game,), {"metrics": metrics}))
+
+
+def test_a_game_gives_a_number_for_each_sample():
+    odd = type("Odd", (Game,), {"metrics": {"mean": GameMetric("a mean", "lower")}})
+    fake = images(2, 240)
+    evaluator = ImageEvaluator(TRAIN, TEST, ["mean"], "pixels", game=odd)
+    for said in (torch.tensor(1.0), torch.ones(3)):
+        with pytest.raises(RunFailed, match=r"own_figures: mean has shape \[3?\] for 240 samples"):
+            evaluator.evaluate(made(fake.pixels, fake.labels), "last", own=lambda *given, said=said: {"mean": said})
+    silent = evaluator.evaluate(made(fake.pixels, fake.labels), "last", own=lambda *given: {})
+    assert math.isnan(silent.estimates["mean"].value)
+    assert silent.warnings[-1] == "mean has no value: the game's own_figures gave no finite number of that name"

@@ -8,7 +8,14 @@ import torch
 
 from ganctl.data import Density, ImageSet, Samples
 from ganctl.errors import BadInput, RunFailed
-from ganctl.evaluation import FEATURES, FeatureNetwork, ImageEvaluator, PointEvaluator, fingerprint
+from ganctl.evaluation import (
+    FEATURES,
+    METRICS,
+    FeatureNetwork,
+    ImageEvaluator,
+    PointEvaluator,
+    fingerprint,
+)
 from ganctl.evaluation.found import Evaluation
 from ganctl.evaluation.scores import Estimate
 
@@ -76,7 +83,11 @@ def test_a_classifier_trained_on_samples_is_as_good_as_they_are():
 def test_an_interval_ends_where_the_metric_does_and_the_unknown_is_null():
     protocol = evaluator().protocol("last")
     found = Evaluation(
-        {"recall": Estimate(0.99, 0.1), "kid": Estimate(0.01, 0.1), "fid": Estimate(math.nan)}, {}, protocol, []
+        {"recall": Estimate(0.99, 0.1), "kid": Estimate(0.01, 0.1), "fid": Estimate(math.nan)},
+        {},
+        protocol,
+        [],
+        METRICS,
     )
     rows = found.to_dict()["metrics"]
     assert rows["recall"]["high"] == 1 and rows["recall"]["low"] == pytest.approx(0.99 - 0.196)

@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn.functional import avg_pool2d
 
 from ganctl.games import Contest, WeightedPenalty
-from ganctl.games.contest import merged
+from ganctl.games.contests import merged
 from ganctl.losses import LOSSES, PENALTIES
 from ganctl.numerics.streams import Streams
 from tests.games.toys import batch_of

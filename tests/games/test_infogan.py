@@ -115,7 +115,7 @@ def test_a_code_takes_over_what_kinds_there_are_only_where_information_is_paid_f
     # Two kinds of images and a code of two values. What the code says of the kind is at most ln 2 = 0.69 nats.
     words = ["game.categories=2", "game.continuous=0", "batch_size=50", "optim.lr=0.003"]
 
-    def condition_of(weight):
+    def told(weight):
         training = playing("infogan", *words, f"game.information_weight={weight}", data=dark_and_bright())
         for _ in range(300):
             training.play_step(log=False)

@@ -200,7 +200,7 @@ def test_diversity_is_the_same_in_every_precision_and_for_tensors_that_learn():
 
 @needs_proc
 @pytest.mark.slow
-@pytest.mark.parametrize("splits", [None, 1])
+@pytest.mark.parametrize("splits", [None, pytest.param(1, marks=pytest.mark.long)])
 def test_ten_times_the_samples_take_no_more_memory(splits):
     # rows of equal shares sum to 1 exactly
     assert memory_growth("torch.full((n, 256), 1 / 256)", f"metrics.inception_score(x, {splits})") < 100

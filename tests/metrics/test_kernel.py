@@ -189,6 +189,6 @@ def test_the_standard_error_falls_as_the_root_of_the_samples():
 
 
 @needs_proc
-@pytest.mark.slow
+@pytest.mark.long
 def test_ten_times_the_samples_take_no_more_memory():
     assert memory_growth("(torch.rand(n, 256), torch.rand(n, 256))", "metrics.kernel_distance(*x, subsets=3)") < 100

@@ -9,7 +9,7 @@ import subprocess
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cached_property, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -106,8 +106,7 @@ class Faults:
         self.whole = the_run(folder)
         self.expected = Result(self.whole)
         # One that was killed after its first checkpoint, when it was about to draw the grid of step 4.
-        calls = self.counted(["train", *WORDS], self.fresh())
-        drawing = next(number for number, (_, path) in enumerate(calls, 1) if "step-00000004" in path)
+        drawing = next(number for number, (_, path) in enumerate(self.calls_of_a_run, 1) if "step-00000004" in path)
         self.interrupted_run = self.fresh()
         assert self.run(["train", *WORDS], self.interrupted_run, Point("kill", drawing)).code == -9
 
@@ -144,12 +143,16 @@ class Faults:
         assert run.code == 0, run.err
         return fault.calls()
 
-    @cache  # noqa: B019 - there are a few of these, as long as the process
-    def of_a_run(self) -> list[Point]:
+    @cached_property
+    def calls_of_a_run(self) -> list[tuple[str, str]]:
+        """The calls of an undisturbed run, which are the same each time."""
         folder = self.fresh()
-        found = points(self.counted(["train", *WORDS], folder))
+        found = self.counted(["train", *WORDS], folder)
         shutil.rmtree(folder)
         return found
+
+    def of_a_run(self) -> list[Point]:
+        return points(self.calls_of_a_run)
 
     def of_its_continuation(self) -> list[Point]:
         folder = self.interrupted()

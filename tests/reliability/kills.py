@@ -1,6 +1,6 @@
 """SIGKILL at random moments of a run, over and over, until it ends; and then it must be the run that nobody killed.
 
-`python -m tests.reliability kills` does two hundred; the tests thirty. GANCTL_RELIABILITY_ROUNDS=N sets the number.
+`python -m tests.reliability kills` does two hundred; the tests fewer. GANCTL_RELIABILITY_ROUNDS=N sets the number.
 """
 
 import os
@@ -78,7 +78,7 @@ class Kills:
     """
 
     def __init__(self, server: Server, scratch: Path, seed: int = SEED) -> None:
-        self.server, self.scratch = server, scratch
+        self.server, self.scratch, self.seed = server, scratch, seed
         self.moments = random.Random(seed)
         self.stages, self.resumed, self.runs = Counter[str](), 0, 0
         self.expected: dict[str, Result] = {}
@@ -115,7 +115,7 @@ class Kills:
                 self._until_it_ends(name, folder, min(count - self.killed, self.moments.randint(1, at_most)))
                 Result(the_run(folder)).assert_same(self.expected[name])
             except AssertionError as error:
-                raise AssertionError(f"seed {SEED}, run {self.runs} of {name}, {folder}: {error}") from error
+                raise AssertionError(f"seed {self.seed}, run {self.runs} of {name}, {folder}: {error}") from error
             shutil.rmtree(folder)
 
     def _until_it_ends(self, name: str, folder: Path, kills: int) -> None:

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from tests.reliability.faults import CONCERNS, LOOKS, WORDS, Point, spread
+from tests.reliability.faults import CONCERNS, LOOKS, Point, spread
 
 pytestmark = pytest.mark.slow
 
@@ -30,45 +30,40 @@ def test_who_looks_at_a_run_while_the_disk_fails_does_it_no_harm(faults, name):
 
 def test_a_run_that_fails_in_the_step_of_its_first_checkpoint_begins_again(faults):
     # Of the reading "its step is that of a checkpoint, so it must have had one".
-    calls = faults.counted(["train", *WORDS], faults.fresh())
-    written = [path for call, path in calls if call in CONCERNS["eio"]]
+    written = [path for call, path in faults.calls_of_a_run if call in CONCERNS["eio"]]
     first = next(index for index, path in enumerate(written, 1) if ".step-00000002.tmp" in path)
     assert faults.disturb_a_run(Point("eio", first)) == "failed, resumed"
 
 
 def test_a_new_run_whose_lock_cannot_be_opened_is_no_run_in_progress(faults):
-    calls = faults.counted(["train", *WORDS], faults.fresh())
-    refusable = [path for call, path in calls if call in CONCERNS["refused"]]
+    refusable = [path for call, path in faults.calls_of_a_run if call in CONCERNS["refused"]]
     lock = next(number for number, path in enumerate(refusable, 1) if path.endswith(".lock"))
     assert faults.disturb_a_run(Point("refused", lock)) == "refused, resumed"
 
 
 def test_a_kill_between_a_checkpoint_and_its_mention_forgets_no_best_step(faults):
-    calls = [f"{call} {path.rpartition('/')[2]}" for call, path in faults.counted(["train", *WORDS], faults.fresh())]
+    calls = [f"{call} {path.rpartition('/')[2]}" for call, path in faults.calls_of_a_run]
     renamed = calls.index("rename .step-00000005.tmp") + 1
     assert faults.disturb_a_run(Point("kill", renamed + 1)) == "killed, resumed"
 
 
 def test_a_kill_inside_the_last_checkpoint_finds_the_one_before_it(faults):
-    calls = faults.counted(["train", *WORDS], faults.fresh())
-    inside = [
-        number for number, (_, path) in enumerate(calls, 1) if "step-00000005/" in path or "-00000005.tmp" in path
-    ]
+    calls = enumerate(faults.calls_of_a_run, 1)
+    inside = [number for number, (_, path) in calls if "step-00000005/" in path or "-00000005.tmp" in path]
     for number in (inside[1], inside[len(inside) // 2], inside[-1]):
         assert faults.disturb_a_run(Point("kill", number)) == "killed, resumed"
 
 
 @pytest.mark.parametrize("name", ["run.json", "scalars.jsonl", "step-00000004.png"])
 def test_a_kill_inside_a_small_file_leaves_it_as_it_was(faults, name):
-    calls = faults.counted(["train", *WORDS], faults.fresh())
-    numbers = [number for number, (call, path) in enumerate(calls, 1) if call == "write" and name in path]
+    calls = enumerate(faults.calls_of_a_run, 1)
+    numbers = [number for number, (call, path) in calls if call == "write" and name in path]
     assert faults.disturb_a_run(Point("kill", numbers[-1])) == "killed, resumed"
 
 
 def test_a_power_cut_finds_every_file_whole_under_its_name(faults):
     # No test can cut the power; but what is flushed before it gets its name, with its folder after, outlives that.
-    calls = faults.counted(["train", *WORDS], faults.fresh())
-    calls = [(call, path, path.rpartition("/")[0]) for call, path in calls]
+    calls = [(call, path, path.rpartition("/")[0]) for call, path in faults.calls_of_a_run]
     unflushed, renames = set(), 0
     for (call, path, folder), (then, then_path, _) in pairwise(calls):
         if call == "write":

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from ganctl.config.choices import choices, groups
 from ganctl.config.load import load
-from ganctl.config.schema import METRIC_NAMES, OUTCOMES, SCHEMAS
+from ganctl.config.metrics import METRIC_NAMES, OUTCOMES
+from ganctl.config.schema import SCHEMAS
 from ganctl.errors import printable
 from tests.conftest import TINY, ganctl
 from tests.reliability.calling import Ending, complaint, listing, run
@@ -132,7 +133,7 @@ def stop_before_writing(patch: pytest.MonkeyPatch) -> None:
 
     prepared = compare_losses._prepared
     patch.setattr(train, "new_path", stop)
-    patch.setattr(train, "evaluator_of", stop)  # trains a classifier
+    patch.setattr("ganctl.studies.run.evaluator_of", stop)  # trains a classifier
     patch.setattr(compare_losses.CellEvaluators, "prepare", stop)
     patch.setattr(compare_losses, "_prepared", lambda *given: (prepared(*given), stop()))
     patch.setattr(workers, "start_server", lambda: None)
@@ -232,7 +233,7 @@ def fuzz(count: int, cwd: Path, collect: Found | None = None) -> Counter[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("lists", [50, pytest.param(500, marks=pytest.mark.long)])
+@pytest.mark.parametrize("lists", [25, pytest.param(500, marks=pytest.mark.long)])
 def test_every_list_of_overrides_is_taken_or_refused_in_one_line(tmp_path, lists):
     seen = fuzz(lists, tmp_path)
     assert seen["accepted"] > lists / 20 and seen["refused in one line"] > lists / 2
@@ -249,7 +250,7 @@ def test_every_key_takes_a_wrong_value_or_refuses_it_in_one_line(tmp_path, every
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("every", [21, pytest.param(7, marks=pytest.mark.long)])
+@pytest.mark.parametrize("every", [41, pytest.param(7, marks=pytest.mark.long)])
 def test_a_process_of_its_own_answers_in_one_line_too(tmp_path, every):
     possible = [word for word in [*SPECIAL, *(f"name={text}" for text in WRONG)] if "\x00" not in word]
     for word in possible[::every]:

@@ -46,8 +46,8 @@ def numbers(comparison):
     return [{name: value for name, value in row.items() if name not in timed} for row in rows]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("seeds", "many"), [("0", 2), pytest.param("0,1", 4, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize(("seeds", "many"), [("0", 2), ("0,1", 4)])
 def test_a_report_has_the_same_numbers_with_any_number_of_jobs(tmp_path, call, unillustrated, seeds, many):
     words = ["compare-losses", "loss=minimax,hinge", "data=ring8", f"seed={seeds}", *TINY_BUDGET, "steps=12"]
     found = []

@@ -57,6 +57,7 @@ def comparison(tmp_path):
     return tmp_path
 
 
+@pytest.mark.usefixtures("unillustrated")
 def test_a_cell_that_broke_off_is_shown_as_that_with_its_reason(comparison):
     findings = [{"verdict": "mode_collapse", "since": 7, "because": "so"}]
     killed = {"error": "its process ended with code -9", "not_finite": False, "findings": findings}
@@ -71,6 +72,7 @@ def test_a_cell_that_broke_off_is_shown_as_that_with_its_reason(comparison):
         assert "broke off" in wrong and "its process ended with code -9" in wrong and "mode_collapse" not in wrong
 
 
+@pytest.mark.usefixtures("unillustrated")
 def test_every_outcome_is_recorded(comparison):
     arms = write_report(comparison)["arms"]
     assert arms["minimax"]["seeds"]["0"]["status"] == "completed"
@@ -81,7 +83,7 @@ def test_every_outcome_is_recorded(comparison):
     assert json.loads((comparison / "comparison.json").read_text())["arms"] == arms
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("unillustrated")
 @pytest.mark.parametrize(
     "line",
     [
@@ -97,7 +99,7 @@ def test_a_foreign_row_makes_its_cell_a_failed_one(comparison, line):
     assert cell["status"] == "failed" and "scalars.jsonl" in cell["error"] and cell["steps"] == 0
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("unillustrated")
 def test_a_time_that_nobody_has_is_none(comparison):
     RunFolder(comparison / "cells" / "0" / "30").update(seconds=1e308)
     assert write_report(comparison)["arms"]["minimax"]["seeds"]["0"]["seconds"] is None

@@ -16,9 +16,11 @@ MEASURED = ["metrics=kid,recall", "evaluate_every=4"]
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """A comparison with metrics."""
+    """A comparison with metrics, on 80 columns."""
     home = tmp_path_factory.mktemp("measured")
-    done = called("compare-losses", *WORDS, *MEASURED, "compare.outcome=metric/kid", cwd=home)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COLUMNS", "80")
+        done = called("compare-losses", *WORDS, *MEASURED, "compare.outcome=metric/kid", cwd=home)
     assert done.returncode == 0, done.stderr
     return home / done.stdout.strip().splitlines()[-1], done
 
@@ -103,6 +105,7 @@ def test_ctrl_c_while_measuring_says_how_to_go_on(copy, call, monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("unillustrated")
 def test_cells_of_different_protocols_are_not_tabulated(copy):
     file = next(iter(entries(copy)))
     content = json.loads(file.read_text())
@@ -117,6 +120,7 @@ def test_cells_of_different_protocols_are_not_tabulated(copy):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("unillustrated")
 def test_the_same_command_measures_what_was_measured_otherwise_again(copy, call):
     file = next(iter(entries(copy)))
     content = json.loads(file.read_text())
@@ -132,8 +136,8 @@ def test_the_same_command_measures_what_was_measured_otherwise_again(copy, call)
     assert "refused" not in json.loads((copy / "comparison.json").read_text())["metrics"]
 
 
-@pytest.mark.slow
 @pytest.mark.long
+@pytest.mark.usefixtures("unillustrated")
 def test_a_finished_study_is_measured_later_without_training_anything(tmp_path, call, monkeypatch):
     assert call("compare-losses", *WORDS, cwd=tmp_path).returncode == 0
     told = []

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from ganctl.store.run import RunFolder
-from ganctl.studies import study
+from ganctl.studies import planning
 from ganctl.studies.progress import CellsDisplay
 from ganctl.terminal.live import Pace
 
@@ -13,7 +13,7 @@ from ganctl.terminal.live import Pace
 @pytest.fixture
 def display(tmp_path, monkeypatch):
     """Four cells of 100 steps on a screen that is no terminal, and the time that passes."""
-    plan = study.plan(["steps=100", f"output_dir={tmp_path}", "name=shown", "seed=0,1"])
+    plan = planning.plan(["steps=100", f"output_dir={tmp_path}", "name=shown", "seed=0,1"])
     clock = [1000.0]
     monkeypatch.setattr("ganctl.studies.progress.time.perf_counter", lambda: clock[0])
     monkeypatch.delenv("COLUMNS", raising=False)  # which a test runner may set

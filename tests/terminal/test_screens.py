@@ -9,7 +9,7 @@ import pytest
 
 from ganctl.report.scores import print_scores
 from ganctl.report.table import print_table
-from ganctl.studies import study
+from ganctl.studies import planning
 from ganctl.studies.progress import CellsDisplay, ProgressDisplay
 from ganctl.terminal.live import Activity, Pace
 from tests.conftest import TINY, ganctl
@@ -67,7 +67,7 @@ def test_a_dumb_terminal_gets_plain_lines_within_its_width(term, tmp_path):
 
 
 def shown_cells(home, arms, seeds="0,1"):
-    plan = study.plan([f"loss={','.join(arms)}", f"seed={seeds}", "steps=5000", f"output_dir={home}", "name=shown"])
+    plan = planning.plan([f"loss={','.join(arms)}", f"seed={seeds}", "steps=5000", f"output_dir={home}", "name=shown"])
     with closing(CellsDisplay(plan.cells, dict.fromkeys(plan.arms, 5000))) as display:
         for cell in plan.cells:
             display.show(cell, 1200, SCALARS)
@@ -225,6 +225,15 @@ def test_metric_value_and_interval_are_whole_at_every_width(columns):
     assert "label_agreement" in text and "0.750" in text
     # A title may hold a path, which the terminal breaks and no line break does.
     assert all(len(line) <= columns for line in screen.lines[1:])
+
+
+@pytest.mark.parametrize("columns", [40, *WIDTHS])
+def test_classes_have_their_names_at_every_width(columns):
+    with terminal(columns) as screen:
+        print_scores(EVALUATED | {"class_names": ["Ankle boot", "x[bold]\x1b[31m" + "long" * 30]}, "outputs/run")
+    text = "\n".join(screen.lines)
+    assert "Ankle boot" in text and "x[bold]" in text and "\x1b[31mlong" not in screen.raw
+    assert all(len(line) <= columns for line in screen.lines)
 
 
 @pytest.mark.parametrize("columns", WIDTHS)

@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from ganctl.watching.diagnosis import Diagnosis, period
+from ganctl.watching.diagnosis import Diagnosis
+from ganctl.watching.periods import period
 from tests.conftest import TINY
 
 HEALTHY = {
