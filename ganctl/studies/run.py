@@ -134,7 +134,7 @@ def run(config: Config, experiment: Experiment, folder: RunFolder, evaluator: Ev
         folder.remove_unfinished()
         folder.set_reserve()
         record = Record(config, experiment, folder)
-        if own := named_apart(experiment.training.game.metrics):  # which nobody knows without the plugin
+        if own := named_apart(experiment.training.game.metrics):  # the report has no plugin from which to read them
             folder.update(own_metrics={name: {"label": row[0], "better": row[1]} for name, row in own.items()})
         if evaluator is not None:
             evaluator.told = partial(show, None)
