@@ -41,7 +41,7 @@ def networks_of(
 
 
 def _pretrained(dataset: Dataset, stored: int | None) -> nn.Module:
-    """The classifier of the data set, in evaluation mode; untrained if its weights will be loaded (`stored`)."""
+    """The classifier of the data set, in evaluation mode; untrained if `stored` is set, for its weights come later."""
     images = measured_in(dataset)
     if not isinstance(images, ImageSet) or images.labels is None:
         raise BadInput("game: looks through a classifier of the data, and these have no classes; choose data=mnist5k")
