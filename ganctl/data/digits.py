@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch.nn.functional import pad
 
+from ganctl.config.schema import option
 from ganctl.data.dataset import ImageSet
 from ganctl.data.subsets import subset
 from ganctl.errors import BadInput
@@ -44,12 +45,12 @@ def mnist5k(options: Any) -> ImageSet:
         return {"pixels": rows[:, :784].reshape(-1, 1, 28, 28), "labels": rows[:, 784].long()}
 
     found = cache.stored(f"images/mnist5k-{hashlib.sha256(packed).hexdigest()[:32]}", make)
-    return subset(_finished(ImageSet(found["pixels"], found["labels"]), "MNIST", options.size), options)
+    return subset(_finished(ImageSet(found["pixels"], found["labels"]), "MNIST", option(options, "size", 28)), options)
 
 
 def mnist5k_test(options: Any) -> ImageSet | None:
     """Those of them that are held out of the training."""
-    return mnist5k(options).held_out if options.hold_out else None
+    return mnist5k(options).held_out if option(options, "hold_out", 0) else None
 
 
 def mnist(options: Any) -> ImageSet:
@@ -105,7 +106,7 @@ def _torchvision(title: str, name: str, options: Any, train: bool) -> ImageSet:
     if found.fingerprint != FINGERPRINTS[title, train]:
         kind = "training" if train else "test"
         raise BadInput(f"data.root={root}: the files there are not the {kind} images of {title}; {advice}")
-    return _finished(found, title, options.size)
+    return _finished(found, title, option(options, "size", 28))
 
 
 def _download(title: str, wanted: list[Path]) -> None:

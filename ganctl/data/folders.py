@@ -16,6 +16,7 @@ import PIL
 import torch
 from torch import Tensor
 
+from ganctl.config.schema import option
 from ganctl.data import pixels
 from ganctl.data.dataset import ImageSet
 from ganctl.data.listing import ENDINGS, Listing, Reasons, listed
@@ -38,7 +39,7 @@ def folder(options: Any) -> ImageSet:
 
 def folder_test(options: Any) -> ImageSet | None:
     """The pictures that are held out of the training."""
-    return folder(options).held_out if options.hold_out else None
+    return folder(options).held_out if option(options, "hold_out", 0) else None
 
 
 def read(

@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ganctl.config.schema import option
 from ganctl.data.balance import balanced_rows
 from ganctl.data.dataset import ImageSet
 from ganctl.errors import BadInput
@@ -24,7 +25,7 @@ def subset(images: ImageSet, options: Any) -> ImageSet:
     Raises:
         BadInput: there are not as many, or a class would have none.
     """
-    hold_out, count = getattr(options, "hold_out", 0), options.count
+    hold_out, count = option(options, "hold_out", 0), option(options, "count")
     if not hold_out and count is None:
         return images
     rest, held_out = torch.arange(len(images.pixels)), None
