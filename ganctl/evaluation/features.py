@@ -101,7 +101,12 @@ def pixels(request: Request) -> FeatureNetwork:
 
 def inception(request: Request) -> FeatureNetwork:
     """The pool of Inception-v3 that FID is defined on, through torch-fidelity; grey images become RGB."""
-    weights = request.weights
+    weights, channels = request.weights, request.train.shape[0]
+    if channels not in (1, 3):
+        raise BadInput(
+            f"features=inception: looks at grey images or RGB, and these have {channels} channels; use "
+            "features=classifier or pixels"
+        )
     if importlib.util.find_spec("torch_fidelity") is None:
         raise BadInput("features=inception: needs torch-fidelity; install it with pip install 'ganctl[inception]'")
     from torch_fidelity import feature_extractor_inceptionv3 as published
