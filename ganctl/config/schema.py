@@ -88,8 +88,13 @@ class Folder:
     hold_out: int = bounded(0, least=0, newer=True)
 
     def __post_init__(self) -> None:
-        if self.channels not in (1, 3):
-            raise BadInput(f"data.channels={self.channels}: choose 1 (grey) or 3 (RGB)")
+        if self.channels not in (1, 3, 4):
+            raise BadInput(f"data.channels={self.channels}: choose 1 (grey), 3 (RGB) or 4 (RGB and alpha)")
+        if self.channels == 4 and self.background != "white":
+            raise BadInput(
+                f"data.background={self.background}: 4 channels keep what is transparent; leave it out, or use "
+                "data.channels=3"
+            )
 
 
 @dataclass

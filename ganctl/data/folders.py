@@ -59,10 +59,10 @@ def read(
     Args:
         given: the folder, as the user wrote it.
         size: of a picture's sides, in pixels.
-        channels: 1 (grey) or 3 (RGB).
+        channels: 1 (grey), 3 (RGB) or 4 (RGB and alpha).
         key: what the user wrote before it.
         size_key: what the user writes before another size; None: there is no choice.
-        background: what shows where a picture is transparent, white or black.
+        background: what shows where a picture is transparent, white or black; with 4 channels nothing.
 
     Raises:
         BadInput: there is no such folder, no picture in it, or more than the memory holds.

@@ -14,6 +14,7 @@ from ganctl.errors import BadInput
 GRID_COUNT = 64  # samples in the grids of a run; more where that fills the last row
 POINT_COUNT = 2000  # points in its scatter plots
 GREY = 64  # of the lines between images
+SQUARES = (153, 204)  # greys behind what is transparent
 LONGEST = {"gif": 65_535, "webp": 16_383}  # pixels a side that the formats have room for
 CAPTION = 16  # pixels, the height of a line of text
 
@@ -26,7 +27,12 @@ def to_pixels(samples: Tensor, value_range: tuple[float, float]) -> np.ndarray:
 
 
 def grid(pixels: np.ndarray, columns: int) -> np.ndarray:
-    """Images uint8 [N, H, W, C] row by row with lines of two grey pixels between them, uint8 [height, width, 3]."""
+    """Images uint8 [N, H, W, C] row by row with lines of two grey pixels between them, uint8 [height, width, 3].
+
+    What is transparent in those of 4 channels shows squares of two greys.
+    """
+    if pixels.shape[3] == 4:
+        pixels = _on_squares(pixels)
     count, height, width, channels = pixels.shape
     columns = min(columns, count)
     rows = -(-count // columns)
@@ -36,6 +42,16 @@ def grid(pixels: np.ndarray, columns: int) -> np.ndarray:
     sheet = sheet.reshape(rows * (height + 2), columns * (width + 2), channels)
     framed = np.pad(sheet, ((0, 2), (0, 2), (0, 0)), constant_values=GREY)
     return np.broadcast_to(framed, (*framed.shape[:2], 3))
+
+
+def _on_squares(pixels: np.ndarray) -> np.ndarray:
+    """Images with alpha uint8 [N, H, W, 4] over squares of two greys, uint8 [N, H, W, 3]."""
+    _, height, width, _ = pixels.shape
+    side = max(4, height // 8)
+    rows, columns = np.ogrid[:height, :width]
+    ground = np.where((rows // side + columns // side) % 2, *SQUARES)[..., None]
+    alpha = pixels[..., 3:] / 255
+    return (alpha * pixels[..., :3] + (1 - alpha) * ground).round().astype(np.uint8)
 
 
 def stacked(sets: Sequence[np.ndarray], columns: int) -> np.ndarray:

@@ -82,7 +82,8 @@ class LeftOut(Exception):
 def square(path: Path, size: int, channels: int, background: str = "white", odd: list[str] | None = None) -> np.ndarray:
     """The picture, upright, its shorter side scaled to `size`, its centre cut out: uint8 [channels, size, size].
 
-    What is transparent shows the background, "white" or "black". Of an animation or of several pages, the first.
+    What is transparent shows the background, "white" or "black"; with 4 channels it stays so. Of an animation or of
+    several pages, the first.
 
     Args:
         odd: gets a word for each thing that a user wants to know of this picture: "transparent", "first_of_several",
@@ -91,15 +92,16 @@ def square(path: Path, size: int, channels: int, background: str = "white", odd:
     Raises:
         LeftOut: there is none to read.
     """
-    mode = "RGB" if channels == 3 else "L"
+    mode = {1: "L", 3: "RGB", 4: "RGBA"}[channels]
     with _opened(path) as (picture, file), _room.of(_area(picture)):
         known = png_header(file) if picture.format == "PNG" else None
         picture.load()
         if known is not None:
             _refuse_missing_rows(picture, file, known)
         eight, used = _eight_bits(picture, known)
-        opaque, shows = _on_background(_upright(eight), background)
-        ready = opaque if opaque.mode == mode else opaque.convert(mode)  # which copies it in any case
+        upright = _upright(eight)
+        seen, shows = (upright, False) if channels == 4 else _on_background(upright, background)
+        ready = seen if seen.mode == mode else seen.convert(mode)  # which copies it in any case
         fitted = np.asarray(ImageOps.fit(ready, (size, size), Image.Resampling.BICUBIC)).reshape(size, size, channels)
         if used is None:
             used = _range(fitted)

@@ -108,9 +108,14 @@ def inception(request: Request) -> FeatureNetwork:
     """The pooling layer of Inception-v3 on which FID is defined, by torch-fidelity. Grey images become RGB.
 
     Raises:
-        BadInput: torch-fidelity is not installed, or the weights cannot be read.
+        BadInput: torch-fidelity is not installed, the images have other than 1 or 3 channels, or the weights cannot be read.
     """
-    weights = request.weights
+    weights, channels = request.weights, request.train.shape[0]
+    if channels not in (1, 3):
+        raise BadInput(
+            f"features=inception: looks at grey images or RGB, and these have {channels} channels; use "
+            "features=classifier or pixels"
+        )
     if importlib.util.find_spec("torch_fidelity") is None:
         raise BadInput("features=inception: needs torch-fidelity; install it with pip install 'ganctl[inception]'")
     from torch_fidelity import feature_extractor_inceptionv3 as published
