@@ -108,7 +108,7 @@ def inception(request: Request) -> FeatureNetwork:
     """The pooling layer of Inception-v3 on which FID is defined, by torch-fidelity. Grey images become RGB.
 
     Raises:
-        BadInput: torch-fidelity is not installed, the images have other than 1 or 3 channels, or the weights cannot be read.
+        BadInput: torch-fidelity is not installed, the images have not 1 or 3 channels, or the weights are unreadable.
     """
     weights, channels = request.weights, request.train.shape[0]
     if channels not in (1, 3):
