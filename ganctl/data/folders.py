@@ -19,7 +19,8 @@ from torch import Tensor
 from ganctl.data import pixels
 from ganctl.data.dataset import ImageSet
 from ganctl.data.listing import ENDINGS, Listing, Reasons, listed
-from ganctl.data.pixels import Header, LeftOut
+from ganctl.data.opened import LeftOut
+from ganctl.data.pixels import Header
 from ganctl.errors import BadInput, printable
 from ganctl.store import cache
 from ganctl.store.host import available_memory
