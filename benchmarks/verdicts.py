@@ -12,7 +12,8 @@ from collections.abc import Callable
 import numpy as np
 from scipy import stats
 
-from ganctl.report.statistics import LEVEL, compare, interval, power, wilson
+from ganctl.report.statistics import LEVEL, compare, interval, power
+from ganctl.shares import wilson
 
 # One value of an arm at a seed, as a noise with mean 0 and standard deviation 1.
 NOISE: dict[str, Callable[[np.random.Generator, int], np.ndarray]] = {

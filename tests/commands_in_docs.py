@@ -141,8 +141,9 @@ def reduced(words: tuple[str, ...]) -> tuple[str, ...]:
         kept.append("seed=0" if metrics else "seed=0,1")
     kept = ["evaluate_every=2" if word.startswith("evaluate_every=") else word for word in kept]
     if metrics:
-        # Only the classifier finds a class.
-        kept += ["evaluate_num=50", *([] if "label_agreement" in metrics[0] else ["features=pixels"])]
+        # Only the classifier finds a class, and points are looked at by no network.
+        other = "label_agreement" in metrics[0] or "data=ring8" in kept
+        kept += ["evaluate_num=50", *([] if other else ["features=pixels"])]
     return (*kept, *BUDGET)
 
 

@@ -1,6 +1,7 @@
 """The layout is the architecture: imports run one way, and the light half never imports torch."""
 
 import ast
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -128,3 +129,16 @@ def test_every_row_has_its_yaml_and_every_yaml_its_row():
     }  # fmt: skip
     for group, rows in groups.items():
         assert set(choices(group)) == set(rows)
+
+
+def test_scripts_import_what_is_there():
+    # The benchmarks and the scripts of docs/ run seldom, so a name that moved would be missed late.
+    root = PACKAGE.parent
+    everything = {".".join(file.relative_to(root).with_suffix("").parts) for file in PACKAGE.rglob("*.py")}
+    for file in [*root.glob("benchmarks/*.py"), *root.glob("docs/*.py"), *root.glob(".ci/*.py")]:
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("ganctl"):
+                module = importlib.import_module(node.module)
+                for alias in node.names:
+                    known = hasattr(module, alias.name) or f"{node.module}.{alias.name}" in everything
+                    assert known, f"{file.name} line {node.lineno}: {node.module} has no {alias.name}"

@@ -1,4 +1,4 @@
-"""Which losses, penalties, discriminators and data go together."""
+"""Checks that losses, penalties, discriminators and data are compatible."""
 
 from collections.abc import Iterable, Sequence
 
@@ -12,7 +12,7 @@ from ganctl.models import Encoder, Roles
 
 
 def check_batch(config: Config, networks: Iterable[nn.Module]) -> None:
-    """Raises BadInput where batch norm would have to tell the variance of one number."""
+    """Raises BadInput if batch norm of vectors would get a batch of one, which has no variance."""
     layers = (layer for network in networks for layer in network.modules())
     if config.batch_size < 2 and any(isinstance(layer, nn.BatchNorm1d) for layer in layers):
         raise BadInput(
@@ -23,7 +23,7 @@ def check_batch(config: Config, networks: Iterable[nn.Module]) -> None:
 def check_fit(
     config: Config, loss: AdversarialLoss, penalties: Sequence[WeightedPenalty], game: Game, roles: Roles
 ) -> None:
-    """Raises BadInput where the loss, the penalties, the discriminators and the data do not go together."""
+    """Raises BadInput if the loss, the penalties, the discriminators and the data are not compatible."""
     names = {id(network): name for name, network in game.networks.items()}
     for contest in game.contests.values():
         critic = contest.discriminator
@@ -36,7 +36,7 @@ def check_fit(
 def _check_loss(config: Config, loss: AdversarialLoss, penalties: Sequence[WeightedPenalty], critic: nn.Module) -> None:
     named = {group: option(getattr(config, group), "name") for group in ("loss", "penalty", "model")}
     bounding = sorted(name for name, row in PENALTIES.items() if getattr(row, "bounds_slope", False))
-    # Batch norm and layer norm have weights of their own, which nothing would bound.
+    # Spectral norm bounds no slope if there is batch norm or layer norm, whose weights it leaves as they are.
     bare = option(config.model, "discriminator_norm", "none") == "none"
     bounded = any(each.penalty.bounds_slope for each in penalties)
     if loss.critic == "bounded_slope" and not (bounded or (bare and option(config.model, "spectral_norm", False))):
@@ -62,7 +62,7 @@ def _check_loss(config: Config, loss: AdversarialLoss, penalties: Sequence[Weigh
 
 
 def _check_penalty(config: Config, each: WeightedPenalty, coupling: str, shape: tuple[int, ...], roles: Roles) -> None:
-    """Raises BadInput where a penalty does not suit a discriminator of samples of `shape`."""
+    """Raises BadInput if a penalty is not compatible with a discriminator of samples of `shape`."""
     if each.penalty.of_samples and coupling == "norm":
         raise BadInput(
             f"penalty={each.name} model={option(config.model, 'name')}: is taken for each sample by itself, and batch "

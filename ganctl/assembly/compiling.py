@@ -1,4 +1,4 @@
-"""Networks and torch.compile."""
+"""Compiling networks with torch.compile."""
 
 import importlib.util
 import os
@@ -14,26 +14,26 @@ from ganctl.models.layers import Dropout
 
 
 def compile_networks(networks: dict[str, nn.Module], device: torch.device) -> None:
-    """Lets torch.compile have the networks, at the turns of players alone (`Training`); with CUDA graphs on a GPU.
+    """Compiles the networks; `Training` enables compiled code only in players' turns. On a GPU it uses CUDA graphs.
 
-    A discriminator with a head on its features is asked for these by themselves, and that stays eager.
+    If a head uses a discriminator's features, `features` and `logit` are called instead of `forward` and stay eager.
 
     Raises:
-        BadInput: there is no compiler for the code that torch writes.
+        BadInput: there is no compiler for the code that torch generates.
     """
     _check_compiler(device)
-    # Of torch's own look at what is handed over after dropout.
+    # torch itself reads .grad of a tensor at the graph break after dropout.
     warnings.filterwarnings("ignore", "The .grad attribute of a Tensor that is not a leaf", UserWarning)
-    torch.compiler.set_stance("force_eager")  # everywhere else
+    torch.compiler.set_stance("force_eager")  # outside of turns
     for network in networks.values():
         for layer in network.modules():
-            if isinstance(layer, Dropout):  # its random numbers are numpy's
+            if isinstance(layer, Dropout):  # its random numbers come from numpy
                 layer.forward = torch.compiler.disable(layer.forward)  # type: ignore[method-assign]
         network.compile(dynamic=False, mode="reduce-overhead" if device.type == "cuda" else "default")
 
 
 def _check_compiler(device: torch.device) -> None:
-    """Raises BadInput where there is no C++ compiler for a CPU's code, or no C compiler and no triton for a GPU's."""
+    """Raises BadInput if there is no C++ compiler (for a CPU), or no triton or no C compiler (for a GPU)."""
     compilers = [os.environ.get("CXX") or ("clang++" if sys.platform == "darwin" else "g++")]  # as torch does
     if device.type == "cuda":  # as triton does
         compilers = [os.environ["CC"]] if os.environ.get("CC") else ["gcc", "clang"]

@@ -1,4 +1,4 @@
-"""The composition root: a configuration in, a training out. The only file that knows every part."""
+"""The composition root: builds a training from a configuration. The only module that knows every part."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from ganctl.assembly.parts import loss_of, penalties_of, row_of
 from ganctl.assembly.plugins import load_plugins
 from ganctl.config.schema import Config, option
 from ganctl.config.settings import check_metrics
-from ganctl.data import DATASETS, TEST_SPLITS, Batches, Dataset
+from ganctl.data import DATASETS, Batches, Dataset, test_split
 from ganctl.errors import BadInput
 from ganctl.games import GAMES, Game, Parts, WeightedPenalty
 from ganctl.games.game import steps_of
@@ -31,13 +31,13 @@ def build(config: Config, dataset: Dataset | None = None, stored: int | None = N
     """The experiment that `config` describes, at its first step.
 
     Args:
-        config: what to build.
-        dataset: what is real, in place of the data that `config` names.
-        stored: bytes of the weights that the networks will be given, so that nothing is trained; None: they begin with
-            their own.
+        config: the configuration.
+        dataset: the training data, instead of the data set that `config` names.
+        stored: size in bytes of the weights that will be loaded into the networks, for an experiment that is not
+            trained; None: the networks get initial weights.
 
     Raises:
-        BadInput: parts that do not fit together, data that cannot be read, a device that is not there.
+        BadInput: parts are not compatible, the data cannot be read, or the device does not exist.
     """
     device = prepare_machine(config)
     load_plugins(config.plugins)
@@ -80,7 +80,7 @@ def _game(
     loss: AdversarialLoss,
     penalties: tuple[WeightedPenalty, ...],
 ) -> Game:
-    """The game with its networks, its loss and its penalties, all of which go together."""
+    """Builds the game with its networks, its loss and its penalties, and checks that they are compatible."""
     rules = row_of("game", GAMES, config.game)
     roles = _roles(rules, config, dataset, trains=stored is None)
     networks = networks_of(config, dataset, roles, streams, stored)
@@ -97,7 +97,7 @@ def _game(
 
 
 def _roles(rules: type[Game], config: Config, dataset: Dataset, trains: bool) -> Roles:
-    """What the game asks of its networks; a stand-in for the data has their shape and classes alone."""
+    """The roles of the game's networks. If nothing is trained, `dataset` may have only a shape and classes."""
     try:
         return rules.asks(config.game, dataset, option(config.model, "latent_dim", 0))
     except AttributeError:
@@ -110,7 +110,7 @@ UNDECLARED = "game: reads real samples where only noise is there; its class must
 
 
 class NoData:
-    """In the place of data that a game has not asked for; whoever reads it is told so."""
+    """A placeholder for data that a game has not asked for; reading any attribute raises BadInput."""
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -119,13 +119,12 @@ class NoData:
 
 
 def held_out_of(options: Any, dataset: Dataset) -> Dataset:
-    """The samples of a data set that training does not see; all samples where it sees all."""
-    name = option(options, "name")
-    return TEST_SPLITS[name](options) if name in TEST_SPLITS else dataset
+    """The samples not used in training: the test split of the data set, or the whole data set if it has none."""
+    return test_split(options, dataset) or dataset
 
 
 def _optimizers(config: Config, game: Game) -> dict[str, Optimizer]:
-    """One optimizer a player; the discriminator's may have a learning rate of its own."""
+    """One optimizer per player, by name; the discriminator may have a learning rate of its own."""
     make = row_of("optim", OPTIMIZERS, config.optim)
     rate = option(config.optim, "lr", 0.001)
     rates = {"discriminator": option(config.optim, "discriminator_lr") or rate}

@@ -1,4 +1,4 @@
-"""Whether the networks fit into the memory of this machine, before any is made."""
+"""Checks that the networks fit into memory, before any is built."""
 
 from collections.abc import Callable
 
@@ -13,11 +13,13 @@ from ganctl.numerics.streams import Streams
 def check_memory(
     factories: dict[str, Callable[[], nn.Module]], streams: Streams, copies: int, stored: int | None
 ) -> None:
-    """Raises BadInput where the weights of the networks are more than there can be, before any is made.
+    """Raises BadInput if the weights need more memory than there is, or are larger than the stored ones.
 
     Args:
-        copies: how often they are kept: the weights, and in training their gradients and two numbers of the optimizer.
-        stored: bytes of those that they will be given, if any.
+        factories: factory of each network, by name.
+        streams: the run's random streams, for the device.
+        copies: copies of the weights in memory: in training, the gradients and two numbers of the optimizer count too.
+        stored: size in bytes of the weights that will be loaded; None: none will.
     """
     size = 0
     for name, factory in factories.items():
@@ -26,7 +28,7 @@ def check_memory(
                 network = factory()
         except BadInput:
             raise
-        except Exception:  # of a plugin's network that is none without its numbers
+        except Exception:  # a plugin's network may need real numbers, which the meta device lacks
             continue
         size += sum(weight.numel() * weight.element_size() for weight in network.parameters())
     if stored is not None and size > stored:

@@ -1,4 +1,4 @@
-"""The networks that a game asks for: built by the model, each from its own random stream, or trained before."""
+"""The networks that a game asks for: built by the model, each from its own random stream, or pretrained."""
 
 from torch import nn
 
@@ -13,7 +13,7 @@ from ganctl.models.layers import attach_noise_
 from ganctl.models.roles import Factory
 from ganctl.numerics.streams import Streams
 
-CONTENT_SEED = 1  # of the classifier that a game looks through; `evaluate` measures with that of seed 0
+CONTENT_SEED = 1  # seed of the classifier that a game may use; the classifier of `evaluate` has seed 0
 
 
 def networks_of(
@@ -22,14 +22,15 @@ def networks_of(
     """The networks on the run's device, by name, in the order of the roles.
 
     Args:
-        config: its model.
-        dataset: what is real.
-        roles: what the game asks of each network.
-        streams: of the initial weights.
-        stored: bytes of the weights that the networks will be given; None: they begin with their own.
+        config: the configuration, which names the model.
+        dataset: the training data.
+        roles: the role of each network, by name.
+        streams: the run's random streams, for the initial weights.
+        stored: size in bytes of the weights that will be loaded into the networks; None: they get initial weights.
 
     Raises:
-        BadInput: the model has no such networks, they do not fit into the memory, or the data have no classes.
+        BadInput: the model cannot build such networks, they do not fit into memory, or a pretrained classifier is
+            needed and the data have no classes.
     """
     built = {name: role for name, role in roles.items() if not isinstance(role, Pretrained)}
     factories = _factories(config, dataset, built)
@@ -40,7 +41,7 @@ def networks_of(
 
 
 def _pretrained(dataset: Dataset, stored: int | None) -> nn.Module:
-    """The classifier of the data set, in evaluation mode; without its training where it will be given its weights."""
+    """The classifier of the data set, in evaluation mode; untrained if `stored` is set, for its weights come later."""
     images = measured_in(dataset)
     if not isinstance(images, ImageSet) or images.labels is None:
         raise BadInput("game: looks through a classifier of the data, and these have no classes; choose data=mnist5k")
@@ -48,15 +49,15 @@ def _pretrained(dataset: Dataset, stored: int | None) -> nn.Module:
 
 
 def _factories(config: Config, dataset: Dataset, roles: Roles) -> dict[str, Factory]:
-    """What makes the networks that the game asks for.
+    """The factories of the networks that the model builds, by name.
 
     Raises:
-        BadInput: the model has no such networks.
+        BadInput: the model cannot build such networks.
     """
     row = row_of("model", MODELS, config.model)
     if isinstance(row, Family):
         lacks = row.lacks(roles)
-    else:  # a plugin's function
+    else:  # a function of a plugin
         lacks = None if roles == plain(dataset.shape) else "has no place for codes or classes"
     if lacks:
         able = [name for name, each in MODELS.items() if isinstance(each, Family) and not each.lacks(roles)]
@@ -68,13 +69,13 @@ def _factories(config: Config, dataset: Dataset, roles: Roles) -> dict[str, Fact
 
 
 def _networks(factories: dict[str, Factory], streams: Streams) -> dict[str, nn.Module]:
-    """The networks on the run's device, each with the initial weights of its own stream."""
+    """Builds the networks on the run's device, each with initial weights from its own random stream."""
     networks = {}
     for name, factory in factories.items():
         with streams.initial_weights(name):
             try:
                 networks[name] = factory().to(streams.device)
-            except (RuntimeError, MemoryError) as error:  # torch's word for more memory than there is
+            except (RuntimeError, MemoryError) as error:  # torch raises these if memory does not suffice
                 reason = str(error).splitlines()[0]
                 raise BadInput(f"model: its {name} cannot be made ({reason}); use smaller widths") from None
         attach_noise_(networks[name], streams.layer_noise)

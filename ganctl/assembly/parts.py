@@ -1,4 +1,4 @@
-"""The parts that a configuration names: a loss, its penalties, and whatever else is a row of a table."""
+"""Looks up the parts that a configuration names: a loss, penalties, and rows of other tables."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,10 +11,10 @@ from ganctl.losses import LOSSES, PENALTIES, AdversarialLoss
 
 
 def row_of(group: str, rows: Mapping[str, Any], options: Any) -> Any:
-    """The part that the options of a group choose.
+    """The row of a table of parts that the `name` among the options of a group chooses.
 
     Raises:
-        BadInput: there is none of that name.
+        BadInput: there is no row of that name.
     """
     name = option(options, "name")
     if name not in rows:
@@ -23,19 +23,19 @@ def row_of(group: str, rows: Mapping[str, Any], options: Any) -> Any:
 
 
 def loss_of(config: Config) -> AdversarialLoss:
-    """The pair of objectives, with its options.
+    """The pair of objectives that `loss=` names, with its options set.
 
     Raises:
-        BadInput: there is no such loss, or an option that it does not take.
+        BadInput: there is no such loss, or it has no such option.
     """
     return _configured("loss", LOSSES, config.loss)
 
 
 def penalties_of(config: Config) -> tuple[WeightedPenalty, ...]:
-    """What the discriminators pay for: `penalty=`, and each of `penalties=`, as in "logit_drift weight=0.001".
+    """The penalties on the discriminators: `penalty=`, and each of `penalties=`, as in "logit_drift weight=0.001".
 
     Raises:
-        BadInput: one that is not there, or twice, or whose options cannot be.
+        BadInput: there is no such penalty, one is named twice, or an option is not allowed.
     """
     found = [_weighted(config.penalty)]
     for text in config.penalties:
@@ -53,7 +53,7 @@ def penalties_of(config: Config) -> tuple[WeightedPenalty, ...]:
 
 def _weighted(options: Any) -> WeightedPenalty:
     penalty = _configured("penalty", PENALTIES, options, "weight", "every")
-    # A plugin's penalty has no schema.
+    # The options of a plugin's penalty have no schema, so they are checked here.
     weight, every = option(options, "weight", 1.0), option(options, "every", 1)
     if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not 0 < weight < float("inf"):
         raise BadInput(f"penalty.weight={weight}: must be a number greater than 0")
@@ -63,7 +63,7 @@ def _weighted(options: Any) -> WeightedPenalty:
 
 
 def _configured(group: str, rows: dict[str, Any], options: Any, *apart: str) -> Any:
-    """A loss or a penalty with its options, but those that are named `apart`."""
+    """A loss or a penalty with its options set, except those named in `apart`."""
     row = row_of(group, rows, options)
     if not hasattr(row, "configured"):
         kind = {"loss": "AdversarialLoss(discriminator, generator, paper)", "penalty": "Penalty(paper, of_samples=...)"}

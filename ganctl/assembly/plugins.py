@@ -1,4 +1,4 @@
-"""Importing the user's own modules, which may add rows to the tables of parts."""
+"""Imports the user's own modules, which may add rows to the tables of parts."""
 
 import importlib.util
 import sys
@@ -10,7 +10,11 @@ from ganctl.errors import BadInput
 
 
 def load_plugins(modules: Iterable[str]) -> None:
-    """Imports the user's modules, from the current folder too; they may add rows to the dicts of parts."""
+    """Imports the user's modules, which may also lie in the current folder.
+
+    Raises:
+        BadInput: a name is no module's, or its import fails.
+    """
     for name in modules:
         if not all(part.isidentifier() for part in name.split(".")) or name.endswith(".py"):
             stem = Path(name).stem if Path(name).stem.isidentifier() else "my_losses"
@@ -21,7 +25,7 @@ def load_plugins(modules: Iterable[str]) -> None:
             sys.path.insert(0, str(Path.cwd()))
         try:
             importlib.import_module(name)
-        except (Exception, SystemExit) as error:  # whatever a user's file may raise
+        except (Exception, SystemExit) as error:  # a user's file may raise anything
             if isinstance(error, ModuleNotFoundError) and f"{name}.".startswith(f"{error.name}."):
                 raise BadInput(f"plugins=[{name}]: there is no {name}.py here and no module {name}") from None
             reason = " ".join(f"{type(error).__name__}: {error}".split())
@@ -31,7 +35,7 @@ def load_plugins(modules: Iterable[str]) -> None:
 
 
 def _line_of(module: str, error: BaseException) -> str:
-    """Where in the module's file the error came from."""
+    """The file of the module, and the line from which the error came, if known."""
     own = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).stem == module]
     line = error.lineno if isinstance(error, SyntaxError) else own[-1].lineno if own else None
     return f"{module}.py line {line}" if line else f"{module}.py"

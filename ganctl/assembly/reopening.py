@@ -1,4 +1,4 @@
-"""Run folders back into trainings: to go on with one, or to look at what it learned."""
+"""Rebuilds trainings from run folders, to resume them or to sample from them."""
 
 import math
 import re
@@ -24,21 +24,25 @@ from ganctl.store.runs import find, latest
 from ganctl.training.experiment import Experiment
 from ganctl.training.state import restore_networks
 
-LARGEST_SAMPLE = 3 * 4096**2  # numbers of an image
+LARGEST_SAMPLE = 3 * 4096**2  # numbers in one image
 
 
 def resume(experiment: Experiment, folder: RunFolder) -> None:
-    """Puts the experiment where the folder's newest checkpoint is; without one it stays at its first step."""
+    """Restores the folder's newest checkpoint into the experiment; without one it stays at its first step.
+
+    Raises:
+        BadInput: checkpoints were deleted, or are of other settings, other networks or another kind of device.
+    """
     paths = folder.checkpoints()
     folder.scalars()  # refuses damaged rows before anything is written
     if not paths:
-        # A run that ended before its first checkpoint begins again; one that has had any has lost them.
-        # (It may have failed in the very step that was to be the first one saved.)
+        # A run that ended before its first checkpoint begins again. If the run had saved one, its checkpoints are lost.
+        # (At step == checkpoint_every it may have failed before saving.)
         step = int(folder.info().get("step") or 0)
         if "best_step" in folder.info() or step > read(folder.config).checkpoint_every or completed(folder):
             raise BadInput(f"{folder.path}: its checkpoints are gone, so it cannot go on; train a new run")
         return
-    # As in "cuda:1 (NVIDIA A100)".
+    # run.json has for example "cuda:1 (NVIDIA A100)".
     before, here = re.split(r"[: ]", str(folder.info().get("device", "")))[0], experiment.training.streams.device.type
     if before and before != here:
         raise BadInput(
@@ -58,7 +62,7 @@ def resume(experiment: Experiment, folder: RunFolder) -> None:
 
 
 def _check_settings(path: Path, manifest: dict[str, Any], now: dict[str, Any], advice: str) -> None:
-    """Raises BadInput where a checkpoint is of other settings than those `now`; older checkpoints do not say theirs."""
+    """Raises BadInput if the settings of a checkpoint differ from `now`; older checkpoints do not contain theirs."""
     before = {key: _with_newer(key, value, now) for key, value in manifest.get("settings", {}).items() if key in now}
     for key, value in before.items():
         if value != now[key]:
@@ -72,34 +76,38 @@ def _check_settings(path: Path, manifest: dict[str, Any], now: dict[str, Any], a
 
 
 def _with_newer(group: str, before: Any, now: dict[str, Any]) -> Any:
-    """What a checkpoint says of a group, with the options that are newer than it: they were what is now the default."""
+    """A group's settings in a checkpoint, with the defaults of options that did not exist when it was written."""
     kind = SCHEMAS.get(group, {}).get(str(before.get("name"))) if isinstance(before, dict) else None
     known = {key: value for key, value in vars(kind()).items() if key in now[group]} if kind is not None else {}
     return {**known, **before} if known else before
 
 
 def completed(folder: RunFolder) -> bool:
-    """Whether the run in the folder has done all its steps."""
+    """Whether the run in the folder has completed all its steps."""
     return folder.info().get("status") == "completed"
 
 
 def reopen(
     path: Path | None, output_dir: Path, plugins: list[str], device: str, ema: bool | None, threads: int | None = None
 ) -> tuple[Experiment, Path]:
-    """A finished or running experiment from its folder, to sample from or to evaluate.
+    """Rebuilds a finished or running experiment from its folder, to sample from it or to evaluate it.
 
     Args:
         path: a run folder, or one of its checkpoint folders; None: the latest run under `output_dir`.
-        plugins: modules of the user; those that the run folder names are not imported.
-        device: as the configuration's.
-        ema: whether to use the averaged weights; None: where there are any.
-        threads: as the configuration's; the run's own do not count.
+        output_dir: folder of the runs.
+        plugins: modules of the user to import; those that the run folder names are not imported.
+        device: device to use, as `device` of the configuration.
+        ema: whether to use the averaged weights; None: if there are any.
+        threads: CPU threads, as `threads` of the configuration; the run's own number is ignored.
 
-    Returns: the experiment and the checkpoint folder that its weights come from.
+    Returns: the experiment, and the checkpoint folder from which its weights come.
+
+    Raises:
+        BadInput: there is no usable checkpoint, or a plugin or the data that it needs are missing.
     """
     folder, paths = _locate(path, output_dir)
     config = read(folder.config)
-    # A sample needs neither, so it needs no plugin that brought them.
+    # Sampling needs no loss and no penalty, and thus no plugin that defines them.
     config.loss, config.penalty, config.penalties = {"name": "nonsaturating"}, {"name": "none"}, []
     missing = [name for name in config.plugins if name not in plugins]
     if missing and any(
@@ -108,13 +116,13 @@ def reopen(
         advice = " ".join(f"--plugin {name}" for name in missing)
         raise BadInput(f"{folder.path}: needs {', '.join(missing)}, imported only when asked; add {advice}")
     config.plugins, config.device, config.threads = plugins, device, threads
-    config.compile, config.precision = False, "fp32"  # of turns alone, and there will be none
+    config.compile, config.precision = False, "fp32"  # they only affect turns, and there will be none
     if ema and config.ema_decay is None:
         raise BadInput(f"--ema: {folder.path} keeps no averaged weights (ema_decay=null); use --no-ema")
     at, tensors, manifest = checkpoint.newest(paths, ("networks",))
     made = {key: value for key, value in identity(config).items() if key in ("game", "model")}
     _check_settings(at, manifest, made, "name the run it came from")
-    config.batch_size = 2  # all that the stand-in has
+    config.batch_size = 2  # the size of the stand-in data set
     stored = sum(tensor.numel() * tensor.element_size() for tensor in tensors["networks"].values())
     load_plugins(config.plugins)
     rules = row_of("game", GAMES, config.game)
@@ -131,10 +139,10 @@ def reopen(
 
 
 def _real(folder: RunFolder, config: Config) -> Dataset:
-    """The data of a run whose game makes its samples from real ones.
+    """The data set of a run whose game generates samples from real ones.
 
     Raises:
-        BadInput: they are gone, or others than those that it was trained beside.
+        BadInput: the data cannot be found, or differ from those that the run was trained on.
     """
     way = f"`ganctl train --resume {shown(folder.path)} data.root=DIR` says where they are now"
     try:
@@ -150,7 +158,7 @@ def _real(folder: RunFolder, config: Config) -> Dataset:
 
 
 def _stand_in(folder: RunFolder) -> Dataset | None:
-    """Two black images of the run's size: a generator needs no data, which may be gone. None where it makes points."""
+    """Two black images of the run's shape, since a generator needs no data, which may be gone; None for points."""
     shape, classes = folder.sample_shape, folder.info().get("classes")
     if shape is None or len(shape) != 3:
         return None
@@ -158,11 +166,13 @@ def _stand_in(folder: RunFolder) -> Dataset | None:
         raise BadInput(f"{folder.info_file}: sample_shape is {list(shape)}; no run of ganctl makes such images")
     if classes is not None and not (type(classes) is int and 0 <= classes <= 100_000):
         raise BadInput(f"{folder.info_file}: classes is {classes!r}; it must be how many kinds of labels there were")
-    return ImageSet(torch.zeros(2, *shape, dtype=torch.uint8), torch.tensor([0, classes - 1]) if classes else None)
+    found = ImageSet(torch.zeros(2, *shape, dtype=torch.uint8), torch.tensor([0, classes - 1]) if classes else None)
+    found.class_names = folder.class_names
+    return found
 
 
 def _locate(path: Path | None, output_dir: Path) -> tuple[RunFolder, list[Path]]:
-    """The run folder, and the checkpoints to take the newest whole one of."""
+    """The run folder, and the checkpoints of which the newest undamaged one is to be used."""
     if path is not None and (path / "checkpoint.json").exists():
         return find(path.resolve().parent.parent), [path]
     folder = find(latest(output_dir).path) if path is None else find(path)

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from ganctl.assembly.compose import build
-from ganctl.data import kind_of
+from ganctl.data import ImageSet, kind_of
 from ganctl.errors import BadInput, Interrupted, RunFailed
 from ganctl.evaluation.folders import counted
 from ganctl.report.collect import less_is_better, read_cell
@@ -134,8 +134,8 @@ def _prepared(study: Study, evaluators: CellEvaluators) -> tuple[dict[str, int],
             experiment = build(cell.config)
             _check_outcome(study, experiment)
             _check_data(study, cell.arm, experiment)
-            if place == 1 and (files := getattr(experiment.dataset, "files", {})):
-                say(f"data: {counted(files)}")
+            if place == 1 and isinstance(experiment.dataset, ImageSet) and experiment.dataset.files:
+                say(f"data: {counted(experiment.dataset)}")
             evaluators.prepare(cell.config, experiment, activity.tell)
             steps[cell.arm] = experiment.total_steps
             on_cpu = experiment.training.streams.device.type == "cpu"

@@ -47,12 +47,14 @@ def evaluate_run(
     data, device = read(home.config).data, experiment.training.streams.device
     game = experiment.training.game
     info = home.info()
-    seen, names = info.get("data_fingerprint"), info.get("files", {}).get("classes")
+    seen, names = info.get("data_fingerprint"), home.class_names
     evaluator = evaluator_for(data, shape, wanted, device, trained_on=seen, game=game, told=activity.tell, names=names)
     _refuse_missing(wanted, evaluator)
     say(f"evaluating {checkpoint}, {experiment.weights} weights, seed {wanted.seed}")
     found = evaluator.evaluate(experiment.draw_measured, experiment.weights, own=experiment.own_figures)
     entry = {"step": experiment.training.step, "checkpoint": checkpoint.name, "created": now(), **found.to_dict()}
+    if found.classes and names:
+        entry["class_names"] = names
     if wanted.out is not None:  # the file is not in the run's folder, so it names the run
         entry["run"] = str(home.path.resolve())
     activity.close()

@@ -78,7 +78,10 @@ Columns = Annotated[
 ]
 Label = Annotated[
     str | None,
-    typer.Option(metavar="K[,K...]", help="Samples of that class; with --interpolate, from one to another."),
+    typer.Option(
+        metavar="CLASS[,...]",
+        help="Samples of that class, its name or number; with --interpolate, from one to another.",
+    ),
 ]
 Labels = Annotated[
     str | None, typer.Option(metavar="all", help="A row for each class, a column for each latent vector.")

@@ -1,6 +1,7 @@
 """`ganctl sample`: pictures, animations and arrays of the samples of a run's generator."""
 
 import io
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from ganctl.numerics.streams import Streams
 from ganctl.sampling import traversals
 from ganctl.sampling.animation import progress, there_and_back
 from ganctl.sampling.asked import ANIMATED, Asked, refuse_both, refuse_ending
+from ganctl.sampling.class_names import names_of
 from ganctl.sampling.reconstructions import Comparison, reconstructions
 from ganctl.sampling.traversals import Table
 from ganctl.store.files import write_atomically
@@ -48,7 +50,7 @@ def sample(
         columns: columns of the grid; for a table, steps along a continuous code or between latent vectors; at least 1.
         out: the file to write, an animation if it ends in .gif or .webp; None: a file in the run folder.
         npz: whether to write arrays instead: `images` uint8 [N, H, W, C] or `points` float32 [N, 2], and what was
-            chosen for each sample: `labels`, or an array named after its code.
+            chosen for each sample: `labels` and the `class_names` of all classes, or an array named after its code.
         ema: whether to use the averaged weights; None: if there are any.
         plugins: names of the user's modules that the run needs.
         asked: which samples to show; None: independent samples.
@@ -77,18 +79,24 @@ def sample(
     else:
         _refuse_still(experiment, asked, moves=animated or npz)
         drawn = _draw(experiment, asked, num, columns, Streams(seed).fresh("sampling"), animated)
-        count, note = len(drawn.samples), _reach(experiment, asked)
+        count = len(drawn.samples)
+        note = _reach(experiment, asked) or ("" if animated or npz else _legend(experiment, drawn))
         content = _of_samples(experiment, asked, drawn, columns, npz, out if animated else None)
-    shown = "".join(f"-{flag[2:].replace(' ', '-').replace(',', '-')}" for flag in asked.flags)
-    if experiment.category and not asked.flags and num is columns is None:
-        shown = f"-by-{experiment.category}"
-    shown = shown[:100] + ("" if columns is None else f"-columns-{columns}")
+    shown = _in_words(experiment, asked, num, columns)
     weights = "" if experiment.training.average else "-no-ema" if ema is False else ""
     name = f"sample-step-{experiment.training.step:08d}-seed-{seed}-num-{count}{shown}{weights}"
     path = _write(out or home.path / f"{name}.{'npz' if npz else 'png'}", content, out)
     for line in filter(None, [f"sampled {checkpoint}, {experiment.weights} weights, seed {seed}", note]):
         say(line)  # only now, since the request could be refused until here
     return path
+
+
+def _in_words(experiment: Experiment, asked: Asked, num: int | None, columns: int | None) -> str:
+    """What is shown, as a part of the file's name; names of classes may hold what a path has other uses for."""
+    shown = "".join(re.sub(r"[^\w.+=-]+", "-", flag[1:]) for flag in asked.flags)
+    if experiment.category and not asked.flags and num is columns is None:
+        shown = f"-by-{experiment.category}"
+    return shown.encode()[:100].decode(errors="ignore") + ("" if columns is None else f"-columns-{columns}")
 
 
 @dataclass(frozen=True)
@@ -112,15 +120,13 @@ def _draw(
 def _any_samples(experiment: Experiment, num: int | None, columns: int | None, noise: torch.Generator) -> _Drawn:
     """The samples of the run's own grids, or independent samples if `num` or `columns` is given."""
     if num is columns is None:
-        samples, inputs = experiment.draw_shown(noise)
-        columns = experiment.picture_columns
-    else:
-        num, columns, inputs = num or experiment.picture_count, columns or 8, None
-        if not experiment.training.game.codes:
-            return _Drawn(experiment.draw_samples(num, noise), columns)
-        inputs = experiment.draw_inputs(num, noise, torch.arange(num))
-        samples = experiment.make(inputs)
-    return _Drawn(samples, columns, Table(inputs, columns) if inputs else None)
+        samples, table = traversals.shown(experiment, noise)
+        return _Drawn(samples, experiment.picture_columns, table)
+    num, columns = num or experiment.picture_count, columns or 8
+    if not experiment.training.game.codes:
+        return _Drawn(experiment.draw_samples(num, noise), columns)
+    inputs = experiment.draw_inputs(num, noise, torch.arange(num))
+    return _Drawn(experiment.make(inputs), columns, Table(inputs, columns))
 
 
 def _table(
@@ -172,6 +178,11 @@ def _reach(experiment: Experiment, asked: Asked) -> str:
         return ""
     reach = traversals.REACH
     return f"{asked.sweep} goes from {-reach:g} to {reach:g}; in training it was within [-1, 1]"
+
+
+def _legend(experiment: Experiment, drawn: _Drawn) -> str:
+    """Which class each row or column of a grid of images has, where that is known and has a name."""
+    return drawn.table.legend if drawn.table and kind_of(experiment.dataset) == "images" else ""
 
 
 def _refuse_steps(steps: int) -> None:
@@ -227,6 +238,8 @@ def _chosen(experiment: Experiment, table: Table) -> dict[str, np.ndarray]:
         elif not table.mixed:
             value = value.argmax(dim=1)
         found["labels" if name == "label" else name] = value.cpu().numpy()
+    if "labels" in found:
+        found["class_names"] = np.array(names_of(experiment))
     return found
 
 

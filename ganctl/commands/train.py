@@ -9,6 +9,7 @@ from ganctl.assembly.compose import build
 from ganctl.assembly.reopening import resume
 from ganctl.config.load import dump, load
 from ganctl.config.schema import Config, option
+from ganctl.data import ImageSet
 from ganctl.errors import BadInput, Interrupted
 from ganctl.evaluation import Evaluator
 from ganctl.evaluation.folders import counted
@@ -37,8 +38,8 @@ def train(overrides: Sequence[str]) -> Path:
     parts = (option(getattr(config, group), "name") for group in ("game", "loss", "data"))
     path = new_path(output_dir, config.name or "-".join(name for name in parts if name != "gan"))
     folder = create(path, config, experiment)
-    if files := getattr(experiment.dataset, "files", {}):
-        say(f"data: {counted(files)}")
+    if isinstance(experiment.dataset, ImageSet) and experiment.dataset.files:
+        say(f"data: {counted(experiment.dataset)}")
     with _owned(folder, folder.refused):
         return run_shown(config, experiment, folder, evaluator)
 

@@ -9,17 +9,34 @@ from omegaconf import MISSING
 from ganctl.errors import BadInput
 
 
-def bounded(default: Any, *, least: float | None = None, above: float | None = None, below: float | None = None) -> Any:
-    """A dataclass field whose numbers lie in [least, ...], (above, ...] or [..., below)."""
-    limits = {"least": least, "above": above, "below": below}
+def bounded(
+    default: Any,
+    *,
+    least: float | None = None,
+    above: float | None = None,
+    below: float | None = None,
+    newer: bool = False,
+) -> Any:
+    """A dataclass field whose numbers lie in [least, ...], (above, ...] or [..., below).
+
+    Args:
+        newer: whether there were studies before there was this option; see `without_newer`.
+    """
+    limits = {"least": least, "above": above, "below": below, "newer": newer}
     if isinstance(default, list):
         return field(default_factory=lambda: list(default), metadata=limits)
     return field(default=default, metadata=limits)
 
 
-def chosen(default: str, *choices: str) -> Any:
+def chosen(default: str, *choices: str, newer: bool = False) -> Any:
     """A dataclass field that takes one of `choices`."""
-    return field(default=default, metadata={"choices": choices})
+    return field(default=default, metadata={"choices": choices, "newer": newer})
+
+
+def _check_size(size: int) -> None:
+    """Raises BadInput where digits of 28x28 pixels cannot have this size."""
+    if size not in (28, 32):
+        raise BadInput(f"data.size={size}: choose 28 (as the pictures are) or 32 (2 black pixels more on each side)")
 
 
 # What a setting of a run decides: the weights that it comes to; which of its repetitions it is; how many steps it has;
@@ -41,12 +58,23 @@ def deciding(decision: str, default: Any = MISSING) -> Any:
 @dataclass
 class Mnist5k:
     name: str = "mnist5k"
+    size: int = bounded(28, newer=True)
+    count: int | None = bounded(None, least=1, newer=True)
+    hold_out: int = bounded(0, least=0, newer=True)
+
+    def __post_init__(self) -> None:
+        _check_size(self.size)
 
 
 @dataclass
 class TorchvisionImages:
     name: str = "mnist"
     root: str | None = None
+    size: int = bounded(28, newer=True)
+    count: int | None = bounded(None, least=1, newer=True)
+
+    def __post_init__(self) -> None:
+        _check_size(self.size)
 
 
 @dataclass
@@ -55,7 +83,9 @@ class Folder:
     root: str = MISSING
     image_size: int = bounded(32, least=4, below=4097)
     channels: int = bounded(3, least=1)
-    background: str = chosen("white", "white", "black")
+    background: str = chosen("white", "white", "black", newer=True)
+    count: int | None = bounded(None, least=1, newer=True)
+    hold_out: int = bounded(0, least=0, newer=True)
 
     def __post_init__(self) -> None:
         if self.channels not in (1, 3):
@@ -319,7 +349,7 @@ class Config:
     epochs: int | None = deciding("length", bounded(None, least=1, below=10**9))
     steps: int | None = deciding("length", bounded(None, least=1, below=10**12))
     batch_size: int = deciding("result", bounded(100, least=1))
-    penalties: list[str] = deciding("result", [])
+    penalties: list[str] = deciding("result", bounded([], newer=True))
     ema_decay: float | None = deciding("result", bounded(None, least=0, below=1))
     ema_start: int = deciding("result", bounded(0, least=0))
     device: str = deciding("nothing", "auto")
@@ -355,6 +385,21 @@ def settings(*decisions: str) -> set[str]:
 def option(section: Any, key: str, default: Any = None) -> Any:
     """An option of a group's section, which is a plain dict where its choice has no schema."""
     return section.get(key, default) if isinstance(section, dict) else getattr(section, key, default)
+
+
+def without_newer(section: Any) -> dict[str, Any]:
+    """The settings of a configuration or of one of its groups, without newer ones that are at their default.
+
+    So a study that sets none of those is named and recorded as it was before they existed.
+    """
+    if not is_dataclass(section):
+        return dict(section)
+    newer = [item for item in fields(section) if item.metadata.get("newer")]
+    defaults = {
+        item.name: item.default if item.default_factory is DATACLASS_MISSING else item.default_factory()
+        for item in newer
+    }
+    return {key: value for key, value in vars(section).items() if key not in defaults or value != defaults[key]}
 
 
 def _plain(value: Any) -> Any:

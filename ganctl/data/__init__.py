@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from ganctl.config.schema import option
 from ganctl.data import densities, digits, folders
 from ganctl.data.batches import Batches
 from ganctl.data.dataset import Dataset, Density, ImageSet, kind_of
@@ -21,13 +22,28 @@ DATASETS: dict[str, Callable[[Any], Dataset]] = {
     "grid25": densities.grid25,
 }
 
-# The same options -> images of the same kind that no training sees, where there are any
-TEST_SPLITS: dict[str, Callable[[Any], ImageSet]] = {
+# The same options -> images of the same kind that no training sees; None where these options leave none
+TEST_SPLITS: dict[str, Callable[[Any], ImageSet | None]] = {
+    "mnist5k": digits.mnist5k_test,
     "mnist": digits.mnist_test,
     "fashion_mnist": digits.fashion_mnist_test,
+    "folder": folders.folder_test,
 }
+
+
+def test_split(options: Any, train: Dataset | None = None) -> ImageSet | None:
+    """Images of the same kind that no training sees; None where there are none.
+
+    Args:
+        options: of the data.
+        train: these data, where they are in memory already; what they hold out is then not read again.
+    """
+    held_out = getattr(train, "held_out", None)
+    row = TEST_SPLITS.get(option(options, "name"))
+    return held_out if held_out is not None or row is None else row(options)
+
 
 __all__ = [
     "DATASETS", "TEST_SPLITS", "Batches", "Dataset", "Density", "Domains", "ImageSet", "Samples",
-    "in_range", "kind_of", "measured_in", "scaled",
+    "in_range", "kind_of", "measured_in", "scaled", "test_split",
 ]  # fmt: skip

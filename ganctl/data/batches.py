@@ -1,4 +1,4 @@
-"""Where a run is in its data."""
+"""The batches of a run, and its position in the data."""
 
 from ganctl.data.dataset import Dataset
 from ganctl.data.samples import Samples, scaled
@@ -7,13 +7,16 @@ from ganctl.numerics.streams import Streams
 
 
 class Batches:
-    """Batch after batch of a data set. `drawn` alone says where it is, so a resumed run goes on from there.
+    """Draws the batches of a data set. `drawn`, the number drawn so far, is its only state, so it can be resumed.
 
     Args:
-        dataset: on the device where training is.
-        batch_size: samples in a batch; at most an epoch of them.
-        streams: the run's.
-        value_range: what the pixels 0 and 255 become in a batch: (-1, 1) beside a tanh, (0, 1) beside a sigmoid.
+        dataset: the data set, on the device of the training.
+        batch_size: samples per batch, at most the size of an epoch.
+        streams: the run's random streams.
+        value_range: values of black and white in a batch: (-1, 1) for a generator with tanh, (0, 1) with sigmoid.
+
+    Raises:
+        BadInput: the batch is larger than an epoch.
     """
 
     def __init__(
@@ -33,11 +36,11 @@ class Batches:
 
     @property
     def epoch(self) -> float:
-        """Passes over the data so far."""
+        """The number of passes over the data so far."""
         return self.drawn / self.per_epoch
 
     def draw(self) -> Samples:
-        """The next batch, float32 within the value range."""
+        """Draws the next batch, float32 within the value range."""
         batch = self.dataset.batch(self.drawn, self.batch_size, self.streams)
         self.drawn += 1
         return scaled(batch, self.value_range)

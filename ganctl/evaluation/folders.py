@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median_low
-from typing import Any
 
 import torch
 
@@ -22,6 +21,8 @@ ODD = {
     "transparent": "of them transparent, where the background shows",
     "first_of_several": "of them the first of several in their file",
 }
+
+PARTS = {"trained_on": "trained on", "held_out": "held out"}
 
 
 def both(images: Path, against: Path, size: int | None = None) -> tuple[ImageSet, ImageSet]:
@@ -60,8 +61,8 @@ def pictures(
 ) -> ImageSet:
     """The pictures in a folder, at the size and with the channels of `shape`; what is odd of them is said."""
     found = read(str(path), shape[1], shape[0], f"{flag} ", size_key, background)
-    if {*ODD, "classes"} & {*found.files} or found.files["others"]:
-        say(f"{flag} {path}: {counted(found.files)}")
+    if {*ODD} & {*found.files} or found.class_names or found.files["others"]:
+        say(f"{flag} {path}: {counted(found)}")
     return found
 
 
@@ -71,7 +72,7 @@ def numbered_as(images: ImageSet, names: list[str] | None) -> ImageSet:
     Args:
         names: of the classes of what a generator was trained on; None: nobody knows.
     """
-    own = images.files.get("classes")
+    own = images.class_names
     if own is None or names is None or own == names:
         return images
     labels = None
@@ -80,7 +81,7 @@ def numbered_as(images: ImageSet, names: list[str] | None) -> ImageSet:
     else:
         say(f"note: the classes {', '.join(own)} are not those of the training, {', '.join(names)}; they are left out")
     found = ImageSet(images.pixels, labels)
-    found.files = images.files
+    found.files, found.class_names = images.files, None if labels is None else names
     return found
 
 
@@ -102,11 +103,13 @@ def shared(images: Path, given: ImageSet, against: Path | None, real: Sequence[I
     return []
 
 
-def counted(files: dict[str, Any]) -> str:
-    """How many pictures were read, what is odd about them, and what else lay there."""
+def counted(images: ImageSet) -> str:
+    """How many pictures of a folder were read, what is odd about them, and what else lay there."""
+    files = images.files
     others = ", ".join(f"{count:,} {ending or 'without an ending'}" for ending, count in [*files["others"].items()][:5])
     words = [f"{files['pictures']:,} pictures"]
-    words += [f"{len(files['classes']):,} classes, by folder"] if files.get("classes") else []
+    words += [f"{len(images.class_names):,} classes, by folder"] if images.class_names else []
+    words += [f"{files[key]:,} of them {what}" for key, what in PARTS.items() if key in files]
     words += [f"{files[key]:,} {ODD[key]}" for key in ODD if files.get(key)]
     words += [f"{files['unreadable']:,} unreadable"] if files["unreadable"] else []
     words += [f"other files: {others}{', ...' if len(files['others']) > 5 else ''}"] if others else []

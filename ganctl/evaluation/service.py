@@ -8,7 +8,7 @@ import torch
 
 from ganctl.config.load import load
 from ganctl.config.schema import option
-from ganctl.data import DATASETS, TEST_SPLITS, Dataset, Density, ImageSet, measured_in
+from ganctl.data import DATASETS, Dataset, Density, ImageSet, measured_in, test_split
 from ganctl.data.folders import folder
 from ganctl.errors import BadInput
 from ganctl.evaluation import Evaluator, ImageEvaluator, PointEvaluator, Told, silent
@@ -39,7 +39,7 @@ def evaluator_for(
         trained_on: fingerprint of what the generator was trained on; None: the data that are named.
         game: the run's, which may have metrics besides.
         told: called with what is being done, now and while it measures.
-        names: of the classes that the generator was trained on, where they are folders.
+        names: of the classes that the generator was trained on, where they have any.
 
     Raises:
         BadInput: there are no such data, or they are of another shape.
@@ -115,7 +115,9 @@ def data_of(wanted: Wanted, options: Any, train: Dataset | None = None) -> tuple
         if wanted.data == "folder":
             raise BadInput("--data folder: name the folder itself, with --against DIR")
         plugins = [f"plugins=[{','.join(wanted.plugins)}]"] if wanted.plugins else []
+        size = option(options, "size")  # digits are measured at the size that the run has made them
         options = load([f"data={wanted.data}", *plugins]).data
+        options = replace(options, size=size) if size and hasattr(options, "size") else options
     if wanted.root is not None:
         if not hasattr(options, "root"):
             raise BadInput(f"--root {wanted.root}: {option(options, 'name')} has no folder of data; leave it out")
@@ -123,10 +125,9 @@ def data_of(wanted: Wanted, options: Any, train: Dataset | None = None) -> tuple
     name = option(options, "name")
     if name not in DATASETS:
         raise BadInput(f"data={name}: no such data; choose from {', '.join(sorted(DATASETS))}, or add --plugin MODULE")
-    test = TEST_SPLITS[name](options) if name in TEST_SPLITS else None
-    if train is not None and wanted.data is None and wanted.root is None:
-        return train, test
-    return DATASETS[name](options), test
+    if train is None or wanted.data is not None or wanted.root is not None:
+        train = DATASETS[name](options)
+    return train, test_split(options, train)
 
 
 def refuse_both(wanted: Wanted) -> None:

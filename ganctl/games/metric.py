@@ -1,4 +1,4 @@
-"""A metric that a game brings itself."""
+"""Metrics that a game defines itself."""
 
 import math
 from collections.abc import Mapping
@@ -12,17 +12,17 @@ Better = Literal["lower", "higher", "none"]
 
 @dataclass(frozen=True)
 class GameMetric:
-    """The mean of what `Game.own_figures` gives under the metric's name, one number a sample.
+    """A metric: the mean of the numbers per sample that `Game.own_figures` returns under the metric's name.
 
     Attributes:
-        label: what it is, in a few words.
-        better: where a good generator is; none where that cannot be said, and then no arm is judged by it.
-        least: the smallest possible value, at which an interval is cut.
-        most: the greatest.
-        held_out: whether it needs samples that training has not seen.
+        label: a description of a few words.
+        better: whether lower or higher values are better; "none" if neither is, and then arms are not compared by it.
+        least: smallest possible value, at which confidence intervals are cut.
+        most: largest possible value, at which confidence intervals are cut.
+        held_out: whether the metric needs samples that were not used in training.
 
     Raises:
-        ValueError: no label, or another direction.
+        ValueError: the label is empty, or `better` is none of the three.
     """
 
     label: str
@@ -39,11 +39,11 @@ class GameMetric:
 
 
 def known(name: str, **limits: Any) -> GameMetric:
-    """The metric of that name in METRIC_NAMES, as a game's own, with its limits."""
+    """The metric `name` of METRIC_NAMES as a metric of a game; `limits` are further attributes of GameMetric."""
     label, better = METRIC_NAMES[name]
     return GameMetric(label, better, **limits)  # type: ignore[arg-type]
 
 
 def named_apart(metrics: Mapping[str, GameMetric]) -> dict[str, tuple[str, str]]:
-    """Label and direction of those metrics that METRIC_NAMES has not."""
+    """The label and the direction of each metric that is not in METRIC_NAMES."""
     return {name: (row.label, row.better) for name, row in metrics.items() if name not in METRIC_NAMES}

@@ -1,4 +1,4 @@
-"""Networks, by architecture. A model builds the networks that a game asks for; a discriminator returns raw logits."""
+"""Network architectures. A model builds the networks that a game asks for; discriminators return raw logits."""
 
 from collections.abc import Callable
 
@@ -18,15 +18,15 @@ from ganctl.models.roles import (
     plain,
 )
 
-# A plugin may also give a function (options, shape of a sample) -> {"generator": factory, "discriminator": factory},
-# for games that ask for no more than these two.
+# A plugin may also add a function (options, shape of a sample) -> {"generator": factory, "discriminator": factory}, for
+# games that need only these two networks.
 MODELS: dict[str, Family | Callable[..., dict[str, Callable[[], nn.Module]]]] = {
     "mlp": mlp.FAMILY,
-    "mlp_small": mlp.FAMILY,  # other defaults, in its yaml
+    "mlp_small": mlp.FAMILY,  # with other defaults, see its yaml
     "dcgan": dcgan.FAMILY,
-    "dcgan_small": dcgan.FAMILY,  # other defaults, in its yaml
+    "dcgan_small": dcgan.FAMILY,  # with other defaults, see its yaml
     "autoencoder": autoencoder.FAMILY,
-    "autoencoder_small": autoencoder.FAMILY,  # other defaults, in its yaml
+    "autoencoder_small": autoencoder.FAMILY,  # with other defaults, see its yaml
 }
 
 __all__ = [

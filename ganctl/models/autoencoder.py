@@ -1,4 +1,4 @@
-"""A fully connected generator against an auto-encoder (Zhao et al. 2017; Berthelot et al. 2017)."""
+"""A fully connected generator, and an auto-encoder as discriminator (Zhao et al. 2017; Berthelot et al. 2017)."""
 
 from itertools import pairwise
 from math import prod
@@ -11,14 +11,14 @@ from ganctl.models.roles import Discriminator, Factory, Family, Generator, Roles
 
 
 class AutoencoderDiscriminator(nn.Module):
-    """Samples [N, *shape] to logits [N]: minus the error of their reconstruction, so that bigger means "more real".
+    """Samples [N, *shape] to logits [N]: minus the reconstruction error, so that larger means "more real".
 
     The error is the mean over a sample's elements of |x - D(x)| (l1: BEGAN, arXiv:1703.10717, section 3.1 with eta = 1)
-    or of (x - D(x))^2 (l2: the square of EBGAN's norm, arXiv:1609.03126, section 2.3, over the number of elements).
+    or of (x - D(x))^2 (l2: the square of EBGAN's norm, arXiv:1609.03126, section 2.3, divided by their number).
     """
 
     coupling = "none"
-    reconstructs = True  # its logit is minus an error
+    reconstructs = True  # its logits are minus reconstruction errors
 
     def __init__(self, shape: tuple[int, ...], widths: list[int], activation: str, error: str) -> None:
         super().__init__()
@@ -30,7 +30,7 @@ class AutoencoderDiscriminator(nn.Module):
         self.decoder = nn.Sequential(*layers[2 * len(widths) : -1])
 
     def encode(self, samples: Tensor) -> Tensor:
-        """The code of each sample, [N, last of the widths]."""
+        """The code of each sample, [N, widths[-1]]."""
         return self.encoder(samples)
 
     def forward(self, samples: Tensor) -> Tensor:
@@ -39,7 +39,7 @@ class AutoencoderDiscriminator(nn.Module):
 
 
 def discriminator(options: Any, role: Discriminator, roles: Roles) -> Factory:
-    """What makes an auto-encoder that discriminates by its error."""
+    """Returns a function that builds an auto-encoder whose reconstruction error discriminates."""
     del roles
     return lambda: AutoencoderDiscriminator(role.shape, options.encoder_widths, options.activation, options.error)
 

@@ -1,4 +1,4 @@
-"""A small convolutional classifier, whose last hidden layer is what images are measured in."""
+"""A small convolutional classifier. The metrics use the features of its last hidden layer."""
 
 import itertools
 
@@ -13,9 +13,9 @@ class Classifier(nn.Module):
     """Three convolutions with batch norm, a hidden layer of 256 units, and a linear output.
 
     Args:
-        shape: of an image, [C, H, W], at least 8 pixels a side.
-        classes: how many.
-        width: channels of the first convolution; the others have two and four times as many.
+        shape: shape of an image, [C, H, W], at least 8 pixels per side.
+        classes: number of classes.
+        width: channels of the first convolution; the next two have two and four times as many.
     """
 
     def __init__(self, shape: tuple[int, ...], classes: int, width: int = 16) -> None:
@@ -41,6 +41,6 @@ class Classifier(nn.Module):
         return images.flatten(1)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Images [N, C, H, W] in [-1, 1] -> features [N, 256], each at least 0, and logits [N, classes]."""
+        """Images [N, C, H, W] in [-1, 1] -> nonnegative features [N, 256] and logits [N, classes]."""
         features = relu(self.hidden(self._convolved(images)))
         return features, self.output(features)

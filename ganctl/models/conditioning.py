@@ -1,11 +1,11 @@
-"""Layers through which a class or a code enters a network, and the head that reads one off its features."""
+"""Layers that condition a network on a class or a code, and the head that predicts one from features."""
 
 import torch
 from torch import Tensor, nn
 
 
 class FeatureHead(nn.Module):
-    """Features [N, ...] of a discriminator to `outputs` numbers, through 128 units as in InfoGAN's appendix C.1.
+    """Features [N, ...] of a discriminator to [N, outputs], with 128 hidden units as in InfoGAN's appendix C.1.
 
     Source: Chen et al. 2016 (arXiv:1606.03657).
     """
@@ -19,16 +19,16 @@ class FeatureHead(nn.Module):
 
 
 class Projection(nn.Module):
-    """The inner product of features [N, F] with the vector of a class: y^T V phi(x), [N].
+    """The inner product of features [N, F] and the embedding of a class: y^T V phi(x), [N].
 
-    Source: Miyato and Koyama 2018 (arXiv:1802.05637), eq. 3. The paper's V has spectral norm 1, and so its vectors have
-    elements of about 1 / sqrt(F). Without spectral normalization that factor stands outside of V: Adam moves each
-    element as far whatever F is, and D knew the classes long before G could (docs/log.md).
+    Source: Miyato and Koyama 2018 (arXiv:1802.05637), eq. 3. The paper's V has spectral norm 1, so its elements are
+    about 1 / sqrt(F). Without spectral normalization that factor multiplies the product instead: Adam's steps do not
+    shrink with F, and D would learn the classes long before G can (docs/log.md).
 
     Args:
-        condition: classes.
-        features: how many, F.
-        spectral_norm: whether V will be divided by its spectral norm.
+        condition: number of classes.
+        features: number of features, F.
+        spectral_norm: whether V will be spectrally normalized.
     """
 
     def __init__(self, condition: int, features: int, spectral_norm: bool = False) -> None:
@@ -41,14 +41,15 @@ class Projection(nn.Module):
 
 
 class ConditionalBatchNorm(nn.Module):
-    """Batch norm whose scale and shift belong to the class (Dumoulin et al. 2017, arXiv:1610.07629, eq. 5).
+    """Batch norm with one scale and one shift per class (Dumoulin et al. 2017, arXiv:1610.07629, eq. 5).
 
-    Scales begin at 1 and shifts at N(0, 0.5^2): what comes after can tell the classes apart from the first step. With
-    shifts of 0 it takes a thousand steps of Adam until there is anything to tell (docs/log.md).
+    Scales are initialized to 1 and shifts to N(0, 0.5^2), so that the classes differ for the next layers from the
+    first step. With shifts of 0, Adam takes a thousand steps until they do (docs/log.md).
 
     Args:
-        norm: batch norm without weights of its own, of as many channels.
-        condition: classes; [N, condition] with one-hot rows, or shares of classes, whose weights are then mixed.
+        norm: batch norm without affine parameters.
+        condition: number of classes. `forward` takes conditions [N, condition]: one-hot, or mixtures of classes, for
+            which scales and shifts are mixed.
     """
 
     def __init__(self, norm: nn.BatchNorm1d | nn.BatchNorm2d, condition: int) -> None:
@@ -63,7 +64,7 @@ class ConditionalBatchNorm(nn.Module):
 
 
 class Conditioned(nn.Sequential):
-    """Layers in a row; those of conditional batch norm take the condition too."""
+    """A sequence of layers; conditional batch norm layers get the condition too."""
 
     def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
         for layer in self:

@@ -1,4 +1,4 @@
-"""Convolutions and batch norm that compute what torch's own do, in less time or in parts."""
+"""Faster convolutions, equal to torch's own, and batch norm that can split its batch."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from torch.nn.functional import conv2d, fold, linear
 
 
 class PartedBatchNorm(nn.BatchNorm2d):
-    """Batch norm that takes each of `parts` equal shares of its input for a batch, one after the other."""
+    """Batch norm that splits its input into `parts` equal parts and normalizes each as a batch of its own, in order."""
 
     parts = 1
 
@@ -18,17 +18,17 @@ class PartedBatchNorm(nn.BatchNorm2d):
 
 
 class FromPoint(nn.ConvTranspose2d):
-    """A transposed convolution of vectors [N, C, 1, 1] to maps [N, out, side, side], each of whose places has its own
-    weights: a matrix product, and computed as one, which takes less than half of the time (docs/performance.md)."""
+    """A transposed convolution of vectors [N, C, 1, 1] to maps [N, out, side, side], computed as a matrix product. This
+    takes less than half of the time (docs/performance.md)."""
 
     def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
-        weight = self.weight.permute(0, 2, 3, 1)  # as it lies in memory, with the channels last
+        weight = self.weight.permute(0, 2, 3, 1)  # the order in memory (channels last)
         maps = x.flatten(1) @ weight.flatten(1)
         return maps.view(-1, *weight.shape[1:]).permute(0, 3, 1, 2)
 
 
 class ToPoint(nn.Conv2d):
-    """A convolution of maps [N, C, side, side] by a kernel of their size, to [N, out, 1, 1]: a matrix product."""
+    """A convolution of maps [N, C, side, side] with a kernel of the same size, to [N, out, 1, 1]: a matrix product."""
 
     def forward(self, x: Tensor) -> Tensor:
         weight = self.weight.permute(0, 2, 3, 1).flatten(1)
@@ -38,15 +38,15 @@ class ToPoint(nn.Conv2d):
 def add_up_patches(maps: Tensor, weight: Tensor) -> Tensor:
     """The transposed convolution (kernel 4, stride 2, padding 1) of maps [N, C, H, W] to images [N, 1, 2H, 2W].
 
-    A matrix product gives a patch of 4x4 pixels per place of the maps; patches are added up where they overlap.
+    A matrix product gives a patch of 4x4 pixels per position of the maps; overlapping patches are added.
     """
     patches = maps.permute(0, 2, 3, 1).flatten(1, 2) @ weight.flatten(1)
     return fold(patches.transpose(1, 2), (2 * maps.shape[2], 2 * maps.shape[3]), 4, padding=1, stride=2)
 
 
 class ToGray(nn.ConvTranspose2d):
-    """A transposed convolution (kernel 4, stride 2, padding 1) of maps to images with one channel. On a CPU it is
-    computed by `add_up_patches`, in a quarter of the time (docs/performance.md)."""
+    """A transposed convolution (kernel 4, stride 2, padding 1) of maps to images with one channel. On a CPU it uses
+    `add_up_patches`, which takes a quarter of the time (docs/performance.md)."""
 
     def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
         if not _unrounded(x):
@@ -56,7 +56,7 @@ class ToGray(nn.ConvTranspose2d):
 
 
 class _ConvolveGray(torch.autograd.Function):
-    """torch's convolution with another way to its gradient towards the images."""
+    """torch's convolution with a faster gradient with respect to the images."""
 
     @staticmethod
     def forward(ctx: Any, images: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -76,8 +76,8 @@ class _ConvolveGray(torch.autograd.Function):
 
 
 class FromGray(nn.Conv2d):
-    """A convolution (kernel 4, stride 2, padding 1) of images with one channel. On a CPU its gradient towards the
-    images, which is a transposed convolution, is computed by `add_up_patches`."""
+    """A convolution (kernel 4, stride 2, padding 1) of images with one channel. On a CPU its gradient with respect to
+    the images, a transposed convolution, is computed by `add_up_patches`."""
 
     def forward(self, x: Tensor) -> Tensor:
         return _ConvolveGray.apply(x, self.weight, self.bias) if _unrounded(x) else super().forward(x)

@@ -1,10 +1,11 @@
 """Strided convolutions after Radford et al. 2015 (arXiv:1511.06434), for images of 28, 32 or 64 pixels.
 
-Its guidelines (section 3): no pooling, batch normalization in both networks but not at the generator's output and
-the discriminator's input, ReLU in the generator, leaky ReLU of slope 0.2 in the discriminator, tanh at the output,
-weights from N(0, 0.02).
+The paper's guidelines (section 3): no pooling, batch normalization in both networks except at the generator's output
+and the discriminator's input, ReLU in the generator, leaky ReLU with slope 0.2 in the discriminator, tanh at the
+output, weights from N(0, 0.02).
 
-Weights and maps have the channels last in memory, where convolutions of few channels are fast (docs/performance.md).
+Weights and maps use the memory format channels_last, in which convolutions with few channels are faster
+(docs/performance.md).
 """
 
 from collections.abc import Callable, Iterator
@@ -23,25 +24,25 @@ from ganctl.models.layers import OUTPUT_RANGES, OUTPUTS, normalize_spectrum_
 from ganctl.models.mlp import MlpDiscriminator
 from ganctl.models.roles import Discriminator, Encoder, Factory, Family, Generator, Head, Roles
 
-# What follows a convolution of the discriminator, by its channels. Layer norm is per sample, as penalties on the
-# gradient need it (Gulrajani et al. 2017, section 4, "No critic batch normalization").
+# Normalization after a convolution of the discriminator: number of channels -> layer. Layer norm is per sample, which
+# gradient penalties need (Gulrajani et al. 2017, section 4, "No critic batch normalization").
 NORMS: dict[str, Callable[[int], nn.Module]] = {
     "batch": PartedBatchNorm,
     "layer": partial(nn.GroupNorm, 1),
-    "none": nn.Identity,  # which takes the channels and ignores them
+    "none": nn.Identity,  # ignores the number of channels
 }
 
-SMALLEST = {28: 7, 32: 4, 64: 4}  # the side of the coarsest feature map; each block doubles it
+SMALLEST = {28: 7, 32: 4, 64: 4}  # image side -> side of the coarsest feature map; each block doubles it
 
 
 def _block_widths(size: int, width: int) -> list[int]:
-    """Channels of the feature maps, from beside the image to the coarsest: width, 2 width, 4 width, ..."""
+    """Channels of the feature maps, from the finest to the coarsest: width, 2 width, 4 width, ..."""
     doublings = (size // SMALLEST[size]).bit_length() - 1
     return [width * 2**level for level in range(doublings)]
 
 
 def initialize_(network: nn.Module) -> None:
-    """Weights from N(0, 0.02), those of batch norm from N(1, 0.02), biases 0 (Radford et al. 2015, section 4)."""
+    """Draws weights from N(0, 0.02) and those of batch norm from N(1, 0.02); biases are 0 (section 4 of the paper)."""
     for layer in network.modules():
         if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear, nn.BatchNorm2d)) and layer.weight is not None:
             mean = 1.0 if isinstance(layer, nn.BatchNorm2d) else 0.0
@@ -121,14 +122,14 @@ def _trunk(channels: int, size: int, width: int, norm: str) -> list[nn.Module]:
 
 
 def _num_features(size: int, width: int, hidden: int = 0) -> int:
-    """Units of the discriminator's last hidden layer: the coarsest feature map, or what is fully connected to it."""
+    """Units of the discriminator's last hidden layer: `hidden`, or the coarsest feature map if that is 0."""
     return hidden or _block_widths(size, width)[-1] * SMALLEST[size] ** 2
 
 
 class DcganDiscriminator(nn.Module):
     """Images [N, channels, size, size], and conditions [N, condition], to raw logits [N].
 
-    A condition that enters as an input becomes constant planes, one per number, beside the channels of the image.
+    With how="input" each number of the condition becomes a constant plane, an extra channel of the image.
     """
 
     def __init__(
@@ -144,7 +145,7 @@ class DcganDiscriminator(nn.Module):
     ) -> None:
         super().__init__()
         self.coupling = "norm" if norm == "batch" else "none"
-        # Each pass counts for spectral norm, whose power iteration it takes a step further.
+        # Not with spectral norm: each pass is one step of its power iteration, so the number of passes matters.
         self.takes_parts = norm == "batch" and not spectral_norm
         self.takes_input = bool(condition) and how == "input"
         first = channels + (condition if self.takes_input else 0)
@@ -169,7 +170,7 @@ class DcganDiscriminator(nn.Module):
 
     @contextmanager
     def parted(self, parts: int) -> Iterator[None]:
-        """Inside, samples see only those of their own of `parts` equal shares of a batch, as in so many passes."""
+        """Within this context batch norm treats `parts` equal parts of a batch separately, as in separate passes."""
         norms = [layer for layer in self.layers if isinstance(layer, PartedBatchNorm)]
         for layer in norms:
             layer.parts = parts
@@ -180,7 +181,7 @@ class DcganDiscriminator(nn.Module):
                 layer.parts = 1
 
     def features(self, images: Tensor, condition: Tensor | None = None) -> Tensor:
-        """What the last hidden layer makes of each image: [N, channels, side, side], or [N, hidden, 1, 1]."""
+        """The last hidden layer's output for each image: [N, channels, side, side], or [N, hidden, 1, 1]."""
         *hidden, _, _ = self.layers
         x = images
         if self.takes_input and condition is not None:
@@ -190,7 +191,7 @@ class DcganDiscriminator(nn.Module):
         return x
 
     def logit(self, features: Tensor, condition: Tensor | None = None) -> Tensor:
-        """The raw logit [N] of images with these features."""
+        """The raw logits [N] of images with these features."""
         *_, last, flatten = self.layers
         logits = flatten(last(features))
         return logits if self.projection is None else logits + self.projection(features.flatten(1), condition)
@@ -223,7 +224,7 @@ def _image_size(options: Any, shape: tuple[int, ...]) -> tuple[int, int]:
     """Channels and side of an image of `shape`.
 
     Raises:
-        BadInput: samples that are no images, or of another size than these networks have.
+        BadInput: the samples are no images, or have a size that these networks do not support.
     """
     if len(shape) != 3:
         raise BadInput(f"model={options.name}: convolves images, and this data set holds points; use model=mlp")
@@ -237,7 +238,7 @@ def _image_size(options: Any, shape: tuple[int, ...]) -> tuple[int, int]:
 
 
 def generator(options: Any, role: Generator, roles: Roles) -> Factory:
-    """What makes a generator."""
+    """Returns a function that builds a generator."""
     del roles
     channels, size = _image_size(options, role.shape)
     output = "tanh" if options.output == "auto" else options.output
@@ -247,7 +248,7 @@ def generator(options: Any, role: Generator, roles: Roles) -> Factory:
 
 
 def discriminator(options: Any, role: Discriminator, roles: Roles) -> Factory:
-    """What makes a discriminator of images, or one of latent vectors, which is fully connected."""
+    """Returns a function that builds a discriminator of images, or a fully connected one of latent vectors."""
     del roles
     if len(role.shape) == 1:
         widths = [8 * options.width] * 2
@@ -266,14 +267,14 @@ def discriminator(options: Any, role: Discriminator, roles: Roles) -> Factory:
 
 
 def encoder(options: Any, role: Encoder, roles: Roles) -> Factory:
-    """What makes an encoder of images."""
+    """Returns a function that builds an encoder of images."""
     del roles
     channels, size = _image_size(options, role.shape)
     return lambda: DcganEncoder(channels, size, options.width, role.outputs, options.hidden)
 
 
 def head(options: Any, role: Head, roles: Roles) -> Factory:
-    """What makes a head on the last hidden layer of a discriminator of images."""
+    """Returns a function that builds a head on the last hidden layer of a discriminator of images."""
     of = roles[role.of]
     assert isinstance(of, Discriminator)
     features = _num_features(_image_size(options, of.shape)[1], options.width, options.hidden)

@@ -1,4 +1,4 @@
-"""Layers that the networks share."""
+"""Layers shared by the networks."""
 
 from torch import Tensor, nn
 from torch.nn.functional import dropout
@@ -7,7 +7,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 from ganctl.numerics.streams import Masks
 
 OUTPUTS: dict[str, type[nn.Module]] = {"tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "none": nn.Identity}
-# What a generator makes of black and white; real images are scaled to match. Points have no such range.
+# Values of black and white in the output of a generator; real images are scaled to match. Points have no such range.
 OUTPUT_RANGES: dict[str, tuple[float, float] | None] = {
     "tanh": (-1.0, 1.0),
     "sigmoid": (0.0, 1.0),
@@ -16,13 +16,13 @@ OUTPUT_RANGES: dict[str, tuple[float, float] | None] = {
 
 
 class Dropout(nn.Module):
-    """Dropout (Srivastava et al. 2014, JMLR 15) whose mask comes from a stream of the run, not from torch's own.
+    """Dropout (Srivastava et al. 2014, JMLR 15) with a mask from a random stream of the run, not from torch's own.
 
-    Each element is kept with probability `kept / 65536`, the multiple of 1/65536 nearest to 1 - rate, and scaled by
-    its inverse, so that the expectation is exact.
+    Each element is kept with probability `kept / 65536`, the multiple of 1/65536 nearest to 1 - rate, and divided by
+    that probability, so that the expectation is exact.
 
     Args:
-        rate: share of elements set to zero in training, in [0, 1).
+        rate: probability that an element is set to zero in training, in [0, 1).
     """
 
     def __init__(self, rate: float) -> None:
@@ -34,7 +34,7 @@ class Dropout(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or self.kept == 65536:
             return x
-        if self.stream is None:  # a network by itself, in nobody's run
+        if self.stream is None:  # the network is used outside of a run
             return dropout(x, self.rate)
         mask = self.stream.draw(x.numel(), self.kept).view(x.shape)
         return x * mask.to(x.dtype).mul_(65536 / self.kept)
@@ -44,7 +44,7 @@ class Dropout(nn.Module):
 
 
 def attach_noise_(network: nn.Module, stream: Masks) -> None:
-    """Lets every layer of `network` that draws random numbers draw them from `stream`."""
+    """Makes every layer of `network` that draws random numbers use `stream`."""
     for layer in network.modules():
         if isinstance(layer, Dropout):
             layer.stream = stream
@@ -53,7 +53,7 @@ def attach_noise_(network: nn.Module, stream: Masks) -> None:
 def normalize_spectrum_(network: nn.Module) -> None:
     """Divides the weight of every linear and convolutional layer by its largest singular value, at each use.
 
-    Source: Miyato et al. 2018 (SNGAN, arXiv:1802.05957), eq. 8, by torch's own parametrization: one power iteration a
+    Source: Miyato et al. 2018 (SNGAN, arXiv:1802.05957), eq. 8, with torch's parametrization: one power iteration per
     forward pass.
     """
     for layer in network.modules():

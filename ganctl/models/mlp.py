@@ -88,7 +88,7 @@ class MlpDiscriminator(nn.Module):
             normalize_spectrum_(self)
 
     def features(self, samples: Tensor, condition: Tensor | None = None) -> Tensor:
-        """What the last hidden layer makes of each sample, [N, num_features]."""
+        """The last hidden layer's output for each sample, [N, num_features]."""
         *hidden, _ = self.layers
         x = samples.flatten(1)
         if self.takes_input and condition is not None:
@@ -98,7 +98,7 @@ class MlpDiscriminator(nn.Module):
         return x
 
     def logit(self, features: Tensor, condition: Tensor | None = None) -> Tensor:
-        """The raw logit [N] of samples with these features."""
+        """The raw logits [N] of samples with these features."""
         logits = self.layers[-1](features).squeeze(1)
         return logits if self.projection is None else logits + self.projection(features, condition)
 
@@ -135,10 +135,10 @@ class MlpTranslator(nn.Module):
 
 
 def output_of(options: Any, shape: tuple[int, ...]) -> str:
-    """The last activation of a network that makes samples of `shape`: [C, H, W] of an image, [2] of a point.
+    """The name of the output activation of a network that generates samples of `shape`: [C, H, W] or, for points, [2].
 
     Raises:
-        BadInput: an output that the samples do not have.
+        BadInput: the chosen output does not suit such samples.
     """
     images = len(shape) == 3
     output = ("tanh" if images else "none") if options.output == "auto" else options.output
@@ -149,10 +149,10 @@ def output_of(options: Any, shape: tuple[int, ...]) -> str:
 
 
 def generator(options: Any, role: Generator, roles: Roles) -> Factory:
-    """What makes a generator.
+    """Returns a function that builds a generator.
 
     Raises:
-        BadInput: an output that the samples do not have, or no hidden layer whose batch norm could be conditional.
+        BadInput: the output does not suit the samples, or conditional batch norm is needed without a hidden layer.
     """
     del roles
     output = output_of(options, role.shape)
@@ -167,7 +167,7 @@ def generator(options: Any, role: Generator, roles: Roles) -> Factory:
 
 
 def discriminator(options: Any, role: Discriminator, roles: Roles) -> Factory:
-    """What makes a discriminator."""
+    """Returns a function that builds a discriminator."""
     del roles
     return lambda: MlpDiscriminator(
         role.shape,
@@ -181,13 +181,13 @@ def discriminator(options: Any, role: Discriminator, roles: Roles) -> Factory:
 
 
 def encoder(options: Any, role: Encoder, roles: Roles) -> Factory:
-    """What makes an encoder: the generator's widths backwards."""
+    """Returns a function that builds an encoder with the generator's widths in reverse order."""
     del roles
     return lambda: MlpEncoder(role.shape, options.generator_widths[::-1], options.activation, role.outputs)
 
 
 def head(options: Any, role: Head, roles: Roles) -> Factory:
-    """What makes a head on the last hidden layer of a discriminator."""
+    """Returns a function that builds a head on the last hidden layer of a discriminator."""
     of = roles[role.of]
     assert isinstance(of, Discriminator)
     features = options.discriminator_widths[-1] if options.discriminator_widths else prod(of.shape)
@@ -195,7 +195,7 @@ def head(options: Any, role: Head, roles: Roles) -> Factory:
 
 
 def translator(options: Any, role: Translator, roles: Roles) -> Factory:
-    """What makes a translator."""
+    """Returns a function that builds a translator."""
     del roles
     output = output_of(options, role.to)
     return lambda: MlpTranslator(role.shape, role.to, options.generator_widths, options.activation, output)

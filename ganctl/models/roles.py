@@ -1,4 +1,4 @@
-"""The networks that a game asks for, each by its role. A model family builds roles and knows nothing of games."""
+"""Roles: descriptions of the networks that a game needs. A model family builds roles and does not depend on games."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -9,19 +9,19 @@ from torch import nn
 
 @dataclass(frozen=True)
 class Role:
-    """What a network is for."""
+    """The purpose and the shapes of a network."""
 
 
 @dataclass(frozen=True)
 class Generator(Role):
-    """Latent vectors [N, latent_dim], and conditions [N, condition] where there are any, to samples [N, *shape].
+    """Latent vectors [N, latent_dim], and conditions [N, condition] if there are any, to samples [N, *shape].
 
-    The network has an attribute `latent_dim`, and `output_range` where its samples have bounds.
+    The network has an attribute `latent_dim`, and `output_range` if its samples are bounded.
 
     Attributes:
-        shape: of one sample.
-        condition: numbers that each sample is conditioned on: a one-hot class, or codes.
-        how: where the condition enters: input (beside the latent vector) or norm (conditional batch norm).
+        shape: shape of one sample.
+        condition: size of the condition of a sample (a one-hot class, or codes); 0: none.
+        how: use of the condition: "input" (concatenated to the latent vector) or "norm" (conditional batch norm).
     """
 
     shape: tuple[int, ...]
@@ -31,16 +31,16 @@ class Generator(Role):
 
 @dataclass(frozen=True)
 class Discriminator(Role):
-    """Samples [N, *shape], and conditions [N, condition] where there are any, to raw logits [N, ...].
+    """Samples [N, *shape], and conditions [N, condition] if there are any, to raw logits [N, ...].
 
-    The network may say by an attribute `coupling` how samples of a batch influence each other's logits: "none", "norm"
-    (batch norm: real and generated ones take separate passes, and penalties per sample are refused) or "group"
-    (minibatch statistics: separate passes too, and penalties per sample are allowed). Without it: "norm".
+    The network may have an attribute `coupling` that states how samples of a batch influence each other's logits:
+    "none"; "norm" (batch norm: real and generated samples take separate passes, and penalties per sample are refused);
+    or "group" (minibatch statistics: separate passes too, but penalties per sample are allowed). Default: "norm".
 
     Attributes:
-        shape: of one sample: an image, a point, or a latent vector.
-        condition: numbers that each sample is conditioned on.
-        how: where the condition enters: input (beside the sample) or projection.
+        shape: shape of one sample: an image, a point, or a latent vector.
+        condition: size of the condition of a sample; 0: none.
+        how: use of the condition: "input" (concatenated to the sample) or "projection".
     """
 
     shape: tuple[int, ...]
@@ -50,7 +50,7 @@ class Discriminator(Role):
 
 @dataclass(frozen=True)
 class Encoder(Role):
-    """Samples [N, *shape] to numbers [N, outputs]."""
+    """Samples [N, *shape] to vectors [N, outputs]."""
 
     shape: tuple[int, ...]
     outputs: int
@@ -58,7 +58,7 @@ class Encoder(Role):
 
 @dataclass(frozen=True)
 class Head(Role):
-    """The features that the network named `of` has of samples, [N, ...], to numbers [N, outputs]."""
+    """Features [N, ...] of samples, computed by the network named `of`, to vectors [N, outputs]."""
 
     of: str
     outputs: int
@@ -68,11 +68,11 @@ class Head(Role):
 class Translator(Role):
     """Samples [N, *shape] to samples [N, *to].
 
-    The network has an attribute `output_range` where its samples have bounds.
+    The network has an attribute `output_range` if its samples are bounded.
 
     Attributes:
-        shape: of one sample that goes in.
-        to: shape of the sample that comes out.
+        shape: shape of one input sample.
+        to: shape of one output sample.
     """
 
     shape: tuple[int, ...]
@@ -83,16 +83,16 @@ class Translator(Role):
 class Pretrained(Role):
     """The classifier of the data set: images [N, C, H, W] within [-1, 1] to (features [N, D], logits [N, classes]).
 
-    No model builds it and no player moves it. It is another one than the classifier that `evaluate` measures with, for
-    a game that minimized a distance in that one would look better than it is. Its weights are in every checkpoint.
+    No model builds it and no player updates it. It is not the classifier that `evaluate` uses: a game that minimized a
+    distance in the features of that one would get too good metrics. Its weights are saved in every checkpoint.
     """
 
 
 Roles = Mapping[str, Role]
 Factory = Callable[[], nn.Module]
 
-# (options of the model, the role, all roles of the game by network name) -> what makes the network. It refuses options
-# that do not fit at once; the factories are called one by one, each inside the random stream of its own weights.
+# (options of the model, the role, all roles of the game by network name) -> factory of the network. The builder itself
+# refuses options that do not fit; factories are called one by one, each within the random stream of its own weights.
 Builder = Callable[[Any, Any, Roles], Factory]
 
 
@@ -106,15 +106,15 @@ class Family:
     """Networks of one architecture.
 
     Attributes:
-        builders: how each role is built that this architecture has.
-        conditional: whether its networks take conditions.
+        builders: the builder of each role that this architecture supports.
+        conditional: whether its networks support conditions.
     """
 
     builders: Mapping[type[Role], Builder]
     conditional: bool = True
 
     def lacks(self, roles: Roles) -> str | None:
-        """Why the family cannot build these roles, in words; None where it can."""
+        """The reason why the family cannot build these roles, as the end of a sentence; None if it can."""
         if any(getattr(role, "condition", 0) for role in roles.values()) and not self.conditional:
             return "has no place for codes or classes"
         for role in roles.values():
@@ -123,17 +123,17 @@ class Family:
         return None
 
     def factories(self, options: Any, roles: Roles) -> dict[str, Factory]:
-        """What makes each network, by name.
+        """The factory of each network, by name.
 
         Args:
-            options: of the model.
-            roles: none that the family lacks.
+            options: options of the model.
+            roles: roles that the family supports (see `lacks`).
 
         Raises:
-            BadInput: options that do not fit the samples.
+            BadInput: the options do not fit the samples.
         """
         return {name: self.builders[type(role)](options, role, roles) for name, role in roles.items()}
 
     def __call__(self, options: Any, shape: tuple[int, ...]) -> dict[str, Factory]:
-        """What makes a generator and a discriminator for samples of `shape`, as a plugin's model does."""
+        """The factories of a generator and a discriminator for samples of `shape`, in the form of a plugin's model."""
         return self.factories(options, plain(shape))

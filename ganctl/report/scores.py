@@ -1,12 +1,17 @@
 """Prints the result of an evaluation on the terminal."""
 
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from ganctl.config.metrics import METRIC_NAMES
+from ganctl.errors import printable
 from ganctl.formats import number
 from ganctl.terminal.abilities import console
+from ganctl.terminal.fitting import shortened
 from ganctl.terminal.table import Row, print_fitted
+
+LONGEST_NAME = 24  # characters of a class in a table
 
 
 def print_scores(entry: dict[str, Any], title: str) -> None:
@@ -24,16 +29,17 @@ def print_scores(entry: dict[str, Any], title: str) -> None:
     print_fitted(screen, headings, rows, 3, lambda cells: f"{cells[0]}: {cells[1]} ({cells[2]})", {"better"})
     if entry.get("classes"):
         screen.print("by class asked for", style="italic")
-        headings, rows = _of_classes(entry["classes"])
+        headings, rows = _of_classes(entry["classes"], entry.get("class_names", []))
         print_fitted(screen, headings, rows, 2, lambda cells: f"{cells[0]}: {cells[1]}")
     screen.print(protocol_line(entry))
 
 
-def _of_classes(found: dict[str, list[float | None]]) -> tuple[list[str], list[Row]]:
-    """The headings, and one row per class."""
+def _of_classes(found: dict[str, list[float | None]], names: Sequence[str]) -> tuple[list[str], list[Row]]:
+    """The headings, and one row per class, named or else numbered."""
     kinds = range(len(next(iter(found.values()))))
     of = [[number(values[kind], f"metric/{name}") for name, values in found.items()] for kind in kinds]
-    return ["class", *found], [Row((str(kind), *of[kind])) for kind in kinds]
+    called = [shortened(printable(name), LONGEST_NAME) for name in names] + [str(kind) for kind in kinds][len(names) :]
+    return ["class", *found], [Row((called[kind], *of[kind])) for kind in kinds]
 
 
 def protocol_line(entry: dict[str, Any]) -> str:

@@ -13,7 +13,7 @@ class Asked:
     """What a picture is to show, instead of any samples.
 
     Attributes:
-        label: classes, as in 3,7.
+        label: classes, as in cat,dog or 3,7.
         labels: all, for a row a class.
         sweep: the code to go along.
         interpolate: from one latent vector to another.

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
-from ganctl.errors import BadInput
+from ganctl.errors import BadInput, printable
 from ganctl.games import Inputs
 from ganctl.games.priors import PRIORS
+from ganctl.sampling.class_names import legend, names_of, numbers_of
 from ganctl.training.experiment import Experiment
 
 REACH = 2.0  # of a continuous code to both sides, as in figure 2 of InfoGAN (Chen et al. 2016, arXiv:1606.03657)
@@ -21,12 +23,14 @@ class Table:
         inputs: row by row.
         columns: how many there are.
         captions: what the samples of each column have in common; empty: nothing that can be said.
+        legend: which class the samples of each row or column have; empty: any, or as the numbers of rows or columns.
         mixed: whether classes are shares, between one and another.
     """
 
     inputs: Inputs
     columns: int
     captions: Sequence[str] = ()
+    legend: str = ""
     mixed: bool = False
 
     def column(self, place: int) -> Inputs:
@@ -35,16 +39,13 @@ class Table:
 
 
 def classes_of(text: str, experiment: Experiment) -> list[int]:
-    """The classes that the command line names, as in 3,7.
+    """The classes that the command line names, as in cat,dog or 3,7.
 
     Raises:
         BadInput: the game has no labels, or one of the classes does not exist.
     """
-    count = _labels(f"--label {text}", experiment)
-    words = text.replace(" ", "").split(",")
-    if not all(word.isascii() and word.isdigit() and len(word) < 10 and int(word) < count for word in words):
-        raise BadInput(f"--label {text}: the classes are 0 to {count - 1}; name one, or several as in 0,{count - 1}")
-    return [int(word) for word in words]
+    _labels(f"--label {text}", experiment)
+    return numbers_of(text, names_of(experiment))
 
 
 def _labels(flag: str, experiment: Experiment) -> int:
@@ -75,7 +76,18 @@ def all_classes(experiment: Experiment, latents: int, noise: torch.Generator) ->
         BadInput: the game has no labels.
     """
     place = torch.arange(latents * _labels("--labels all", experiment))
-    return Table(experiment.draw_inputs(latents, noise, place % latents, "label", place // latents), latents)
+    inputs = experiment.draw_inputs(latents, noise, place % latents, "label", place // latents)
+    return Table(inputs, latents, legend=legend(names_of(experiment), "rows, from the top"))
+
+
+def shown(experiment: Experiment, noise: torch.Generator) -> tuple[Tensor, Table | None]:
+    """What the run's own grids show: samples, and the table that they were made from if anything can be chosen."""
+    samples, inputs = experiment.draw_shown(noise)
+    columns = experiment.picture_columns
+    if inputs is None or experiment.category != "label":
+        return samples, Table(inputs, columns) if inputs else None
+    names = names_of(experiment)[:columns]
+    return samples, Table(inputs, columns, legend=legend(names, "columns, from the left", columns // len(names)))
 
 
 def sweep(experiment: Experiment, name: str, latents: int, steps: int, noise: torch.Generator) -> Table:
@@ -92,6 +104,10 @@ def sweep(experiment: Experiment, name: str, latents: int, steps: int, noise: to
     values = torch.arange(classes) if classes else torch.linspace(-REACH, REACH, steps)
     place = torch.arange(latents * len(values))
     inputs = experiment.draw_inputs(latents, noise, place // len(values), name, values[place % len(values)])
+    if name == "label":
+        names = names_of(experiment)
+        captions = [f"{name} = {printable(each)}" for each in names]
+        return Table(inputs, len(values), captions, legend(names, "columns, from the left"))
     # A zero added, so that the middle is +0.00 and never -0.00.
     captions = [
         f"{name} = {value}" if classes else f"{name} = {round(value, 2) + 0.0:+.2f}" for value in values.tolist()
@@ -111,7 +127,7 @@ def interpolation(
         BadInput: more than two classes.
     """
     if len(classes) > 2:
-        raise BadInput(f"--label {','.join(map(str, classes))}: --interpolate goes from one class to one other; name 2")
+        raise BadInput(f"--label: --interpolate goes from one class to one other, and not to {len(classes)}; name 2")
     ends = torch.arange(2 * pairs)
     values = torch.tensor([classes[0], classes[-1]]).repeat_interleave(pairs) if classes else None
     drawn = experiment.draw_inputs(2 * pairs, noise, ends, "label", values)

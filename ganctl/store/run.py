@@ -108,6 +108,17 @@ class RunFolder:
             return tuple(sizes) or None
         return None
 
+    @property
+    def class_names(self) -> list[str] | None:
+        """What the classes of the run's data are called, in the order of their numbers; None: run.json has no names."""
+        info = self.info()
+        files = info.get("files")
+        earlier = files.get("classes") if isinstance(files, dict) else None
+        names = info.get("class_names", earlier)
+        if not isinstance(names, list) or len(names) != info.get("classes"):
+            return None
+        return names if all(isinstance(name, str) for name in names) else None
+
     def update(self, **changes: Any) -> None:
         """Sets the given entries of run.json and keeps the others."""
         write_atomically(self.info_file, json.dumps({**self.info(), **changes}, indent=2) + "\n")

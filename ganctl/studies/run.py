@@ -1,4 +1,4 @@
-"""The life of a run: it begins or resumes, it is trained and watched, and its folder says how it ended."""
+"""The life of a run: it is created or resumed, trained and measured, and its end is recorded in its folder."""
 
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
@@ -35,14 +35,14 @@ from ganctl.training.loop import train as play
 from ganctl.watching.hooks import Checkpoints, Grids, Reports, ScalarLog, Watch
 from ganctl.watching.measures import Evaluations, Evidence, Modes, Quality
 
-LEAVING = 120.0  # seconds that a cell whose comparison is gone may take to stop
+LEAVING = 120.0  # seconds in which a cell must stop after its comparison was killed
 
 
 Show = Callable[[int | None, str], None]
 
 
 def move_data(folder: RunFolder, config: Config) -> None:
-    """Writes down where the data of a run are now, where that changed: `evaluate` reads them."""
+    """Updates data.root in the run's config.yaml if the data have moved, since `evaluate` reads them from there."""
     before = read(folder.config)
     if getattr(before.data, "root", None) != getattr(config.data, "root", None):
         try:
@@ -52,11 +52,11 @@ def move_data(folder: RunFolder, config: Config) -> None:
 
 
 def create(path: Path, config: Config, experiment: Experiment) -> RunFolder:
-    """The folder of a run that is about to begin; its configuration says where and with how many threads it runs."""
+    """Creates the folder of a new run. Its config.yaml records the actual device and number of CPU threads."""
     device = str(experiment.training.streams.device)
     config = replace(placed(config), device=device, threads=torch.get_num_threads())
-    # A plugin's data set may have neither.
-    left_out, files = (getattr(experiment.dataset, name, {}) for name in ("left_out", "files"))
+    # A plugin's data set may lack these attributes.
+    left_out, files, names = (getattr(experiment.dataset, name, None) for name in ("left_out", "files", "class_names"))
     stages = [list(stage) for stage in experiment.training.game.stages]
     return RunFolder.create(
         path,
@@ -77,11 +77,12 @@ def create(path: Path, config: Config, experiment: Experiment) -> RunFolder:
         **({"left_out": left_out} if left_out else {}),
         **({"files": files} if files else {}),
         **({"stages": stages} if stages else {}),
+        **({"class_names": list(names)} if names else {}),
     )
 
 
 def check_same_data(folder: RunFolder, experiment: Experiment) -> None:
-    """Raises BadInput where the run was trained on other data than there is now; older runs say nothing of labels."""
+    """Raises BadInput if the data have changed since the run began; older runs did not record their labels."""
     before, now = folder.info(), fingerprints(experiment.dataset)
     changed = [key for key in FINGERPRINTS if before.get(key) not in (None, now.get(key))]
     if changed:
@@ -94,7 +95,7 @@ def check_same_data(folder: RunFolder, experiment: Experiment) -> None:
 
 
 def watching_evaluator(config: Config, experiment: Experiment) -> Evaluator | None:
-    """What measures the run while it trains, where that is asked for; what takes long about making it is said."""
+    """The evaluator that measures the run during training; None if not requested. Slow preparations are displayed."""
     if not config.evaluate_every:
         return None
     with Activity() as activity:
@@ -102,30 +103,30 @@ def watching_evaluator(config: Config, experiment: Experiment) -> Evaluator | No
 
 
 def evaluator_of(config: Config, experiment: Experiment, told: Told = silent) -> Evaluator:
-    """What measures the run by the metrics of its configuration.
+    """The evaluator for the metrics in the run's configuration.
 
     Args:
-        told: called with what is being done.
+        told: called with a description of the current activity.
 
     Raises:
-        BadInput: metrics or features that such samples do not have.
+        BadInput: the metrics or the features do not exist for such samples.
     """
     wanted = Wanted(config.metrics, config.features, num=config.evaluate_num)
     dataset, device = experiment.dataset, experiment.training.streams.device
     game = experiment.training.game
     try:
         return evaluator_for(config.data, dataset.shape, wanted, device, dataset, game=game, told=told)
-    except BadInput as error:  # only `evaluate` has the flag
+    except BadInput as error:  # only `evaluate` has --weights
         finished = "measure the finished run with `ganctl evaluate RUN --weights FILE`"
         raise BadInput(str(error).replace("give --weights FILE", finished)) from None
 
 
 def run(config: Config, experiment: Experiment, folder: RunFolder, evaluator: Evaluator | None, show: Show) -> None:
-    """Trains until the budget, keeping the folder true at every moment.
+    """Trains until the budget is reached, and keeps the run folder consistent at every moment.
 
     Raises:
-        Interrupted: the user stopped it; a checkpoint of the last whole step is there.
-        RunFailed: the numbers went bad, the code did, or the disk; run.json says why.
+        Interrupted: the user stopped the run; its last completed step is saved as a checkpoint.
+        RunFailed: numbers were not finite, the code failed, or the disk failed; run.json has the reason.
         BadInput: the folder cannot be written.
     """
     try:
@@ -133,14 +134,14 @@ def run(config: Config, experiment: Experiment, folder: RunFolder, evaluator: Ev
         folder.remove_unfinished()
         folder.set_reserve()
         record = Record(config, experiment, folder)
-        if own := named_apart(experiment.training.game.metrics):  # which nobody knows without the plugin
+        if own := named_apart(experiment.training.game.metrics):  # the report has no plugin from which to read them
             folder.update(own_metrics={name: {"label": row[0], "better": row[1]} for name, row in own.items()})
         if evaluator is not None:
             evaluator.told = partial(show, None)
             protocol, before = evaluator.protocol(experiment.weights), folder.info().get("protocol")
             if before not in (None, protocol):
                 say("note: metrics are measured in another way than before, so the curves of the earlier ones go")
-                folder.drop_scalars("metric/")  # numbers of two protocols make no curve
+                folder.drop_scalars("metric/")  # values of two protocols must not form one curve
             folder.update(protocol=protocol)
     except OSError as error:
         raise folder.refused(error) from None
@@ -159,9 +160,9 @@ def _play(
     record: Record,
     stopped: Callable[[], bool],
 ) -> None:
-    """The loop with all that looks at it, until the budget or until `stopped()`; a checkpoint is there at the end."""
+    """Runs the training loop with all hooks, until the budget or until `stopped()`; saves a checkpoint at the end."""
     training, first = experiment.training, experiment.training.step
-    begun = first > 0 or folder.tensorboard.exists()  # a run that begins again has events of its own already
+    begun = first > 0 or folder.tensorboard.exists()  # a run that begins again already has events
     with (
         closing(EventFile(folder.tensorboard, first + 1 if begun else None)) as events,
         closing(ScalarLog(folder, events, first, config.batch_size)) as scalar_log,
@@ -179,9 +180,9 @@ def _play(
 
 
 def measures_of(config: Config, experiment: Experiment, evaluator: Evaluator | None) -> tuple[list[Hook], float]:
-    """What is measured besides what the players say of themselves.
+    """The hooks that measure a run in addition to the values that its game logs.
 
-    Returns: the hooks, and the sliced Wasserstein distance that real samples would have.
+    Returns: the hooks, and the floor of the sliced Wasserstein distance: its value between two sets of real samples.
     """
     quality = Quality(experiment, config.sample_every, config.log_every, config.compare.checkpoint == "best")
     measures: list[Hook] = [quality, Evidence(experiment, config.probe_every, config.log_every)]
@@ -193,13 +194,13 @@ def measures_of(config: Config, experiment: Experiment, evaluator: Evaluator | N
 
 
 def run_cell(config: Config, path: Path, show: Show) -> int:
-    """Trains in the folder `path`, going on from what is there. Gives the exit code; run.json says the rest."""
+    """Trains or resumes a cell in the folder `path`. Returns the exit code; run.json has the reason of a failure."""
     folder = RunFolder(path)
     try:
-        # One that a killed comparison left behind finishes its step and saves first.
+        # The cell of a killed comparison may still be finishing its step and saving.
         with locked(path, "training this cell", wait=LEAVING):
             _train_cell(config, folder, show)
-    except RunFailed:  # run.json says why already
+    except RunFailed:  # run.json has the reason already
         return 1
     except (BadInput, OSError) as error:
         with suppress(OSError):
@@ -215,7 +216,7 @@ def run_cell(config: Config, path: Path, show: Show) -> int:
 
 
 def _train_cell(config: Config, folder: RunFolder, show: Show) -> None:
-    if folder.info().get("status") == "completed":  # by whoever had the lock
+    if folder.info().get("status") == "completed":  # by the process that had the lock before
         return
     begun = folder.config.is_file() and bool(folder.info())
     folder.update(status="running", error=None)
@@ -232,7 +233,7 @@ def _train_cell(config: Config, folder: RunFolder, show: Show) -> None:
 
 @contextmanager
 def stop_on_signals() -> Iterator[Callable[[], bool]]:
-    """Inside, the first Ctrl-C, SIGTERM or SIGHUP only asks to stop; a second one stops at once."""
+    """Within this context the first Ctrl-C, SIGTERM or SIGHUP only requests a stop; the second one stops at once."""
     asked = StopAsked()
 
     def ask(number: int, frame: FrameType | None) -> None:
@@ -248,6 +249,6 @@ def stop_on_signals() -> Iterator[Callable[[], bool]]:
 
 
 def device_name(experiment: Experiment) -> str:
-    """The device that a run is on, with a GPU's model."""
+    """The device of a run, with the model of the GPU."""
     device = experiment.training.streams.device
     return f"{device} ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else str(device)

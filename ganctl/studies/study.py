@@ -9,7 +9,7 @@ from typing import Any
 
 from ganctl.config.identity import fingerprint
 from ganctl.config.load import dump, load
-from ganctl.config.schema import Config, settings
+from ganctl.config.schema import SCHEMAS, Config, settings, without_newer
 from ganctl.errors import BadInput
 from ganctl.store.run import RunFolder, broke_down
 
@@ -102,12 +102,9 @@ def slug(text: str) -> str:
 
 
 def definition_of(config: Config) -> dict[str, Any]:
-    """What of a configuration tells one study from another."""
-    studied = {key: value for key, value in config.to_dict().items() if key not in NOT_STUDIED}
-    if studied["data"].get("background") == "white":  # as it was before there was a choice, so that names stay
-        del studied["data"]["background"]
-    if not config.penalties:  # as before there was such a key
-        del studied["penalties"]
+    """The settings of a configuration that tell one study from another."""
+    studied = {key: value for key, value in without_newer(config).items() if key not in NOT_STUDIED}
+    studied |= {group: without_newer(studied[group]) for group in SCHEMAS}
     if config.plugins:  # the same name with another formula is another study
         studied["plugins"] = {name: fingerprint(name) for name in config.plugins}
     return studied

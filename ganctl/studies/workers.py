@@ -13,7 +13,7 @@ def start_server() -> ForkServerContext:
     """
     context = multiprocessing.get_context("forkserver")
     # torch imports its compiler when the first optimizer is created; without the preload every cell would do that.
-    context.set_forkserver_preload(["ganctl.commands.train", "torch._dynamo"])
+    context.set_forkserver_preload(["ganctl.studies.run", "torch._dynamo"])
     # A Ctrl-C on the terminal is meant for the comparison's process only. The server ignores it while it serves; this
     # makes it ignore Ctrl-C from its first import on.
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,1 +1,1 @@
-"""The loop, what moves the weights, and the state that a checkpoint holds."""
+"""The training loop, the optimizers, and the state that a checkpoint holds."""

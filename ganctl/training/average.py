@@ -1,4 +1,4 @@
-"""The moving average of the weights that samples come from."""
+"""The moving average of the weights that are used for sampling."""
 
 import copy
 from collections.abc import Iterator
@@ -9,19 +9,19 @@ from torch import Tensor, nn
 
 
 class Average:
-    """Exponential moving average of the networks that samples come from.
+    """Exponential moving average of the networks that are used for sampling.
 
     Source: Karras et al. 2018 (arXiv:1710.10196), appendix A.1.
 
     Args:
-        networks: by name; buffers such as batch norm's statistics are copied, not averaged.
-        decay: weight of the past, in [0, 1).
-        start: steps before it begins; until then it is the live networks.
+        networks: live networks by name. Buffers, such as batch norm's statistics, are copied instead of averaged.
+        decay: weight of the previous average, in [0, 1).
+        start: number of steps before averaging begins; until then the average equals the live networks.
     """
 
     def __init__(self, networks: dict[str, nn.Module], decay: float, start: int = 0) -> None:
         self.networks = {name: copy.deepcopy(network).requires_grad_(False) for name, network in networks.items()}
-        # Listed once, as in `Training`; no network exchanges its tensors for others.
+        # Listed once, as in `State`; networks do not replace their tensors.
         pairs = [(average, networks[name]) for name, average in self.networks.items()]
         self._averages: list[Tensor] = [parameter for average, _ in pairs for parameter in average.parameters()]
         self._live: list[Tensor] = [parameter for _, live in pairs for parameter in live.parameters()]
@@ -33,10 +33,10 @@ class Average:
 
     @torch.no_grad()
     def update(self, step: int) -> None:
-        """Takes in the weights after step number `step` (from 1).
+        """Updates the average with the weights after step `step` (from 1).
 
-        The decay grows as (1 + s) / (10 + s) up to its value, s being the steps since its start, so that the first
-        weights are soon forgotten.
+        The decay grows as (1 + s) / (10 + s) up to its final value, where s is the number of steps since the start, so
+        that the initial weights soon lose their influence.
         """
         since = step - self.start
         decay = min(self.decay, (1 + since) / (10 + since)) if since > 0 else 0.0
@@ -46,7 +46,7 @@ class Average:
 
     @contextmanager
     def in_place(self) -> Iterator[None]:
-        """Inside, the live networks hold the averaged weights."""
+        """Within this context the live networks hold the averaged weights."""
         self._swap()
         try:
             yield

@@ -1,4 +1,4 @@
-"""A training and what is looked at of it: samples, pictures, and what its networks say of real images."""
+"""A training with its outputs: samples, pictures, and results of its networks on real images."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -18,14 +18,14 @@ from ganctl.training.loop import Training
 
 @dataclass
 class Experiment:
-    """A training and what its pictures need.
+    """A training, with everything needed to sample from it and to draw its pictures.
 
     Attributes:
-        training: ready for its next step.
-        dataset: what is real.
+        training: the training, ready for its next step.
+        dataset: the training data.
         total_steps: the budget, in steps.
-        log_odds: whether the sigmoid of the discriminator's logit means a probability.
-        papers: where the formulas of its loss and its penalty stand.
+        log_odds: whether the sigmoid of the discriminator's logit is a probability.
+        papers: sources of the formulas of its loss and its penalties.
     """
 
     training: Training
@@ -35,16 +35,16 @@ class Experiment:
     papers: dict[str, str]
 
     def draw_samples(self, count: int, noise: torch.Generator) -> Tensor:
-        """`count` generated samples on the CPU, from the averaged weights where there is an average."""
+        """`count` generated samples on the CPU, from the averaged weights if there are any."""
         return self.training.sample(count, noise).float().cpu()
 
     def make(self, inputs: Inputs) -> Tensor:
-        """The samples of `inputs` on the CPU, from the averaged weights where there is an average."""
+        """The samples generated from `inputs`, on the CPU, from the averaged weights if there are any."""
         with self._as_sampled():
             return self.training.game.make(inputs).float().cpu()
 
     def compare(self, real: Samples) -> dict[str, Tensor]:
-        """What the game makes of real samples, as they are stored, by a word for each, on the CPU."""
+        """Samples that the game computes from real samples (as stored), by label, on the CPU; see `Game.compare`."""
         real = scaled(real.to(self.training.streams.device), self.value_range)
         with self._as_sampled():
             return {name: samples.float().cpu() for name, samples in self.training.game.compare(real).items()}
@@ -52,14 +52,14 @@ class Experiment:
     def draw_inputs(
         self, count: int, noise: torch.Generator, rows: Tensor, code: str = "", values: Tensor | None = None
     ) -> Inputs:
-        """What samples are made from, several of them from one latent vector.
+        """Inputs of N samples, some of which may share a latent vector.
 
         Args:
-            count: how many to draw.
+            count: number of inputs to draw.
             noise: random numbers.
-            rows: which of these each sample has, int64 [N].
-            code: what each sample has of its own; empty: nothing.
-            values: of that code, a class int64 [N] or a number float32 [N].
+            rows: for each sample, the index of its input among those drawn, int64 [N].
+            code: name of a code to set for each sample; unused without `values`.
+            values: values of that code: classes int64 [N], or numbers float32 [N].
         """
         game = self.training.game
         inputs = game.draw(count, noise).rows(rows)
@@ -69,9 +69,9 @@ class Experiment:
         return inputs.with_code(code, one_hot(values, classes).float() if classes else values.float()[:, None])
 
     def draw_shown(self, noise: torch.Generator) -> tuple[Tensor, Inputs | None]:
-        """What a picture of the run shows: samples on the CPU, and what they were made from if that can be chosen.
+        """The samples for a picture of the run, on the CPU, and their inputs if the game has codes.
 
-        Images of a game with classes have one class a column, and one latent vector a row.
+        Images of a game with classes are arranged with one class per column and one latent vector per row.
         """
         if not self.training.game.codes:
             return self.draw_samples(self.picture_count, noise), None
@@ -80,14 +80,16 @@ class Experiment:
             inputs = self.draw_inputs(len(place), noise, place)
         else:
             row, column = place // self.picture_columns, place % self.picture_columns
-            each = self.picture_columns // self._shown_classes  # latent vectors a row, where classes are few
+            each = (
+                self.picture_columns // self._shown_classes
+            )  # latent vectors per row, more than one if there are few classes
             rows, classes = row * each + column % each, column // each
             inputs = self.draw_inputs(int(rows.max()) + 1, noise, rows, self.category, classes)
         return self.make(inputs), inputs
 
     @property
     def category(self) -> str | None:
-        """The game's first code that is a class; None where it has none."""
+        """The name of the game's first code that is a class; None if it has none."""
         return next((name for name, code in self.training.game.codes.items() if code.classes), None)
 
     @property
@@ -96,31 +98,31 @@ class Experiment:
 
     @contextmanager
     def _as_sampled(self) -> Iterator[None]:
-        """Inside, networks have their averaged weights where there are any, and what is drawn changes no stream."""
+        """Within this context the networks hold the averaged weights, if any; drawing changes no random stream."""
         average = self.training.average
         with self.training.streams.preserved(), average.in_place() if average else nullcontext():
             yield
 
     def draw_measured(self, count: int, noise: torch.Generator) -> Samples:
-        """`count` samples as they would be saved: images uint8 [N, C, H, W], or points float32 [N, 2].
+        """`count` generated samples as they would be saved: images uint8 [N, C, H, W], or points float32 [N, 2].
 
-        With what was chosen of them, the class or the first code that names kinds.
+        Their labels are the classes with which they were generated, if the game has any.
 
         Raises:
-            NotFinite: an image is none.
+            NotFinite: an image has pixels that are not finite.
         """
         inputs = self.training.game.draw(count, noise)
         samples = self.make(inputs)
-        kinds = inputs.codes[self.category].argmax(dim=1) if self.category else inputs.labels
-        kinds = None if kinds is None else kinds.cpu()
+        labels = inputs.codes[self.category].argmax(dim=1) if self.category else inputs.labels
+        labels = None if labels is None else labels.cpu()
         if samples.ndim == 2:
-            return Samples(samples, kinds)
+            return Samples(samples, labels)
         if not bool(torch.isfinite(samples).all()):
             raise NotFinite(
                 f"step {self.training.step}: the generator's samples are not finite; nothing can be measured"
             )
         pixels = torch.from_numpy(pictures.to_pixels(samples, self.value_range)).permute(0, 3, 1, 2).contiguous()
-        return Samples(pixels, kinds)
+        return Samples(pixels, labels)
 
     def own_figures(self, pixels: Tensor, labels: Tensor | None, noise: torch.Generator) -> dict[str, Tensor]:
         """What the game's own networks say of real images uint8 [N, C, H, W], averaged where there is an average."""
@@ -130,16 +132,16 @@ class Experiment:
 
     @property
     def weights(self) -> str:
-        """Which weights samples come from: averaged or last."""
+        """The weights that are used for sampling: "averaged" or "last"."""
         return "averaged" if self.training.average else "last"
 
     def picture(self, samples: Tensor, columns: int, title: str, inputs: Inputs | None = None) -> np.ndarray:
         """A grid of images, or a scatter plot of points over the true density; uint8 [height, width, 3].
 
-        Points have a colour a class, where `inputs`, from which they were made, say one.
+        Points are coloured by class if `inputs`, from which they were generated, hold a class.
         """
         if kind_of(self.dataset) == "points":
-            dataset: Any = self.dataset  # a density, which can be sampled
+            dataset: Any = self.dataset  # a Density, which has `draw`
             real = dataset.draw(pictures.POINT_COUNT, self.training.streams.fresh("sampling", "real"))
             shares = inputs.codes[self.category].cpu().numpy() if inputs and self.category else None
             return pictures.scatter(samples.numpy(), real.cpu().numpy(), title, shares, self.category or "")
@@ -147,17 +149,17 @@ class Experiment:
 
     @property
     def value_range(self) -> tuple[float, float]:
-        """What black and white are in the generator's output."""
+        """The values of black and white in the generator's output."""
         return self.training.game.value_range
 
     @property
     def picture_columns(self) -> int:
-        """Columns of a grid of the run: a multiple of its classes, where it has any."""
+        """Columns of an image grid: a multiple of the number of classes shown, if there are any."""
         return self._shown_classes * max(1, 8 // self._shown_classes)
 
     @property
     def picture_count(self) -> int:
-        """Samples in a picture of the run."""
+        """The number of samples in a picture of the run."""
         if kind_of(self.dataset) == "points":
             return pictures.POINT_COUNT
         return -(-pictures.GRID_COUNT // self.picture_columns) * self.picture_columns

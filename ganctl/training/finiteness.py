@@ -1,4 +1,4 @@
-"""Finds numbers that are no longer finite before a player's weights follow them."""
+"""Checks that losses and gradients are finite before a player's weights are updated."""
 
 import math
 
@@ -8,41 +8,41 @@ from torch.optim import Optimizer
 
 from ganctl.errors import NotFinite
 
-# Outside of these a sum of squares in single precision has left its range, or lost what it is made of.
+# Bounds of a norm; outside of them its sum of squares in float32 may overflow, or lose terms by underflow.
 SAFE = (1e-12, 1e18)
 
 
 def _flat(gradient: Tensor) -> Tensor:
-    """All numbers in a row, in the order in which they lie in memory where that is one of torch's."""
+    """All numbers as a vector, without a copy if the memory format is contiguous or channels_last."""
     if gradient.ndim == 4 and not gradient.is_contiguous():
         gradient = gradient.permute(0, 2, 3, 1)  # channels last
     return gradient.reshape(-1)
 
 
 class Guard:
-    """Looks at every turn between its backward pass and its update.
+    """Checks every turn between its backward pass and its update.
 
-    On a CPU a number that is not finite ends the run there. Another device is not waited for: the update of a fused
-    optimizer is left out there, what was seen first is kept, and the run ends when it is next asked.
+    On a CPU, a number that is not finite ends the run at once. On other devices, which run asynchronously, a fused
+    optimizer skips the update, the first such turn is recorded on the device, and the next `report` ends the run.
 
     Args:
-        device: where the run is.
-        optimizers: one a player, by the player's name.
+        device: device of the run.
+        optimizers: one optimizer per player, by the player's name.
     """
 
     def __init__(self, device: torch.device, optimizers: dict[str, Optimizer]) -> None:
         self.device = device
         self.waits = device.type == "cpu"
         self.optimizers = optimizers
-        # By the player and the names of its terms, which differ between the stages of some games.
+        # Keys are the player and the names of its terms, which differ between the stages of some games.
         self.kept: dict[tuple[str, tuple[str, ...]], Tensor] = {}
 
     def norm(self, gradients: list[Tensor]) -> Tensor:
-        """The Euclidean norm of all gradients together, float32, to five digits; not finite where one of them is not.
+        """The Euclidean norm of all gradients together, float32, to five digits; not finite if one of them is not.
 
-        On a CPU by sums of products, which take under half of the time of torch's norm; in double precision where they
-        may have left the range of single precision. Another device is not asked whether they have, so there it is
-        always in double precision, which Apple's do not have.
+        On a CPU it is computed by dot products, which take under half of the time of torch's norm, and again in double
+        precision if these may have left the range of single precision. On other devices that test would wait for the
+        device, so they always use double precision, except Apple's, which do not have it.
         """
         if not gradients:
             return torch.zeros((), device=self.device)
@@ -56,17 +56,17 @@ class Guard:
         return torch.stack([torch.linalg.vector_norm(each, dtype=torch.float64) for each in flat]).norm().float()
 
     def look(self, step: int, player: str, terms: dict[str, Tensor], loss: Tensor, norm: Tensor) -> None:
-        """Takes in a turn.
+        """Checks a turn.
 
         Args:
-            step: from 1.
-            player: whose turn it is.
-            terms: what it minimizes, by name.
-            loss: their sum.
-            norm: of its gradient.
+            step: number of the step, from 1.
+            player: name of the player.
+            terms: the player's loss terms, by name.
+            loss: the sum of the terms.
+            norm: norm of the gradient.
 
         Raises:
-            NotFinite: a term or the gradient is not; only where the device can be asked at once.
+            NotFinite: a term or the gradient is not finite; on a CPU only.
         """
         if self.waits:
             if not (math.isfinite(norm.item()) and math.isfinite(loss.item())):
@@ -81,18 +81,18 @@ class Guard:
         self.optimizers[player].found_inf = bad.float()  # type: ignore[attr-defined]
 
     def report(self) -> None:
-        """Raises NotFinite where a turn since the last report was not finite."""
+        """Raises NotFinite if a term or a gradient of a turn since the last report was not finite."""
         found = [(*kept.tolist(), player, terms) for (player, terms), kept in self.kept.items()]
         bad = [each for each in found if each[0]]
         if bad:
             step, *seen, player, terms = min(
                 bad, key=lambda each: each[0]
-            )  # the first; in a step, in the order of play
+            )  # the first turn; within a step, in the order of play
             raise _complaint(int(step), player, [*terms], seen)
 
 
 def _complaint(step: int, player: str, terms: list[str], seen: list[float]) -> NotFinite:
-    """What to say of a turn of which `seen` has the gradient's norm and the terms."""
+    """The error for a turn; `seen` has the norm of its gradient and the values of its terms."""
     norm, *values = seen
     for term, value in zip(terms, values, strict=True):
         if not math.isfinite(value):

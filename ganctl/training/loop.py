@@ -1,4 +1,4 @@
-"""The training loop: the only place where gradients are dropped, computed and followed. It never sees a formula."""
+"""The training loop: the only place that clears, computes and applies gradients. It never sees a formula."""
 
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -15,18 +15,18 @@ from ganctl.training.state import State
 
 
 class Training(State):
-    """A game in progress: its state, and the step that changes it."""
+    """A game in progress: its state, and the training step that changes the state."""
 
     def play_step(self, log: bool) -> dict[str, Tensor]:
-        """One step: every player has its turns. Gives the observed scalars by tag where `log`, else nothing.
+        """Plays one step, in which every player takes its turns. Returns the scalars to log, by tag, if `log`.
 
         Raises:
-            NotFinite: a term or a gradient is not; no weight has followed it.
+            NotFinite: a term or a gradient is not finite; its weights were not updated.
         """
         self.step += 1
         self.game.begin_step(self.step)
         self._set_learning_rates()
-        self.latest = None  # so that a resumed step sees the batches that it would have seen
+        self.latest = None  # so that a resumed run uses the same batches
         observed: dict[str, Tensor] = {}
         for name, player in self.players.items():
             turns = player.turns_at(self.step)
@@ -53,7 +53,7 @@ class Training(State):
             for parameter in parameters:
                 parameter.requires_grad_(network_name in player.networks)
         if self.compiled:
-            torch.compiler.cudagraph_mark_step_begin()  # what a turn's graphs give is kept until its end
+            torch.compiler.cudagraph_mark_step_begin()  # outputs of a turn's CUDA graphs stay valid until its end
         compiling = torch.compiler.set_stance("default") if self.compiled else nullcontext()
         with compiling, self.precision.forward():
             terms = player.loss(Batch(self.latest, observed, number))
@@ -64,7 +64,7 @@ class Training(State):
                 )
         values = list(terms.values())
         loss = torch.stack(values).sum() if len(values) > 1 else values[0]
-        for moved in self._moved(player):  # in place of Optimizer.zero_grad, which takes longer than a small layer
+        for moved in self._moved(player):  # instead of Optimizer.zero_grad, which takes longer than a small layer
             moved.grad = None
         loss.backward()
         norm = self.guard.norm([p.grad for p in self._moved(player) if p.grad is not None])
@@ -85,14 +85,14 @@ class Training(State):
 
 
 class Hook(Protocol):
-    """What happens between two steps. It may look at training and must not change it."""
+    """A callback between two steps. It may read the training and must not change it."""
 
     def after_step(self, training: Training, scalars: dict[str, float] | None) -> None:
-        """Called after each step; `scalars` by tag on the steps that are logged."""
+        """Called after each step; `scalars` are the logged values by tag, None for a step that is not logged."""
 
 
 def train(training: Training, until: int, log_every: int, hooks: Sequence[Hook], stopped: Callable[[], bool]) -> None:
-    """Plays until step number `until`, or until `stopped()` says so between two steps.
+    """Trains until step `until` is done, or until `stopped()` returns True between two steps.
 
     Raises:
         NotFinite: a term, a gradient or a logged scalar is not finite.
@@ -104,7 +104,7 @@ def train(training: Training, until: int, log_every: int, hooks: Sequence[Hook],
         scalars = None
         if log:
             training.guard.report()
-            # One transfer from the device for all of them.
+            # One transfer from the device for all scalars.
             scalars = dict(zip(observed, torch.stack([*observed.values()]).tolist(), strict=True))
             for tag, value in scalars.items():
                 if not abs(value) < float("inf"):

@@ -1,4 +1,4 @@
-"""How players move: the optimizers, and how the learning rate changes over a run."""
+"""The optimizers, and the schedules of the learning rate."""
 
 import math
 from collections.abc import Callable
@@ -20,10 +20,10 @@ def rmsprop(parameters: list[Tensor], lr: float, options: Any) -> Optimizer:
     return torch.optim.RMSprop(parameters, lr=lr, alpha=options.alpha)
 
 
-# (parameters of one player, its learning rate, options) -> optimizer
+# (parameters of one player, learning rate, options) -> optimizer
 OPTIMIZERS: dict[str, Callable[[list[Tensor], float, Any], Optimizer]] = {"adam": adam, "rmsprop": rmsprop}
 
-# What an optimizer keeps for each parameter, and whether that has the parameter's shape or is one number.
+# The state that an optimizer keeps per parameter: name -> whether it has the parameter's shape (else one number).
 SLOTS: dict[type[Optimizer], dict[str, bool]] = {
     torch.optim.Adam: {"step": False, "exp_avg": True, "exp_avg_sq": True},
     torch.optim.RMSprop: {"step": False, "square_avg": True},
@@ -31,14 +31,14 @@ SLOTS: dict[type[Optimizer], dict[str, bool]] = {
 
 
 def schedule(kind: str, end_factor: float, total_steps: int) -> Callable[[int], float] | None:
-    """How the learning rate goes from its value at step 1 to `end_factor` of it at the last step.
+    """The factor of the learning rate, which goes from 1 at step 1 to `end_factor` at the last step.
 
     Args:
         kind: constant, linear, or cosine (half a period: Loshchilov and Hutter 2017, arXiv:1608.03983, eq. 5).
-        end_factor: at least 0.
-        total_steps: the budget.
+        end_factor: the factor at the last step, at least 0.
+        total_steps: the budget, in steps.
 
-    Returns: step number (from 1) -> factor; None where it is constant.
+    Returns: step number (from 1) -> factor; None if constant.
     """
     if kind == "constant":
         return None

@@ -1,4 +1,4 @@
-"""Everything that a checkpoint holds of a training, and how it is put back."""
+"""The state of a training: everything that a checkpoint holds, and how it is restored."""
 
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -21,15 +21,15 @@ class State:
     """A game in progress: everything that a checkpoint holds.
 
     Args:
-        game: who plays what.
-        optimizers: one a player, by the player's name.
-        batches: the real data.
+        game: the game, with its networks and players.
+        optimizers: one optimizer per player, by the player's name.
+        batches: batches of real data.
         streams: the run's random streams.
-        average: of the sampled networks, or None.
-        precision: what the players' turns compute in.
-        schedule: step number -> factor of every learning rate, or None where they stay.
-        clip_norm: largest norm of a player's gradient; a longer one is scaled down to it. None: no limit.
-        compiled: whether the networks run compiled in the players' turns; elsewhere they never do.
+        average: moving average of the sampled networks, or None.
+        precision: floating-point precision of the players' turns.
+        schedule: step number -> factor of every learning rate; None if constant.
+        clip_norm: largest norm of a player's gradient; larger gradients are scaled down to it. None: no limit.
+        compiled: whether the networks run compiled in the players' turns; they never do elsewhere.
     """
 
     def __init__(
@@ -59,26 +59,26 @@ class State:
         }
         self.guard = Guard(streams.device, optimizers)
         self.step = 0
-        self.turns = dict.fromkeys(self.players, 0)  # that each player has had
-        self.latest: Samples | None = None  # the batch that was drawn last in this step
+        self.turns = dict.fromkeys(self.players, 0)  # turns that each player has taken so far
+        self.latest: Samples | None = None  # the batch drawn last in this step
         # Listed once: walking through the modules takes longer than a small network's arithmetic.
         self._parameters = {name: list(network.parameters()) for name, network in game.networks.items()}
 
     def check_weights(self) -> None:
-        """Raises NotFinite where the last update, which nothing looked at since, left weights that are not finite."""
+        """Raises NotFinite if weights are not finite after the last update, which no turn has checked."""
         self.guard.report()
         for name, parameters in self._parameters.items():
             if not all(bool(torch.isfinite(parameter).all()) for parameter in parameters):
                 raise NotFinite(f"step {self.step}: the last update left weights of the {name} that are not finite")
 
     def sample(self, count: int, noise: torch.Generator) -> Tensor:
-        """Generated samples [count, *shape], from the averaged weights where there is an average."""
-        # Preserved, in case a plugin's generator draws from torch's own stream even when it is only looked at.
+        """Generated samples [count, *shape], from the averaged weights if there are any."""
+        # Streams are preserved, since a plugin's generator may draw from torch's own stream even in evaluation mode.
         with self.streams.preserved(), self.average.in_place() if self.average else nullcontext():
             return self.game.sample(count, noise)
 
     def tensors(self) -> dict[str, dict[str, Tensor]]:
-        """The whole state but two counts, as named tensors in two parts: "networks", and what only training needs."""
+        """The state without `counts`, as named tensors: "networks", and "training" for what only training needs."""
         networks = {
             f"{n}.{key}": value for n, net in self.game.networks.items() for key, value in net.state_dict().items()
         }
@@ -97,7 +97,7 @@ class State:
         return {"step": self.step, "batches_drawn": self.batches.drawn}
 
     def restore(self, tensors: dict[str, dict[str, Tensor]], counts: dict[str, int]) -> None:
-        """Puts training where `tensors()` and `counts()` were taken; the next step is the one that came next then."""
+        """Restores the state that `tensors()` and `counts()` returned; training then continues with the next step."""
         restore_networks(self.game, self.average, tensors["networks"])
         training = tensors["training"]
         self.streams.restore(_below("stream", training))
@@ -115,19 +115,19 @@ class State:
         self.arrive(counts["step"])
 
     def arrive(self, step: int) -> None:
-        """Says that so many steps are done, whose weights are there: the next one is `step` + 1."""
+        """Sets the number of completed steps, for weights that are loaded already; the next step is `step` + 1."""
         self.step = step
         for name, player in self.players.items():
             self.turns[name] = player.turns_until(step)
         if step:
-            self.game.begin_step(step)  # samples before the next step are those of this one's stage
+            self.game.begin_step(step)  # samples drawn before the next step belong to the stage of this one
 
 
 def restore_networks(game: Game, average: Average | None, tensors: dict[str, Tensor]) -> None:
-    """Loads the weights of the game's networks and of their average.
+    """Loads the weights of the game's networks and of their moving average.
 
     Raises:
-        RuntimeError: names or shapes are not those of these networks.
+        RuntimeError: names or shapes do not match these networks.
     """
     for name, network in game.networks.items():
         network.load_state_dict(_below(name, tensors))
@@ -141,7 +141,7 @@ def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _check_slots(player: str, optimizer: Optimizer, state: dict[int, dict[str, Tensor]]) -> None:
-    """Raises ValueError where a state is none of this optimizer's: it would only be missed at the next step."""
+    """Raises ValueError if a state does not fit this optimizer, which would only be noticed in the next step."""
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     for index, slots in state.items():
         if not 0 <= index < len(parameters):
@@ -149,7 +149,7 @@ def _check_slots(player: str, optimizer: Optimizer, state: dict[int, dict[str, T
                 f"the {player}'s optimizer has {len(parameters)} parameters and the checkpoint number {index}"
             )
         known = SLOTS.get(type(optimizer))
-        if known is None:  # a plugin's
+        if known is None:  # a plugin's optimizer
             continue
         if slots.keys() != known.keys():
             raise ValueError(f"the {player}'s optimizer keeps {', '.join(known)} and the checkpoint {', '.join(slots)}")
@@ -161,7 +161,7 @@ def _check_slots(player: str, optimizer: Optimizer, state: dict[int, dict[str, T
 
 
 def _align(optimizer: Optimizer) -> None:
-    """Lays the optimizer's state out in memory as its parameters are; fused kernels take for granted that it is."""
+    """Gives the optimizer's state the memory format of its parameters, which fused kernels rely on."""
     for parameter, state in optimizer.state.items():
         for slot, value in state.items():
             if value.shape == parameter.shape:

@@ -1,4 +1,4 @@
-"""What happens between steps: scalars, grids, checkpoints, reports. A hook looks at training and never changes it."""
+"""Hooks that run between steps: scalars, grids, checkpoints, progress. A hook reads the training, never changes it."""
 
 import json
 import os
@@ -20,17 +20,18 @@ from ganctl.watching.diagnosis import Diagnosis
 
 
 class ScalarLog:
-    """Writes the logged scalars to scalars.jsonl and to TensorBoard, all that came within a second at once.
+    """Writes the logged scalars to scalars.jsonl and to TensorBoard, at most once per second.
 
-    Writing each row by itself costs a logged step about twice as much (docs/performance.md).
+    Writing each row separately would make a logged step about twice as slow (docs/performance.md).
 
     Args:
-        folder: the run's; rows after `step` are dropped.
-        events: TensorBoard's.
-        step: where the run begins or resumes.
+        folder: the run folder; its rows after `step` are deleted.
+        events: the TensorBoard file.
+        step: step at which the run begins or resumes.
+        batch_size: images per batch, for the speed.
     """
 
-    SECONDS = 1.0  # a row waits at most, while rows come
+    SECONDS = 1.0  # interval between two writes, while rows arrive
 
     def __init__(self, folder: RunFolder, events: EventFile, step: int, batch_size: int) -> None:
         folder.cut_scalars(step)
@@ -42,7 +43,7 @@ class ScalarLog:
         self.due = 0.0
 
     def after_step(self, training: Training, scalars: dict[str, float] | None) -> None:
-        """Takes in the row of a logged step, with the images a second since the row before it."""
+        """Adds the row of a logged step, with the images per second since the previous row."""
         if scalars is None:
             return
         moment, drawn = time.perf_counter(), training.batches.drawn
@@ -57,7 +58,7 @@ class ScalarLog:
             self.due = moment + self.SECONDS
 
     def write(self) -> None:
-        """Writes the rows that wait."""
+        """Writes the buffered rows."""
         rows, self.waiting = self.waiting, []
         self.file.write("".join(json.dumps(row) + "\n" for _, row in rows))
         self.file.flush()
@@ -67,12 +68,12 @@ class ScalarLog:
         self.events.flush()
 
     def keep(self) -> None:
-        """Writes the rows that wait, and returns when all rows are on the disk."""
+        """Writes the buffered rows, and returns when all rows are on the disk."""
         self.write()
         os.fsync(self.file.fileno())
 
     def close(self) -> None:
-        """Writes the rows that wait and closes the file."""
+        """Writes the buffered rows and closes the file."""
         try:
             self.write()
         finally:
@@ -80,7 +81,7 @@ class ScalarLog:
 
 
 class Grids:
-    """Draws samples from the same noise every time, a class a column if there are any, as PNG and into TensorBoard."""
+    """Draws a picture of samples, always from the same noise, with one column per class; as PNG and in TensorBoard."""
 
     def __init__(self, folder: RunFolder, events: EventFile, experiment: Experiment, every: int) -> None:
         self.folder = folder
@@ -94,7 +95,7 @@ class Grids:
             self.draw(training)
 
     def draw(self, training: Training) -> None:
-        """Draws one grid now."""
+        """Draws and writes one picture."""
         samples, inputs = self.experiment.draw_shown(training.streams.fresh("sampling"))
         columns = self.experiment.picture_columns
         picture = self.experiment.picture(samples, columns, f"step {training.step:,}", inputs)
@@ -104,13 +105,13 @@ class Grids:
 
 
 class Watch:
-    """Follows the diagnosis of a run, from the rows that it has logged so far on.
+    """Keeps the diagnosis of a run up to date.
 
     Args:
-        diagnosis: what is asked.
-        folder: the run's, whose rows up to `step` are read first.
-        step: where the run begins or resumes.
-        every: steps between two looks.
+        diagnosis: the diagnosis, to which logged rows are added.
+        folder: the run folder, whose rows up to `step` are added first.
+        step: step at which the run begins or resumes.
+        every: steps between two evaluations of the diagnosis.
     """
 
     def __init__(self, diagnosis: Diagnosis, folder: RunFolder, step: int, every: int) -> None:
@@ -123,7 +124,7 @@ class Watch:
         self.shown = ""
 
     def after_step(self, training: Training, scalars: dict[str, float] | None) -> None:
-        """Takes in the scalars of a logged step; looks again where it is time to."""
+        """Adds the scalars of a logged step; evaluates the diagnosis if it is due."""
         if scalars is None:
             return
         self.diagnosis.add(training.step, scalars)
@@ -132,21 +133,22 @@ class Watch:
             self.shown = self.line()
 
     def line(self) -> str:
-        """What is wrong now, in two parts, of which a narrow screen shows the first; empty where nothing is."""
+        """The first current finding: verdict, then first step (cut off on narrow screens); empty if there is none."""
         return "".join(f"{found.verdict}  since step {found.since:,}" for found in self.diagnosis.findings()[:1])
 
 
 class Checkpoints:
-    """Saves everything that the rest of the run depends on, the rows up to there first, then calls `saved`.
+    """Saves checkpoints: first the logged rows, then the state of the training; then it calls `saved`.
 
-    The newest stay, and the best: that of the step with the best measured outcome, from the first regular one on.
+    It keeps the newest checkpoints and the best one: that of the step with the best measured outcome, not before the
+    first regular checkpoint.
 
     Args:
-        folder: the run's.
-        config: how often, how many, which outcome; and what the run is, which each checkpoint says too.
-        log: of the rows.
-        step: where the run begins or resumes.
-        saved: called with the step of the best checkpoint, or None, when one has been written.
+        folder: the run folder.
+        config: the configuration: interval, number and outcome, and the settings that each checkpoint records.
+        log: the log whose rows are written first.
+        step: step at which the run begins or resumes.
+        saved: called after each checkpoint, with the step of the best one, or None.
     """
 
     def __init__(
@@ -158,19 +160,19 @@ class Checkpoints:
         self.every = config.checkpoint_every
         self.count = config.keep_checkpoints
         self.settings = identity(config)
-        # The best is chosen by other samples than those that are reported, where a comparison chooses by it.
+        # If a comparison uses the best checkpoint, it is chosen on separate samples, not on those of the outcome.
         selected = config.compare.checkpoint == "best"
         self.outcome = "selection/sliced_wasserstein" if selected else config.compare.outcome
         self.sign = 1 if selected or lower_is_better(self.outcome, own_names(folder.info())) else -1
         self.best: tuple[float, int] | None = None
         self.last = step
-        self.settled = 0  # of a restored one, a killed process may not have said that it is there
+        self.settled = 0  # the last step passed to `saved`; not `step`, since a killed process may not have called it
         for row in folder.scalars():
             if row["step"] <= step and folder.checkpoint(int(row["step"])).is_dir():
                 self._improves(int(row["step"]), row)
 
     def after_step(self, training: Training, scalars: dict[str, float] | None) -> None:
-        """Saves at every so many steps, and where the outcome was never better."""
+        """Saves a checkpoint at the regular interval, and whenever the outcome is the best so far."""
         if self._improves(training.step, scalars or {}) or training.step % self.every == 0:
             self.save(training)
 
@@ -184,11 +186,11 @@ class Checkpoints:
         return True
 
     def save(self, training: Training) -> None:
-        """Saves a checkpoint of this step, unless it is the one that was saved or restored last.
+        """Saves a checkpoint of this step, unless it was just saved or restored.
 
         Raises:
-            NotFinite: there are weights that are not, so that the checkpoint before this one stays the newest.
-            OSError: it cannot be written; those before it are still there.
+            NotFinite: some weights are not finite; the previous checkpoint remains the newest.
+            OSError: the checkpoint cannot be written; the previous ones remain.
         """
         if training.step == self.settled:
             return
@@ -209,7 +211,7 @@ class Checkpoints:
 
 
 class Reports:
-    """Sends (step, what to show) to whoever shows the progress, at each logged step; the first words matter most."""
+    """Calls `send` with (step, text) for the progress display, at each logged step; the text starts with a finding."""
 
     def __init__(self, send: Callable[[int, str], None], watch: Watch) -> None:
         self.send = send
@@ -221,7 +223,7 @@ class Reports:
 
 
 def summary(scalars: dict[str, Any]) -> str:
-    """The few scalars that tell how a run is doing, on one line."""
+    """The most important scalars of a logged step, on one line."""
     shown = [
         ("D loss", "loss/discriminator", ".3f"),
         ("G loss", "loss/generator", ".3f"),

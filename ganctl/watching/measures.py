@@ -1,7 +1,7 @@
-"""What is measured of the generator while it trains: modes, distance to the data, and the evidence of its gradients.
+"""Measurements of the generator during training: modes, distance to the data, metrics and gradient evidence.
 
-Each measure is a hook that adds scalars to a logged step before they are written. It draws from streams of its own, so
-that measuring never changes what is trained.
+Each measure is a hook that adds scalars to a logged step before they are written. It draws from random streams of its
+own, so that measuring never affects training.
 """
 
 import math
@@ -17,46 +17,47 @@ from ganctl.numerics.streams import derive
 from ganctl.training.experiment import Experiment
 from ganctl.training.loop import Training
 
-CHUNK = 250  # samples generated at once, so that memory stays small for large networks too
+CHUNK = 250  # samples generated at once, which bounds the memory that large networks need
 
 
 class Measure(ABC):
     """A hook that adds scalars to the rows of some logged steps.
 
     Args:
-        experiment: whose training it looks at.
-        every: steps between two measurements, each at the next logged step; the first and the last step have one too.
-        log_every: steps between two logged ones.
+        experiment: the experiment to measure.
+        every: interval between measurements in steps; each is done at the next logged step. The first and the last step
+            are measured too.
+        log_every: interval between logged steps.
     """
 
     def __init__(self, experiment: Experiment, every: int, log_every: int) -> None:
         self.experiment = experiment
         self.every = every
-        # As if the run had never stopped: the first measurement that the last logged step left open.
+        # The next measurement after the last logged step, as if the run had never stopped.
         step = experiment.training.step
         logged = step // log_every * log_every
         self.next = (logged // every + 1) * every if step else 0
 
     def after_step(self, training: Training, scalars: dict[str, float] | None) -> None:
-        """Adds the measured scalars to those of the step, where it is time for them."""
+        """Adds the measured scalars to those of the step, if a measurement is due."""
         if scalars is None or (training.step < self.next and training.step != self.experiment.total_steps):
             return
         self.next = (training.step // self.every + 1) * self.every
-        # What is not finite now is found by the loop at the next turn that is logged.
+        # Numbers that are not finite are left out; the loop raises NotFinite at the next logged step.
         scalars |= {tag: value for tag, value in self.measure(training).items() if math.isfinite(value)}
 
     @abstractmethod
     def measure(self, training: Training) -> dict[str, float]:
-        """The scalars of this moment, by tag."""
+        """Measures the scalars of the current step, by tag."""
 
 
 class Modes(Measure):
-    """The modes of a density that the generator reaches: `modes/...`."""
+    """The modes of a density that the generator covers: `modes/...`."""
 
     COUNT = 2500  # samples, as in Lin et al. 2018 (PacGAN, arXiv:1712.04086, section 4.1)
 
     def measure(self, training: Training) -> dict[str, float]:
-        """Covered modes, share of high-quality samples and divergence from equal shares."""
+        """Number of covered modes, share of high-quality samples, and divergence from equal shares of the modes."""
         density = self.experiment.dataset
         assert isinstance(density, Density)
         points = self.experiment.draw_samples(self.COUNT, training.streams.fresh("sampling", "modes"))
@@ -65,16 +66,16 @@ class Modes(Measure):
 
 
 class Quality(Measure):
-    """The distance of generated samples to real ones, and how diverse they are: `quality/...`.
+    """The distance of generated samples to real ones, and the diversity of generated samples: `quality/...`.
 
-    The real samples and the directions are the same for every seed and every arm. Where the best checkpoint is to be
-    chosen, `selection/...` has the distance of other generated samples to other real ones to choose it by.
+    The real samples and the directions are the same for every seed and every arm. To choose the best checkpoint,
+    `selection/...` measures the distance between other generated and other real samples.
 
     Args:
-        select: whether to measure what a checkpoint is chosen by.
+        select: whether to measure `selection/...` too.
     """
 
-    COUNT = 2000  # samples on each side, or half of a smaller data set
+    COUNT = 2000  # generated samples, and real ones; at most half of the data set
     DIRECTIONS = 256
     PAIRED = 256  # samples whose mutual distances are averaged
 
@@ -91,7 +92,7 @@ class Quality(Measure):
             del self.splits["selection"]
 
     def measure(self, training: Training) -> dict[str, float]:
-        """The sliced Wasserstein distance, and the diversity."""
+        """The sliced Wasserstein distance to real samples, and the diversity."""
         found = {}
         for split, sorted_real in self.splits.items():
             stream = training.streams.fresh("evaluation", split)
@@ -104,19 +105,19 @@ class Quality(Measure):
 
 
 class Evaluations(Measure):
-    """What `evaluate` would find at this moment: `metric/...`, of the same noise and the same real samples.
+    """The metrics of `ganctl evaluate` during training: `metric/...`, with the same noise and the same real samples.
 
     Args:
-        evaluator: by one protocol for the whole run.
+        evaluator: the evaluator, which uses one protocol for the whole run.
     """
 
     def __init__(self, experiment: Experiment, evaluator: Evaluator, every: int, log_every: int) -> None:
         super().__init__(experiment, every, log_every)
         self.evaluator = evaluator
-        self.next = self.next or every  # untrained networks tell nothing
+        self.next = self.next or every  # the first step is not measured: metrics of untrained networks are useless
 
     def measure(self, training: Training) -> dict[str, float]:
-        """The metrics, without the errors that only a last look needs."""
+        """The values of the metrics, without their errors, which only a final evaluation needs."""
         del training
         experiment = self.experiment
         found = self.evaluator.evaluate(
@@ -126,9 +127,9 @@ class Evaluations(Measure):
 
 
 class Evidence(Measure):
-    """The generator's gradient under each form of J(G) at the same weights: `evidence/...`, where the game has it."""
+    """The generator's gradient under each form of J(G) at the same weights: `evidence/...`, if the game has a probe."""
 
-    COUNT = 128  # real and generated samples, the same at every measurement
+    COUNT = 128  # real samples and generated samples, from the same noise at every measurement
 
     def __init__(self, experiment: Experiment, every: int, log_every: int) -> None:
         super().__init__(experiment, every, log_every)
@@ -136,8 +137,8 @@ class Evidence(Measure):
         self.batch = Batch(real.to(experiment.training.streams.device))
 
     def measure(self, training: Training) -> dict[str, float]:
-        """What the game's probe shows."""
-        if len(self.batch.real) < 2:  # batch norm needs two, and a small data set may have only one left
+        """The scalars of the game's probe; none if it measures nothing."""
+        if len(self.batch.real) < 2:  # batch norm needs two samples, and a small data set may have only one
             return {}
         found = training.game.probe(self.batch, training.streams.fresh("evaluation", "probe"))
         if not found:

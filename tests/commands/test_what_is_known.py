@@ -42,7 +42,7 @@ def test_folders_in_a_folder_are_classes_by_name(tmp_path):
     fill(tmp_path / "zoo" / "dogs" / "old", 20, seed=1)
     fill(tmp_path / "zoo" / "cats", 22, seed=2)
     found = read(str(tmp_path / "zoo"), 8, 3)
-    assert found.files["classes"] == ["cats", "dogs"]
+    assert found.class_names == ["cats", "dogs"]
     assert found.classes == 2 and found.labels.tolist() == [0] * 22 + [1] * 20
 
 
@@ -54,7 +54,7 @@ def test_other_folders_are_no_classes(tmp_path, other):
     if other == "beside":
         Image.new("RGB", (8, 8)).save(tmp_path / "zoo" / "one.png")
     found = read(str(tmp_path / "zoo"), 8, 3)
-    assert found.labels is None and found.classes == 0 and "classes" not in found.files
+    assert found.labels is None and found.classes == 0 and found.class_names is None
 
 
 @pytest.mark.slow
@@ -171,6 +171,17 @@ def test_how_right_the_classifier_is_is_told_of_the_images_that_were_asked_about
     wrong = ImageSet(train.pixels, (train.labels + 1) % 3)
     found = [classifier_of(train, test)[1] for test in (None, train, wrong, train)]
     assert found[0] is None and found[1] == found[3] > 0.9 and found[2] < 0.1
+
+
+@pytest.mark.slow
+def test_the_table_of_classes_has_their_names(call, tmp_path, conditional):
+    words = ["--metrics", "class_fid,label_agreement", "--json"]
+    done = call("evaluate", conditional, *words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    entry = json.loads(done.stdout)
+    assert entry["class_names"] == ["birds", "cats", "dogs"] and len(entry["classes"]["class_fid"]) == 3
+    rows = [line.split()[:2] for line in done.stderr.splitlines()]
+    assert [row[1] for row in rows if len(row) > 1 and row[1] in entry["class_names"]] == entry["class_names"]
 
 
 def test_a_folder_around_that_of_the_training_is_not_held_out(call, tmp_path, run):

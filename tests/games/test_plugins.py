@@ -1,7 +1,9 @@
 """A plugin's game with two generators, two discriminators and unpaired images: all that a game of ganctl's own does."""
 
+import importlib
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,17 +13,29 @@ from safetensors.torch import load_file
 
 from ganctl.data import DATASETS, Domains
 from ganctl.evaluation.classifier import RECIPE, classifier_of
+from ganctl.games import GAMES
 from ganctl.numerics.streams import Streams
 from tests.conftest import assert_same_weights, called, scalars
-from tests.plugins import translation
 
 STEPS = "step-00000002", "step-00000004"
-FILE = Path(translation.__file__)
+FILE = Path(__file__).parents[1] / "plugins" / "translation.py"
 SMALL = [
     "plugins=[translation]", "data=negatives", "game=translation", "model=mlp", "model.generator_widths=[16]",
     "model.discriminator_widths=[8]", "batch_size=20", "threads=1", "log_every=1",
     "sample_every=2", "checkpoint_every=2",
 ]  # fmt: skip
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _rows():
+    """Takes the rows of these plugins out again, and the modules, so that no other test sees them."""
+    before = [(rows, dict(rows)) for rows in (GAMES, DATASETS)]
+    yield
+    for rows, known in before:
+        rows.clear()
+        rows.update(known)
+    for name in ("translation", "silent", "seeing", "my_games", "tests.plugins.translation"):
+        sys.modules.pop(name, None)
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +95,7 @@ def test_it_samples_from_real_images_of_the_source(run, beside, call, tmp_path):
     assert refused.returncode == 2 and "have no latent vector" in refused.stderr
 
 
+@pytest.mark.slow
 def test_it_is_evaluated_and_compared(run, beside, call):
     found = call("evaluate", str(run), "--plugin", "translation", "--features", "pixels", "--num", "100", "--json",
                  cwd=beside)  # fmt: skip
@@ -108,7 +123,7 @@ def test_a_game_that_reads_images_without_saying_so_is_told_where_there_are_none
 
 
 def test_the_two_domains_are_never_pairs():
-    domains = translation.negatives(None)
+    domains = importlib.import_module("tests.plugins.translation").negatives(None)
     assert isinstance(domains, Domains)
     drawn = domains.batch(3, 50, Streams(0))
     assert not any(

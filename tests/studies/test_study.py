@@ -335,3 +335,24 @@ def test_a_study_of_pictures_has_the_name_that_it_had_before_their_background_co
     }  # fmt: skip
     assert white.path == same.path != black.path
     assert [cell.config.data.background for cell in (white.cells[0], black.cells[0])] == ["white", "black"]
+
+
+@pytest.mark.parametrize(
+    ("data", "name", "before"),
+    [
+        ([], "minimax-vs-nonsaturating-mnist5k-45dd94", {"name": "mnist5k"}),
+        (["data=mnist"], "minimax-vs-nonsaturating-mnist-239c0a", {"name": "mnist", "root": None}),
+        (
+            ["data=folder", "data.root=pictures"],
+            "minimax-vs-nonsaturating-folder-b4b36e",
+            {"name": "folder", "root": "pictures", "image_size": 32, "channels": 3},
+        ),
+    ],
+)
+def test_a_study_that_sets_no_newer_option_of_its_data_is_called_and_defined_as_before(data, name, before):
+    words = ["loss=minimax,nonsaturating", *data]
+    plain = study.plan(words)
+    assert plain.path.name == name and plain.definition["minimax"]["data"] == before
+    default, fewer, hundred = (study.plan([*words, f"data.count={count}"]) for count in ("null", 500, 100))
+    assert default.path == plain.path and fewer.definition["minimax"]["data"] == {**before, "count": 500}
+    assert len({plain.path, fewer.path, hundred.path}) == 3

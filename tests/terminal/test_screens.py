@@ -227,6 +227,15 @@ def test_metric_value_and_interval_are_whole_at_every_width(columns):
     assert all(len(line) <= columns for line in screen.lines[1:])
 
 
+@pytest.mark.parametrize("columns", [40, *WIDTHS])
+def test_classes_have_their_names_at_every_width(columns):
+    with terminal(columns) as screen:
+        print_scores(EVALUATED | {"class_names": ["Ankle boot", "x[bold]\x1b[31m" + "long" * 30]}, "outputs/run")
+    text = "\n".join(screen.lines)
+    assert "Ankle boot" in text and "x[bold]" in text and "\x1b[31mlong" not in screen.raw
+    assert all(len(line) <= columns for line in screen.lines)
+
+
 @pytest.mark.parametrize("columns", WIDTHS)
 def test_what_is_being_done_is_one_line_that_goes_away(columns):
     with terminal(columns) as screen, Activity() as activity:
