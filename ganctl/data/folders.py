@@ -20,7 +20,8 @@ from ganctl.config.schema import option
 from ganctl.data import pixels
 from ganctl.data.dataset import ImageSet
 from ganctl.data.listing import ENDINGS, Listing, Reasons, listed
-from ganctl.data.pixels import Header, LeftOut
+from ganctl.data.opened import LeftOut
+from ganctl.data.pixels import Header
 from ganctl.data.subsets import subset
 from ganctl.errors import BadInput, printable
 from ganctl.store import cache

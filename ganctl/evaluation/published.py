@@ -1,14 +1,9 @@
 """Weights in the files that others publish, read without pickle.
 
-A `.pth` file holds a pickle: a program that builds its tensors, and may do anything else. Here its words are data. The
-standard library splits them without carrying them out, and the few that describe tensors are understood; a file with
-any other is refused. Nothing that a file names is imported or called.
+A `.pth` file holds a pickle, whose words are data here (see `pickled`).
 """
 
-import pickletools
 import zipfile
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -17,55 +12,12 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
+from ganctl.evaluation.pickled import Described, Storage, damaged, understood
+
 LONGEST_PROGRAM = 4 * 2**20  # bytes; that of a network with a thousand tensors has about a hundred thousand
 ROOM = 8  # bytes for each number that the network has, in all of the file's tensors together
 
-STORAGES = {
-    "torch FloatStorage": torch.float32,
-    "torch DoubleStorage": torch.float64,
-    "torch HalfStorage": torch.float16,
-    "torch BFloat16Storage": torch.bfloat16,
-    "torch LongStorage": torch.int64,
-    "torch IntStorage": torch.int32,
-}
-DICT, TENSOR, PARAMETER = (
-    "collections OrderedDict",
-    "torch._utils _rebuild_tensor_v2",
-    "torch._utils _rebuild_parameter",
-)
 MAGIC, VERSION = 0x1950A86A20F9469CFC6C, 1001  # of the format before torch 1.6
-
-_MARK = object()
-
-
-@dataclass(frozen=True)
-class _Name:
-    """A name in a file, which is never looked up."""
-
-    words: str
-
-
-@dataclass(frozen=True)
-class _Storage:
-    """Where numbers are: `count` of `kind` under `key`."""
-
-    kind: torch.dtype
-    key: str
-    count: int
-
-    @property
-    def size(self) -> int:
-        return self.count * self.kind.itemsize
-
-
-@dataclass(frozen=True)
-class _Described:
-    """A tensor before its numbers are read."""
-
-    storage: _Storage
-    offset: int
-    shape: tuple[int, ...]
-    stride: tuple[int, ...]
 
 
 def read_tensors(path: Path, expected: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -90,12 +42,8 @@ def read_tensors(path: Path, expected: dict[str, Tensor]) -> dict[str, Tensor]:
     except ValueError:
         raise
     except Exception as error:  # of a damaged file, zipfile, pickletools and safetensors raise nearly everything
-        raise _damaged(error) from None
+        raise damaged(error) from None
     raise ValueError("is neither a file of torch.save nor of safetensors")
-
-
-def _damaged(error: Exception) -> ValueError:
-    return ValueError(f"is damaged: {' '.join(f'{type(error).__name__}: {error}'.split())[:200]}")
 
 
 def _from_safetensors(path: Path, expected: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -126,7 +74,7 @@ def _from_zip(path: Path, expected: dict[str, Tensor]) -> dict[str, Tensor]:
 
         if f"{home}byteorder" in entries and member("byteorder", 16) != b"little":
             raise ValueError("has its bytes in another order than little-endian")
-        described = _described(_run(BytesIO(member("data.pkl", LONGEST_PROGRAM))), expected)
+        described = _checked(understood(BytesIO(member("data.pkl", LONGEST_PROGRAM))), expected)
         contents = {s.key: member(f"data/{s.key}", s.size) for s in _storages(described)}
     return _built(described, contents)
 
@@ -134,14 +82,14 @@ def _from_zip(path: Path, expected: dict[str, Tensor]) -> dict[str, Tensor]:
 def _from_older(path: Path, expected: dict[str, Tensor]) -> dict[str, Tensor]:
     with path.open("rb") as file:
         head = BytesIO(file.read(LONGEST_PROGRAM))
-        if (_run(head), _run(head)) != (MAGIC, VERSION):
+        if (understood(head), understood(head)) != (MAGIC, VERSION):
             raise ValueError("is no file of torch.save")
-        system = _run(head)
+        system = understood(head)
         if not isinstance(system, dict) or system.get("little_endian") is not True:
             raise ValueError("has its bytes in another order than little-endian")
-        known: dict[str, _Storage] = {}
-        described = _described(_run(head, known), expected)
-        keys = _run(head)
+        known: dict[str, Storage] = {}
+        described = _checked(understood(head, known), expected)
+        keys = understood(head)
         # Words only: to compare tuples within tuples may take forever.
         listed = isinstance(keys, list) and all(isinstance(key, str) for key in keys)
         if not listed or set(keys) != set(known) or len(keys) != len(known):
@@ -162,9 +110,9 @@ def _from_older(path: Path, expected: dict[str, Tensor]) -> dict[str, Tensor]:
     return _built(described, contents)
 
 
-def _described(found: Any, expected: dict[str, Tensor]) -> dict[str, _Described]:
+def _checked(found: Any, expected: dict[str, Tensor]) -> dict[str, Described]:
     """The tensors of a program, after their names, shapes and bounds were checked."""
-    if not isinstance(found, dict) or not all(isinstance(tensor, _Described) for tensor in found.values()):
+    if not isinstance(found, dict) or not all(isinstance(tensor, Described) for tensor in found.values()):
         raise ValueError("holds no dictionary of tensors")
     _check_names(set(found), expected)
     for name, tensor in found.items():
@@ -179,7 +127,7 @@ def _described(found: Any, expected: dict[str, Tensor]) -> dict[str, _Described]
     return found
 
 
-def _storages(described: dict[str, _Described]) -> list[_Storage]:
+def _storages(described: dict[str, Described]) -> list[Storage]:
     """Each storage once.
 
     Raises:
@@ -211,7 +159,7 @@ def _check_kind(name: str, kind: torch.dtype, expected: dict[str, Tensor]) -> No
         raise ValueError(f"belongs to another network: {name} holds {kind} instead of {expected[name].dtype}")
 
 
-def _built(described: dict[str, _Described], contents: dict[str, bytes]) -> dict[str, Tensor]:
+def _built(described: dict[str, Described], contents: dict[str, bytes]) -> dict[str, Tensor]:
     found = {}
     for name, tensor in described.items():
         raw = contents[tensor.storage.key]
@@ -220,159 +168,3 @@ def _built(described: dict[str, _Described], contents: dict[str, bytes]) -> dict
         flat = torch.frombuffer(bytearray(raw), dtype=tensor.storage.kind) if raw else torch.empty(0)
         found[name] = flat.as_strided(tensor.shape, tensor.stride, tensor.offset).contiguous().clone()
     return found
-
-
-def _operations(program: BytesIO) -> Iterator[tuple[pickletools.OpcodeInfo, Any, int | None]]:
-    """The words of a pickle; what the standard library says of one that is none may quote the whole file."""
-    try:
-        yield from pickletools.genops(program)
-    except ValueError as error:
-        raise _damaged(error) from None
-
-
-def _run(program: BytesIO, storages: dict[str, _Storage] | None = None) -> Any:
-    """What a pickle describes: dictionaries, lists, tuples, words, whole numbers, tensors; `program` stands after it.
-
-    Args:
-        storages: receives each storage by its key.
-
-    Raises:
-        ValueError: it asks for anything else.
-    """
-    stack: list[Any] = []
-    memo: dict[int, Any] = {}
-    argument: Any
-    for code, argument, _ in _operations(program):
-        word = code.name
-        if word == "STOP":
-            (result,) = stack
-            return result
-        if word in _CONSTANTS:
-            stack.append(_CONSTANTS[word]())
-        elif word in _VALUES:
-            stack.append(argument)
-        elif word in ("BINPUT", "LONG_BINPUT"):
-            memo[argument] = stack[-1]
-        elif word == "MEMOIZE":
-            memo[len(memo)] = stack[-1]
-        elif word in ("BINGET", "LONG_BINGET"):
-            stack.append(memo[argument])
-        elif word == "GLOBAL":
-            stack.append(_name(argument))
-        elif word == "STACK_GLOBAL":
-            name, module = stack.pop(), stack.pop()
-            stack.append(_name(f"{module} {name}"))
-        elif word in _STEPS:
-            _STEPS[word](stack)
-        elif word == "BINPERSID":
-            storage = _storage(stack.pop())
-            if storages is not None and storages.setdefault(storage.key, storage) != storage:
-                raise ValueError("describes one storage in two ways")
-            stack.append(storage)
-        elif word not in ("PROTO", "FRAME"):
-            raise ValueError(f"asks for more than tensors (the pickle's {word}), which is never carried out")
-    raise ValueError("ends too early")
-
-
-def _name(words: str) -> _Name:
-    if words not in (DICT, TENSOR, PARAMETER, *STORAGES):
-        raise ValueError(f"asks for more than tensors ({words[:80]!r}), which is never carried out")
-    return _Name(words)
-
-
-def _marked(stack: list[Any]) -> list[Any]:
-    """What lies above the last mark, taken off with it."""
-    place = next(place for place in range(len(stack) - 1, -1, -1) if stack[place] is _MARK)
-    found = stack[place + 1 :]
-    del stack[place:]
-    return found
-
-
-def _set(stack: list[Any], pairs: list[Any]) -> None:
-    if type(stack[-1]) is not dict or len(pairs) % 2 or not all(isinstance(key, (str, int)) for key in pairs[::2]):
-        raise ValueError("sets what is no word in a dictionary")
-    stack[-1].update(zip(pairs[::2], pairs[1::2], strict=True))
-
-
-def _append(stack: list[Any], values: list[Any]) -> None:
-    if type(stack[-1]) is not list:
-        raise ValueError("appends to what is no list")
-    stack[-1].extend(values)
-
-
-def _last(count: int) -> Callable[[list[Any]], None]:
-    def step(stack: list[Any]) -> None:
-        stack[-count:] = [tuple(stack[-count:])]
-
-    return step
-
-
-def _reduce(stack: list[Any]) -> None:
-    """The few calls that are understood."""
-    words, name = stack.pop(), stack.pop()
-    if not isinstance(name, _Name) or not isinstance(words, tuple):
-        raise ValueError("asks for a call of what is no name")
-    if name.words == DICT and not words:
-        stack.append({})
-    elif name.words == TENSOR and len(words) in (6, 7):
-        stack.append(_tensor(*words[:4]))
-    elif name.words == PARAMETER and len(words) == 3 and isinstance(words[0], _Described):
-        stack.append(words[0])
-    else:
-        raise ValueError(f"asks for {name.words} in a way that torch.save does not")
-
-
-def _build(stack: list[Any]) -> None:
-    """The state of a dictionary of weights, which says what versions wrote them; it is not used."""
-    stack.pop()
-    if type(stack[-1]) is not dict:
-        raise ValueError("gives a state to what is no dictionary")
-
-
-def _whole(*values: Any) -> bool:
-    return all(type(value) is int and 0 <= value < 2**40 for value in values)
-
-
-def _tensor(storage: Any, offset: Any, shape: Any, stride: Any) -> _Described:
-    if not (isinstance(storage, _Storage) and isinstance(shape, tuple) and isinstance(stride, tuple)):
-        raise ValueError("describes a tensor as torch.save does not")
-    if not _whole(offset, *shape, *stride) or len(shape) != len(stride) or len(shape) > 8:
-        raise ValueError("describes a tensor with impossible lengths")
-    return _Described(storage, offset, shape, stride)
-
-
-def _storage(words: Any) -> _Storage:
-    if not isinstance(words, tuple) or len(words) not in (5, 6) or words[0] != "storage":
-        raise ValueError("describes a storage as torch.save does not")
-    kind, key, count = words[1], words[2], words[4]
-    if not isinstance(kind, _Name) or kind.words not in STORAGES or not _whole(count):
-        raise ValueError("describes a storage of impossible numbers")
-    if not isinstance(key, str) or not key.isdigit():
-        raise ValueError("describes a storage as torch.save does not")
-    if len(words) == 6 and words[5] is not None:
-        raise ValueError("describes a part of a storage, as torch has long ceased to do")
-    return _Storage(STORAGES[kind.words], key, count)
-
-
-_CONSTANTS: dict[str, Callable[[], Any]] = {
-    "MARK": lambda: _MARK,
-    "NONE": lambda: None,
-    "NEWTRUE": lambda: True,
-    "NEWFALSE": lambda: False,
-    "EMPTY_TUPLE": tuple,
-    "EMPTY_DICT": dict,
-    "EMPTY_LIST": list,
-}
-_VALUES = {"BININT", "BININT1", "BININT2", "LONG1", "BINUNICODE", "SHORT_BINUNICODE"}
-_STEPS: dict[str, Callable[[list[Any]], None]] = {
-    "TUPLE": lambda stack: stack.append(tuple(_marked(stack))),
-    "TUPLE1": _last(1),
-    "TUPLE2": _last(2),
-    "TUPLE3": _last(3),
-    "SETITEM": lambda stack: _set(stack, [stack.pop(-2), stack.pop()]),
-    "SETITEMS": lambda stack: _set(stack, _marked(stack)),
-    "APPEND": lambda stack: _append(stack, [stack.pop()]),
-    "APPENDS": lambda stack: _append(stack, _marked(stack)),
-    "REDUCE": _reduce,
-    "BUILD": _build,
-}

@@ -21,8 +21,8 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 from ganctl.config.schema import Folder
-from ganctl.data import DATASETS, pixels
-from ganctl.data.pixels import LeftOut
+from ganctl.data import DATASETS, opened, pixels
+from ganctl.data.opened import LeftOut
 from ganctl.data.png import PngHeader
 from ganctl.errors import BadInput
 from tests.conftest import TINY
@@ -613,7 +613,7 @@ def test_what_cannot_be_read_for_a_passing_reason_is_tried_again(root, monkeypat
         return os.open(path, flags)
 
     with monkeypatch.context() as patch:
-        patch.setattr(pixels, "_without_waiting", lambda path, flags: refused(str(path), flags))
+        patch.setattr(opened, "_without_waiting", lambda path, flags: refused(str(path), flags))
         assert left_out(root, size=18) == {"odd.png": f"cannot be read: {os.strerror(number)}"}
     assert len(read(root, size=18).pixels) == 2
 
@@ -647,7 +647,7 @@ def test_too_little_memory_is_a_passing_reason(root, monkeypatch):
 def test_pictures_that_vanish_or_change_while_they_are_read_are_left_out_for_now(root, monkeypatch):
     Image.new("RGB", (11, 11)).save(root / "gone.png")
     Image.new("RGB", (13, 13)).save(root / "other.png")
-    bounded, listed = pixels._bounded, pixels.square
+    bounded, listed = opened._bounded, pixels.square
 
     def growing(picture, file):
         if picture.size == (13, 13):
@@ -659,7 +659,7 @@ def test_pictures_that_vanish_or_change_while_they_are_read_are_left_out_for_now
         (root / "gone.png").unlink(missing_ok=True)
         return listed(path, *words)
 
-    monkeypatch.setattr(pixels, "_bounded", growing)
+    monkeypatch.setattr(opened, "_bounded", growing)
     monkeypatch.setattr(pixels, "square", vanishing)
     assert left_out(root, size=21) == {
         "gone.png": "cannot be read: No such file or directory",
