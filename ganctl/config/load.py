@@ -15,8 +15,9 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from ganctl.config.choices import choices, conf_dir, groups, near
-from ganctl.config.overrides import listed, parse, read_words
+from ganctl.config.choices import choices, conf_dir, groups
+from ganctl.config.complaints import explained
+from ganctl.config.overrides import listed, one_value, parse, read_words
 from ganctl.config.schema import SCHEMAS, Config
 from ganctl.config.settings import typed
 from ganctl.errors import BadInput
@@ -69,7 +70,7 @@ def _named(parsed: Sequence[Override]) -> set[str]:
                 f"{override.input_line}: a run takes one value of {override.key_or_group}; "
                 "`ganctl compare-losses` takes several"
             )
-    named = {override.key_or_group for override in parsed if _one(override) != "null"}
+    named = {override.key_or_group for override in parsed if one_value(override) != "null"}
     if {"epochs", "steps"} <= named:
         raise BadInput("epochs and steps are both named: a budget is one of them; leave the other out")
     return named
@@ -98,7 +99,7 @@ def _compose(parsed: Sequence[Override], overrides: Sequence[str]) -> DictConfig
 
 def _resolved(given: Sequence[tuple[str, Override]]) -> DictConfig:
     node = _composed(given)
-    chosen = {override.key_or_group: _one(override) for _, override in given if override.key_or_group in groups()}
+    chosen = {override.key_or_group: one_value(override) for _, override in given if override.key_or_group in groups()}
     for owner in ("data", "experiment"):
         for group, choice in _settled(owner, chosen.get(owner)).items():
             if group in chosen and chosen[group] != choice:
@@ -125,7 +126,7 @@ def _composed(given: Sequence[tuple[str, Override]]) -> DictConfig:
     plugin_rows = [
         override
         for override in parsed
-        if override.key_or_group in SCHEMAS and _one(override) not in choices(override.key_or_group)
+        if override.key_or_group in SCHEMAS and one_value(override) not in choices(override.key_or_group)
     ]
     # A plugin's choice has no file with its options, so Hydra must add each option (++), whether or not a data set or
     # an experiment has set one of that name.
@@ -139,60 +140,11 @@ def _composed(given: Sequence[tuple[str, Override]]) -> DictConfig:
         with initialize_config_dir(str(conf_dir()), version_base="1.3"):
             node = compose("config", overrides=[*texts, *(f"~{row.key_or_group}" for row in plugin_rows)])
     except (HydraException, OmegaConfBaseException, ValueError) as error:
-        raise _explained(error, parsed) from None
+        raise explained(error, parsed) from None
     OmegaConf.set_struct(node, False)
     for row in plugin_rows:
-        node[row.key_or_group] = {"name": _one(row), **(node.get(row.key_or_group) or {})}
+        node[row.key_or_group] = {"name": one_value(row), **(node.get(row.key_or_group) or {})}
     return node
-
-
-def _one(override: Override) -> str:
-    return str(override.get_value_element_as_str())
-
-
-def _explained(error: Exception, parsed: Sequence[Override]) -> BadInput:
-    """Hydra's error as a message of one line about the override that caused it."""
-    chosen_groups = [
-        f"{o.key_or_group}={_one(o)}"
-        for o in parsed
-        if o.key_or_group in groups() and _one(o) in choices(o.key_or_group)
-    ]
-    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        base = compose("config", overrides=chosen_groups)
-    for override in parsed:
-        key = override.key_or_group
-        if key in groups() or override.is_add():
-            continue
-        parent, _, leaf = key.rpartition(".")
-        section = OmegaConf.select(base, parent) if parent else base
-        if not isinstance(section, DictConfig):
-            return BadInput(f"{override.input_line}: there is no {parent}; keys are {', '.join(map(str, base))}")
-        if leaf not in section and parent in SCHEMAS and (owners := _owners(parent, leaf)):
-            return BadInput(
-                f"{override.input_line}: {parent}={section.get('name')} has no {leaf}; it belongs to {parent}="
-                f"{', '.join(owners)}"
-            )
-        if leaf not in section:
-            where = f"{parent} has" if parent else "keys are"
-            names = [*map(str, section), *(() if parent else ("experiment",))]
-            inside = [f"{group}.{leaf}" for group in SCHEMAS if leaf in _keys(base[group])]
-            meant = f" (did you mean {inside[0]}?)" if inside and not parent else near(leaf, names)
-            return BadInput(f"{override.input_line}: no such key; {where} {', '.join(names)}{meant}")
-    for override in parsed:  # checked last, since lists are valid for some keys
-        value, default = override.value(), OmegaConf.select(base, override.key_or_group)
-        if isinstance(value, dict) or (isinstance(value, list) and isinstance(default, DictConfig)):
-            return BadInput(f"{override.input_line}: cannot be given on the command line; by default it is {default}")
-    return BadInput(f"{' '.join(str(o.input_line) for o in parsed)}: {str(error).splitlines()[0]}")
-
-
-def _owners(group: str, leaf: str) -> list[str]:
-    """The choices of a group that have an option named `leaf`."""
-    files = {name: yaml.safe_load((conf_dir() / group / f"{name}.yaml").read_text()) for name in choices(group)}
-    return [name for name, options in files.items() if leaf in (options.get(group) or options)]
-
-
-def _keys(options: Any) -> list[str]:
-    return list(map(str, options)) if isinstance(options, DictConfig) else []
 
 
 def from_dict(values: dict[str, Any], source: Path) -> Config:

@@ -184,3 +184,8 @@ def _check_choice(group: str, value: str) -> None:
             f"{group}={value}: no such {group}; choose from {', '.join(choices(group))}"
             f"{other or near(value, choices(group))}"
         )
+
+
+def one_value(override: Override) -> str:
+    """The value of an override that gives one, as it was typed."""
+    return str(override.get_value_element_as_str())
