@@ -60,7 +60,9 @@ FIRST = ("README", "getting-started")  # the pages whose commands the fast suite
 def named(command):
     """A comparison takes more than five seconds even at this budget; those of further pages, together, two minutes."""
     compares = command.verb == "compare-losses"
-    if command.page in FIRST:
+    if command.verb == "doctor":  # which tests/commands/test_doctor.py runs
+        marks = [pytest.mark.long]
+    elif command.page in FIRST:
         marks = [pytest.mark.slow] if compares else []
     else:
         marks = [pytest.mark.long if compares else pytest.mark.slow]
