@@ -5,6 +5,7 @@ import pwd
 import pytest
 import torch
 
+from ganctl.data import ImageSet
 from ganctl.errors import BadInput
 from ganctl.evaluation.features import Request, feature_network
 from ganctl.store import cache
@@ -43,7 +44,7 @@ def test_a_path_from_home_says_to_write_it_whole(homeless, call, folder, data):
 def test_the_published_network_makes_no_folder_that_is_named_like_a_home(homeless, folder):
     pytest.importorskip("torch_fidelity")
     with pytest.raises(BadInput, match=r"no home folder to keep them in; set TORCH_HOME=DIR.*--weights FILE"):
-        feature_network("inception", Request(torch.zeros(4, 1, 8, 8, dtype=torch.uint8)))
+        feature_network("inception", Request(ImageSet(torch.zeros(4, 1, 8, 8, dtype=torch.uint8))))
     assert not (folder / "~").exists()
 
 

@@ -351,8 +351,8 @@ def test_a_study_of_pictures_has_the_name_that_it_had_before_their_background_co
 )
 def test_a_study_that_sets_no_newer_option_of_its_data_is_called_and_defined_as_before(data, name, before):
     words = ["loss=minimax,nonsaturating", *data]
-    plain = study.plan(words)
+    plain = planning.plan(words)
     assert plain.path.name == name and plain.definition["minimax"]["data"] == before
-    default, fewer, hundred = (study.plan([*words, f"data.count={count}"]) for count in ("null", 500, 100))
+    default, fewer, hundred = (planning.plan([*words, f"data.count={count}"]) for count in ("null", 500, 100))
     assert default.path == plain.path and fewer.definition["minimax"]["data"] == {**before, "count": 500}
     assert len({plain.path, fewer.path, hundred.path}) == 3
