@@ -190,7 +190,10 @@ def test_another_optimizer_keeps_its_own_rate_where_the_data_have_one():
         (["precision=fp8"], "precision=fp8: choose from fp32, tf32, bf16"),
         (["device=gpu"], "device=gpu: choose from auto, cpu"),
         (["data=folder"], "data.root: is missing"),
-        (["data=folder", "data.root=x", "data.channels=2"], "data.channels=2: choose 1 (grey), 3 (RGB) or 4 (RGB and alpha)"),
+        (
+            ["data=folder", "data.root=x", "data.channels=2"],
+            "data.channels=2: choose 1 (grey), 3 (RGB) or 4 (RGB and alpha)",
+        ),
         (["name=../elsewhere"], "name=../elsewhere: is the name of one folder"),
         (["seed=0,1"], "seed=0,1: a run takes one value of seed; `ganctl compare-losses` takes several"),
         (["seed"], "seed: cannot be read; write key=value"),
