@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ganctl.data.balance import balanced_rows
 from ganctl.data.samples import Samples
+from ganctl.errors import BadInput
 from ganctl.numerics.streams import Streams, derive
 
 Kind = Literal["points", "images", "clips"]
@@ -70,6 +71,9 @@ class ImageSet:
             pictures that are "trained_on" and "held_out" if a part is held out.
         class_names: names of the classes, in the order of their numbers; None if they have no names.
         held_out: images of the same kind that are not used in training; None if there are none.
+
+    Raises:
+        BadInput: no picture has so many channels.
     """
 
     kind: Kind = "images"
@@ -77,6 +81,10 @@ class ImageSet:
     def __init__(self, pixels: Tensor, labels: Tensor | None = None, order: str = "data_order") -> None:
         assert pixels.dtype == torch.uint8 and pixels.ndim == 4
         assert labels is None or labels.shape == (len(pixels),)
+        if pixels.shape[1] not in (1, 3, 4):
+            raise BadInput(
+                f"images with {pixels.shape[1]} channels: a picture has 1 (grey), 3 (RGB) or 4 (RGB and alpha)"
+            )
         self.pixels = pixels
         self.labels = labels
         self.order = order

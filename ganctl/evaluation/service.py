@@ -92,6 +92,13 @@ def _trained_on(options: Any, fingerprint: str | None) -> ImageSet | None:
     return found if found.fingerprint == fingerprint else None
 
 
+def _on_cpu(images: ImageSet) -> ImageSet:
+    """The images on the CPU; the data of a run are on the device that it trains on."""
+    if images.pixels.device.type == "cpu":
+        return images
+    return ImageSet(images.pixels.cpu(), None if images.labels is None else images.labels.cpu())
+
+
 def image_evaluator(
     train: ImageSet,
     test: ImageSet | None,
@@ -101,10 +108,8 @@ def image_evaluator(
     game: Rules | None = None,
     told: Told = silent,
 ) -> ImageEvaluator:
-    if train.pixels.device.type != "cpu":  # a run's data are where it trains
-        train = ImageSet(train.pixels.cpu(), None if train.labels is None else train.labels.cpu())
     return ImageEvaluator(
-        train, test, wanted.metrics, wanted.features, wanted.split, wanted.num, wanted.weights, wanted.seed, device,
+        _on_cpu(train), test and _on_cpu(test), wanted.metrics, wanted.features, wanted.split, wanted.num, wanted.weights, wanted.seed, device,
         seen, game, told,
     )  # fmt: skip
 

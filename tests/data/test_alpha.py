@@ -114,6 +114,17 @@ def test_other_numbers_of_channels_are_refused_in_one_line(channels):
     assert channels == "0" or message.endswith("choose 1 (grey), 3 (RGB) or 4 (RGB and alpha)")
 
 
+def test_images_of_a_plugin_with_two_channels_are_refused_in_one_line(call, folder):
+    (folder / "my_pairs.py").write_text(
+        "import torch\nfrom ganctl.data import DATASETS, ImageSet\n"
+        "DATASETS['pairs'] = lambda options: ImageSet(torch.zeros(20, 2, 8, 8, dtype=torch.uint8))\n"
+    )
+    done = call("train", *TINY, "plugins=[my_pairs]", "data=pairs", "batch_size=10", "steps=2")
+    assert done.returncode == 2 and done.stderr.splitlines() == [
+        "ganctl: images with 2 channels: a picture has 1 (grey), 3 (RGB) or 4 (RGB and alpha)"
+    ]
+
+
 def test_a_background_that_nobody_would_see_is_refused():
     with pytest.raises(BadInput, match="data.background=black: 4 channels keep what is transparent; leave it out, or"):
         load(["data=folder", "data.root=a", "data.channels=4", "data.background=black"])
