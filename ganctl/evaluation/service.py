@@ -109,8 +109,8 @@ def image_evaluator(
     told: Told = silent,
 ) -> ImageEvaluator:
     return ImageEvaluator(
-        _on_cpu(train), test and _on_cpu(test), wanted.metrics, wanted.features, wanted.split, wanted.num, wanted.weights, wanted.seed, device,
-        seen, game, told,
+        _on_cpu(train), test and _on_cpu(test), wanted.metrics, wanted.features, wanted.split, wanted.num,
+        wanted.weights, wanted.seed, device, seen, game, told,
     )  # fmt: skip
 
 
