@@ -114,7 +114,8 @@ def test_other_numbers_of_channels_are_refused_in_one_line(channels):
     assert channels == "0" or message.endswith("choose 1 (grey), 3 (RGB) or 4 (RGB and alpha)")
 
 
-def test_images_of_a_plugin_with_two_channels_are_refused_in_one_line(call, folder):
+def test_images_of_a_plugin_with_two_channels_are_refused_in_one_line(call, folder, monkeypatch):
+    monkeypatch.setitem(DATASETS, "pairs", None)  # so that the plugin's row goes with this test
     (folder / "my_pairs.py").write_text(
         "import torch\nfrom ganctl.data import DATASETS, ImageSet\n"
         "DATASETS['pairs'] = lambda options: ImageSet(torch.zeros(20, 2, 8, 8, dtype=torch.uint8))\n"
