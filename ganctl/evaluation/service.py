@@ -69,16 +69,21 @@ def evaluator_for(
             f"makes {list(shape)}; name data of the same shape with --data"
         )
     if isinstance(found, Density):
-        if wanted.features != "auto":
-            raise BadInput(f"features={wanted.features}: a density is measured exactly, by no network; leave it out")
-        if wanted.split == "whole":
-            raise BadInput("--whole: a density is measured exactly; leave it out")
-        if wanted.split != "test":
-            raise BadInput(f"split={wanted.split}: a density is measured exactly and has no split; leave it out")
-        return PointEvaluator(found, wanted.metrics, wanted.num, wanted.seed, told, game)
+        return _point_evaluator(found, wanted, game, told)
     if not isinstance(found, ImageSet):
         raise BadInput(f"data={option(options, 'name')}: is neither images nor a density; only these are measured")
-    return image_evaluator(found, test, wanted, device, trained_on in (None, found.fingerprint), game, told)
+    return image_evaluator(found, test, wanted, device, seen, game, told)
+
+
+def _point_evaluator(density: Density, wanted: Wanted, game: Rules | None, told: Told) -> PointEvaluator:
+    """An evaluator of points; a density is measured exactly, so it takes neither features nor a split."""
+    if wanted.features != "auto":
+        raise BadInput(f"features={wanted.features}: a density is measured exactly, by no network; leave it out")
+    if wanted.split == "whole":
+        raise BadInput("--whole: a density is measured exactly; leave it out")
+    if wanted.split != "test":
+        raise BadInput(f"split={wanted.split}: a density is measured exactly and has no split; leave it out")
+    return PointEvaluator(density, wanted.metrics, wanted.num, wanted.seed, told, game)
 
 
 def _trained_on(options: Any, fingerprint: str | None) -> ImageSet | None:
@@ -108,6 +113,17 @@ def image_evaluator(
     game: Rules | None = None,
     told: Told = silent,
 ) -> ImageEvaluator:
+    """An evaluator of images, which are read on the CPU wherever the run's data are.
+
+    Args:
+        train: the training images.
+        test: images that training does not see; None: there are none.
+        wanted: the metrics, the features and the numbers that are asked for.
+        device: where the feature network computes.
+        seen: whether the generator was trained on `train`.
+        game: the run's game, for its own metrics.
+        told: called with the progress.
+    """
     return ImageEvaluator(
         _on_cpu(train), test and _on_cpu(test), wanted.metrics, wanted.features, wanted.split, wanted.num,
         wanted.weights, wanted.seed, device, seen, game, told,
