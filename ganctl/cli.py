@@ -55,7 +55,7 @@ def train(
         from ganctl.commands.train import resume_run
         from ganctl.commands.train import train as run
 
-    print_result(run(given) if resume is None else resume_run(resume, given))
+    print_result(run(config) if resume is None else resume_run(resume, config))
 
 
 @app.command()

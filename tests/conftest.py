@@ -30,11 +30,19 @@ def _own_cache(tmp_path_factory):
         yield
 
 
+# Files that take half a minute or more: with several processes they begin first, so that none is left alone with one.
+LONGEST = [
+    "test_docs_commands", "test_compare_losses", "test_train", "test_study", "test_evaluate", "test_faults",
+    "test_config", "test_browser", "test_learning", "test_package",
+]  # fmt: skip
+
+
 def pytest_collection_modifyitems(items):
-    """A long test is a slow one too."""
+    """A long test is a slow one too; the files that take longest come first."""
     for item in items:
         if item.get_closest_marker("long"):
             item.add_marker(pytest.mark.slow)
+    items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST))
 
 
 @pytest.fixture
@@ -94,6 +102,23 @@ def _exit_code(words, cwd):
         except SystemExit as end:
             return end.code or 0
     return 0
+
+
+def train(words):
+    """Trains a run as `ganctl train` does; gives its folder."""
+    from ganctl.commands.train import train as run
+    from ganctl.config.load import load
+
+    return run(load(words))
+
+
+def resume_run(path, words):
+    """Goes on with a run as `ganctl train --resume` does; gives its folder."""
+    from ganctl.commands.train import resume_run as run
+    from ganctl.store.runs import find
+    from ganctl.studies.continuing import continued
+
+    return run(path, continued(find(path), words))
 
 
 def called(*words, cwd=None):

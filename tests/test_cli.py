@@ -224,13 +224,14 @@ def test_a_signal_that_nobody_handles_exits_130(number, call, monkeypatch):
         signal.raise_signal(number)
 
     monkeypatch.setattr("ganctl.commands.evaluate.evaluate_run", interrupted)
-    # A shell lets what it starts in the background ignore Ctrl-C, these tests among it.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    # A shell lets what it starts in the background ignore Ctrl-C, and nohup the end of the terminal.
+    heard = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
+    before = signal.signal(number, heard)
     try:
         done = call("evaluate")
         assert done.returncode == 130 and done.stderr == "ganctl: interrupted\n"
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(number, before)
 
 
 @pytest.mark.parametrize("number", [5, 25, 100, 250])  # of the modules; the command line is parsed from about 200 on

@@ -1,13 +1,13 @@
 """`ganctl train`: trains one run in one run folder."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from pathlib import Path
 
 from ganctl.assembly.compose import build
 from ganctl.assembly.reopening import resume
-from ganctl.config.load import dump, load
+from ganctl.config.load import dump
 from ganctl.config.schema import Config, option
 from ganctl.data import ImageSet
 from ganctl.errors import BadInput, Interrupted
@@ -17,16 +17,15 @@ from ganctl.store.files import locked, write_atomically
 from ganctl.store.places import expanded, shown, try_to_write, unwritable
 from ganctl.store.run import RunFolder
 from ganctl.store.runs import find, new_path
-from ganctl.studies.continuing import check_measuring, continued
+from ganctl.studies.continuing import check_measuring
 from ganctl.studies.progress import ProgressDisplay
 from ganctl.studies.run import check_same_data, create, move_data, run, watching_evaluator
 from ganctl.terminal.screen import say
 from ganctl.training.experiment import Experiment
 
 
-def train(overrides: Sequence[str]) -> Path:
-    """Trains a run with the configuration from `overrides` in a new folder, and returns that folder."""
-    config = load(overrides)
+def train(config: Config) -> Path:
+    """Trains a run with the configuration in a new folder, and returns that folder."""
     output_dir = expanded(config.output_dir, "output_dir")
     try:
         try_to_write(output_dir)
@@ -44,10 +43,9 @@ def train(overrides: Sequence[str]) -> Path:
         return run_shown(config, experiment, folder, evaluator)
 
 
-def resume_run(path: Path, overrides: Sequence[str]) -> Path:
-    """Resumes the run in the folder `path`, to its budget or to the one in `overrides`, and returns the folder."""
+def resume_run(path: Path, config: Config) -> Path:
+    """Resumes the run in the folder `path` with a configuration from `continued`, and returns the folder."""
     folder = find(path)
-    config = continued(folder, overrides)
     # If the lock cannot be opened, the folder may be another user's, whose run goes on: run.json stays as it is.
     with _owned(folder, partial(unwritable, folder.path, begun=True)):
         return _resume(folder, config)

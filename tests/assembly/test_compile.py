@@ -9,9 +9,9 @@ import torch
 from ganctl.assembly.compiling import _check_compiler
 from ganctl.assembly.compose import build
 from ganctl.assembly.reopening import reopen
-from ganctl.commands.train import train
 from ganctl.config.load import load
 from ganctl.errors import BadInput
+from tests.conftest import train
 
 pytestmark = pytest.mark.skipif(not shutil.which("g++"), reason="compiling for a CPU needs g++")
 MLP = ["model=mlp", "model.generator_widths=[32]", "model.discriminator_widths=[32,16]", "batch_size=20", "threads=1"]

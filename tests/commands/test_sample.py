@@ -5,9 +5,8 @@ import pytest
 from PIL import Image
 
 from ganctl.commands.sample import sample
-from ganctl.commands.train import train
 from ganctl.errors import BadInput
-from tests.conftest import TINY
+from tests.conftest import TINY, train
 
 
 def draw(run=None, num=64, seed=None, columns=8, out=None, npz=False, ema=None, plugins=()):

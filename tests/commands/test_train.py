@@ -18,14 +18,23 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from ganctl.commands.sample import sample
-from ganctl.commands.train import resume_run, train
 from ganctl.config.choices import conf_dir
 from ganctl.errors import BadInput, RunFailed
 from ganctl.losses import LOSSES, PENALTIES
 from ganctl.models import MODELS
 from ganctl.store.run import RunFolder, broke_down
 from ganctl.studies.stopping import StopAsked
-from tests.conftest import FULL_DATA, TINY, TINY_BUDGET, TINY_NETWORKS, assert_same_weights, ganctl, scalars
+from tests.conftest import (
+    FULL_DATA,
+    TINY,
+    TINY_BUDGET,
+    TINY_NETWORKS,
+    assert_same_weights,
+    ganctl,
+    resume_run,
+    scalars,
+    train,
+)
 
 TAGS = {
     "loss/discriminator", "loss/generator", "yardstick/j_d", "yardstick/minus_log_d_fake",

@@ -8,10 +8,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from ganctl.commands.train import resume_run, train
 from ganctl.commands.verify import verify
 from ganctl.errors import BadInput, RunFailed
-from tests.conftest import TINY
+from tests.conftest import TINY, resume_run, train
 
 
 def listing(folder):

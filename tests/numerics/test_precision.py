@@ -5,10 +5,10 @@ import torch
 
 from ganctl.assembly.compose import build
 from ganctl.assembly.reopening import reopen
-from ganctl.commands.train import train
 from ganctl.config.load import load
 from ganctl.errors import BadInput, NotFinite
 from ganctl.numerics.precision import Precision, precision, tensor_float
+from tests.conftest import train
 
 SMALL = ["model=mlp", "batch_size=8", "model.generator_widths=[8]", "model.discriminator_widths=[8]", "threads=1"]
 

@@ -11,10 +11,9 @@ import pytest
 
 from ganctl.commands.evaluate import evaluate_run
 from ganctl.commands.sample import sample
-from ganctl.commands.train import resume_run, train
 from ganctl.evaluation.wanted import Wanted
 from ganctl.terminal.live import Activity
-from tests.conftest import TINY, TINY_BUDGET, assert_same_weights, scalars
+from tests.conftest import TINY, TINY_BUDGET, assert_same_weights, resume_run, scalars, train
 
 WATCHED = ["log_every=1", "sample_every=1", "probe_every=1", "checkpoint_every=2", "keep_checkpoints=9"]
 

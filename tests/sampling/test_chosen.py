@@ -9,12 +9,11 @@ from PIL import Image
 
 from ganctl.assembly.reopening import reopen
 from ganctl.commands.sample import Asked, sample
-from ganctl.commands.train import train
 from ganctl.config.schema import Mnist5k
 from ganctl.data import DATASETS
 from ganctl.errors import BadInput
 from ganctl.games.inputs import linear, spherical
-from tests.conftest import TINY
+from tests.conftest import TINY, train
 
 GAMES = {
     "gan": [],

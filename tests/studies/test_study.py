@@ -6,10 +6,9 @@ import sys
 
 import pytest
 
-from ganctl.commands.train import train
 from ganctl.errors import BadInput
 from ganctl.studies import planning, study
-from tests.conftest import TINY, assert_same_weights
+from tests.conftest import TINY, assert_same_weights, train
 
 
 def cells(*overrides):
