@@ -69,6 +69,9 @@ def sample(
     sweep: options.Code = None,
     interpolate: options.Interpolate = False,
     reconstruct: options.Reconstruct = False,
+    upscale: options.Upscale = None,
+    translate: options.Translate = None,
+    to: options.To = None,
     progress: options.Progress = False,
     out: options.File = None,
     npz: options.Npz = False,
@@ -85,7 +88,7 @@ def sample(
         from ganctl.commands.sample import Asked
         from ganctl.commands.sample import sample as draw
 
-    asked = Asked(label, labels, sweep, interpolate, reconstruct, progress)
+    asked = Asked(label, labels, sweep, interpolate, reconstruct, progress, upscale, translate, to)
     with in_flags(SAMPLE):
         path = draw(run, num, seed, columns, out, npz, ema, plugin or [], asked)
     print_result(path)

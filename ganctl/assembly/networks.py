@@ -4,16 +4,14 @@ from torch import nn
 
 from ganctl.assembly.memory import check_memory
 from ganctl.assembly.parts import row_of
+from ganctl.assembly.pretrained import pretrained
 from ganctl.config.schema import Config, option
-from ganctl.data import Dataset, ImageSet, measured_in
+from ganctl.data import Dataset
 from ganctl.errors import BadInput
-from ganctl.evaluation.classifier import classifier_like, classifier_of
 from ganctl.models import MODELS, Family, Pretrained, Roles, plain
 from ganctl.models.layers import attach_noise_
 from ganctl.models.roles import Factory
 from ganctl.numerics.streams import Streams
-
-CONTENT_SEED = 1  # seed of the classifier that a game may use; the classifier of `evaluate` has seed 0
 
 
 def networks_of(
@@ -36,16 +34,12 @@ def networks_of(
     factories = _factories(config, dataset, built)
     check_memory(factories, streams, copies=4 if stored is None else 1, stored=stored)
     networks = _networks(factories, streams)
-    known = {name: _pretrained(dataset, stored).to(streams.device) for name in roles if name not in built}
+    known = {
+        name: pretrained(role, dataset, stored is not None).to(streams.device)
+        for name, role in roles.items()
+        if isinstance(role, Pretrained)
+    }
     return {name: (networks | known)[name] for name in roles}
-
-
-def _pretrained(dataset: Dataset, stored: int | None) -> nn.Module:
-    """The classifier of the data set, in evaluation mode; untrained if `stored` is set, for its weights come later."""
-    images = measured_in(dataset)
-    if not isinstance(images, ImageSet) or images.labels is None:
-        raise BadInput("game: looks through a classifier of the data, and these have no classes; choose data=mnist5k")
-    return classifier_of(images, None, seed=CONTENT_SEED)[0] if stored is None else classifier_like(images)
 
 
 def _factories(config: Config, dataset: Dataset, roles: Roles) -> dict[str, Factory]:

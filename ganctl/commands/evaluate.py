@@ -10,7 +10,7 @@ from ganctl.assembly.plugins import load_plugins
 from ganctl.assembly.reopening import reopen
 from ganctl.commands.results import finish, writable
 from ganctl.config.load import load, read
-from ganctl.data import Dataset, ImageSet, Samples
+from ganctl.data import Dataset, ImageSet, Samples, measured_in
 from ganctl.data.folders import headers
 from ganctl.errors import BadInput
 from ganctl.evaluation import Evaluator
@@ -51,7 +51,9 @@ def evaluate_run(
     evaluator = evaluator_for(data, shape, wanted, device, trained_on=seen, game=game, told=activity.tell, names=names)
     _refuse_missing(wanted, evaluator)
     say(f"evaluating {checkpoint}, {experiment.weights} weights, seed {wanted.seed}")
-    found = evaluator.evaluate(experiment.draw_measured, experiment.weights, own=experiment.own_figures)
+    found = evaluator.evaluate(
+        experiment.draw_measured, experiment.weights, own=experiment.own_figures, rivals=experiment.rivals
+    )
     entry = {"step": experiment.training.step, "checkpoint": checkpoint.name, "created": now(), **found.to_dict()}
     if found.classes and names:
         entry["class_names"] = names
@@ -83,12 +85,14 @@ def evaluate_images(images: Path, wanted: Wanted, activity: Activity) -> tuple[P
     file = writable(wanted.out or Path("outputs", name), wanted)
     activity.tell(f"reading {images} and {wanted.against or wanted.data}")
     train: Dataset
+    test: Dataset | None
     if wanted.against is not None:
         (given, train), test = both(images, wanted.against, wanted.image_size), None
     else:
         _refuse_size(wanted)
         train, test = data_of(wanted, None)
-        if not isinstance(train, ImageSet):
+        train, test = measured_in(train), test and measured_in(test)
+        if not isinstance(train, ImageSet) or not isinstance(test, ImageSet | None):
             raise BadInput(f"--data {wanted.data}: is a density, and --images are none; choose a data set of images")
         given = pictures("--images", images, train.shape)
         note_resizing(headers(str(images), "--images "), train.shape[1])

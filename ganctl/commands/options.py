@@ -97,8 +97,29 @@ Interpolate = Annotated[
     bool, typer.Option("--interpolate", help="From one latent vector to another, a row for each pair.")
 ]
 Reconstruct = Annotated[
-    bool, typer.Option("--reconstruct", help="Real images over what an auto-encoder makes of them.")
+    bool,
+    typer.Option(
+        "--reconstruct",
+        help="Real images, and what an auto-encoder, a super-resolution or a translation makes of them.",
+    ),
 ]
+Upscale = Annotated[
+    Path | None,
+    typer.Option(
+        parser=_path,
+        metavar="FILE_OR_DIR",
+        help="Your own pictures, of any size, made larger by a run of game=srgan.",
+    ),
+]
+Translate = Annotated[
+    Path | None,
+    typer.Option(
+        parser=_path,
+        metavar="FILE_OR_DIR",
+        help="Your own pictures, translated by a run of game=cyclegan at the size of its training; with --to.",
+    ),
+]
+To = Annotated[str | None, typer.Option(metavar="A|B", help="The domain that --translate translates to.")]
 Progress = Annotated[bool, typer.Option("--progress", help="An animation of the run's own grids, as progress.gif.")]
 File = Annotated[
     Path | None,

@@ -18,6 +18,7 @@ from ganctl.sampling import traversals
 from ganctl.sampling.animation import progress, there_and_back
 from ganctl.sampling.asked import ANIMATED, Asked, refuse_both, refuse_ending
 from ganctl.sampling.class_names import names_of
+from ganctl.sampling.conversions import convert_all, translating, upscaling
 from ganctl.sampling.reconstructions import Comparison, reconstructions
 from ganctl.sampling.traversals import Table
 from ganctl.store.files import write_atomically
@@ -63,19 +64,21 @@ def sample(
     asked = asked or Asked()
     refuse_both(asked, {"--num": num, "--seed": seed, "--columns": columns, "--ema or --no-ema": ema}, npz)
     refuse_ending(asked, out, npz)
-    if out is not None:
+    if out is not None and not (asked.upscale or asked.translate):
         _refuse_unwritable(out, out)
     if asked.progress:
         return _write(*progress(run, out), out)
     experiment, checkpoint = reopen(run, Path("outputs"), plugins, "auto", ema)
     home = find(checkpoint.resolve().parent.parent)
+    if asked.upscale or asked.translate:
+        return _converted(experiment, asked, home.path, out)
     _refuse_unwritable(out or home.path / "sample.png", out)
     seed = experiment.training.streams.seed if seed is None else seed
     animated = out is not None and out.suffix[1:] in ANIMATED
     if asked.reconstruct:
         compared = reconstructions(experiment, home, num, seed, plugins)
-        count, content = len(compared.real), _of_compared(experiment, compared, columns or 8, npz)
-        note = f"{compared.origin}; below each row: {', '.join(compared.made)}"
+        count, content = compared.columns, _of_compared(experiment, compared, columns or 8, npz)
+        note = f"{compared.origin}; rows, from the top: {', '.join(compared.rows)}"
     else:
         _refuse_still(experiment, asked, moves=animated or npz)
         drawn = _draw(experiment, asked, num, columns, Streams(seed).fresh("sampling"), animated)
@@ -89,6 +92,23 @@ def sample(
     for line in filter(None, [f"sampled {checkpoint}, {experiment.weights} weights, seed {seed}", note]):
         say(line)  # only now, since the request could be refused until here
     return path
+
+
+def _converted(experiment: Experiment, asked: Asked, home: Path, out: Path | None) -> Path:
+    """Enlarges or translates the user's own pictures; the results lie in the run folder if `out` is None."""
+    given = asked.upscale or asked.translate
+    assert given is not None
+    if asked.upscale:
+        convert, word = upscaling(experiment, given), f"upscaled-{experiment.training.game.factor}x"  # type: ignore[attr-defined]
+    else:
+        convert, word = translating(experiment, given, asked.to or ""), f"translated-to-{asked.to}"
+    named = home / word / (f"{given.stem}.png" if given.is_file() else given.resolve().name)
+    place = out or named
+    _refuse_unwritable(place / "picture.png" if given.is_dir() else place, out)
+    try:
+        return convert_all(experiment, convert, asked.flags[0].split()[0], given, place)
+    except OSError as error:
+        raise _unwritable(place, error, out) from None
 
 
 def _in_words(experiment: Experiment, asked: Asked, num: int | None, columns: int | None) -> str:
@@ -123,7 +143,7 @@ def _any_samples(experiment: Experiment, num: int | None, columns: int | None, n
         samples, table = traversals.shown(experiment, noise)
         return _Drawn(samples, experiment.picture_columns, table)
     num, columns = num or experiment.picture_count, columns or 8
-    if not experiment.training.game.codes:
+    if not (experiment.training.game.codes or experiment.from_images):
         return _Drawn(experiment.draw_samples(num, noise), columns)
     inputs = experiment.draw_inputs(num, noise, torch.arange(num))
     return _Drawn(experiment.make(inputs), columns, Table(inputs, columns))
@@ -218,8 +238,7 @@ def _of_samples(
 
 def _of_compared(experiment: Experiment, compared: Comparison, columns: int, npz: bool) -> bytes:
     """The content of the file for reconstructions and their like."""
-    rows = {"images": compared.real.data.permute(0, 2, 3, 1).numpy()}
-    rows |= {name: to_pixels(images, experiment.value_range) for name, images in compared.made.items()}
+    rows = {name: to_pixels(images, experiment.value_range) for name, images in compared.rows.items()}
     return _arrays(rows) if npz else to_png(stacked([*rows.values()], columns))
 
 
@@ -230,8 +249,11 @@ def _pixels(experiment: Experiment, samples: Tensor) -> dict[str, np.ndarray]:
 
 
 def _chosen(experiment: Experiment, table: Table) -> dict[str, np.ndarray]:
-    """The chosen codes of the samples: classes int64 [N], shares of classes [N, K] between two, or numbers [N]."""
-    found = {}
+    """The chosen codes of the samples: classes int64 [N], shares of classes [N, K] between two, or numbers [N].
+
+    Samples that were generated from images have those too, uint8 [N, H, W, C].
+    """
+    found = {name: to_pixels(images, experiment.value_range) for name, images in table.inputs.images.items()}
     for name, value in table.inputs.codes.items():
         if not experiment.training.game.codes[name].classes:
             value = value[:, 0]

@@ -20,6 +20,9 @@ def identity(config: Config) -> dict[str, Any]:
     found = {key: values[key] for key in values if key in decisive}
     # The place of the data does not matter; run.json has a fingerprint of their content.
     found["data"] = {key: value for key, value in found["data"].items() if key != "root"}
+    content = found["game"].get("content_file") if isinstance(found["game"], dict) else None
+    if content is not None:  # weights from elsewhere: their content matters, not their place
+        found["game"] = {**found["game"], "content_file": _digest(Path(content))}
     return found | {"plugins": {name: fingerprint(name) for name in config.plugins}}
 
 
@@ -46,6 +49,15 @@ def deciding(values: dict[str, Any], checkpoint: str) -> dict[str, Any]:
         for key, value in values.items()
         if key not in ignored
     }
+
+
+def _digest(file: Path) -> str | None:
+    """The SHA-256 of a file; None if it cannot be read."""
+    try:
+        with file.expanduser().open("rb") as opened:
+            return hashlib.file_digest(opened, "sha256").hexdigest()
+    except (OSError, RuntimeError):
+        return None
 
 
 def fingerprint(module: str) -> str | None:

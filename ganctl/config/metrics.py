@@ -30,6 +30,13 @@ METRIC_NAMES: Names = {
     "prior_distance": ("energy distance of codes from their prior", "lower"),
     "prior_p": ("chance of such a distance under the prior", "higher"),
     "label_error": ("share of held-out images named wrongly", "lower"),
+    "psnr": ("peak signal-to-noise ratio of enlarged images, in dB", "higher"),
+    "ssim": ("structural similarity of enlarged images", "higher"),
+    "feature_distance": ("mean squared distance of features from the true image's", "lower"),
+    "consistency": ("PSNR of enlarged images at the low resolution, in dB", "higher"),
+    "translation_error": ("mean absolute error of translated images", "lower"),
+    "back_translation_error": ("mean absolute error of images translated from B to A", "lower"),
+    "cycle_error": ("mean absolute error of images translated there and back", "lower"),
     "high_quality": ("share of high-quality samples", "higher"),
     "sliced_wasserstein": ("sliced Wasserstein distance", "lower"),
 }

@@ -98,6 +98,25 @@ class Folder:
 
 
 @dataclass
+class MnistToColour:
+    name: str = "mnist_to_colour"
+    hold_out: int = bounded(1000, least=0)
+
+
+@dataclass
+class Unpaired:
+    name: str = "unpaired"
+    root: str = MISSING
+    image_size: int = bounded(32, least=4, below=4097)
+    channels: int = bounded(3, least=1)
+    background: str = chosen("white", "white", "black")
+
+    def __post_init__(self) -> None:
+        if self.channels not in (1, 3):
+            raise BadInput(f"data.channels={self.channels}: choose 1 (grey) or 3 (RGB)")
+
+
+@dataclass
 class Density:
     name: str = "ring8"
     epoch_size: int = bounded(40_000, least=1)
@@ -134,6 +153,28 @@ class Dcgan:
     hidden: int = bounded(0, least=0, below=10**6)
     output: str = chosen("auto", "auto", "tanh", "sigmoid")
     discriminator_norm: str = chosen("batch", "batch", "layer", "none")
+    spectral_norm: bool = False
+
+
+@dataclass
+class SrResNet:
+    name: str = "srresnet"
+    width: int = bounded(32, least=1, below=10**6)
+    blocks: int = bounded(8, least=1, below=1000)
+    norm: str = chosen("none", "none", "batch")
+    output: str = chosen("auto", "auto", "tanh", "sigmoid")
+    hidden: int = bounded(128, least=0, below=10**6)
+    discriminator_norm: str = chosen("batch", "batch", "layer", "none")
+    spectral_norm: bool = False
+
+
+@dataclass
+class ResNet:
+    name: str = "resnet"
+    width: int = bounded(16, least=1, below=10**6)
+    blocks: int = bounded(3, least=0, below=1000)
+    output: str = chosen("auto", "auto", "tanh", "sigmoid")
+    discriminator_width: int = bounded(32, least=1, below=10**6)
     spectral_norm: bool = False
 
 
@@ -178,6 +219,32 @@ class Aae:
 class SemisupervisedAae(Aae):
     name: str = "aae_semisupervised"
     labelled: int = bounded(1000, least=1)
+
+
+@dataclass
+class Srgan:
+    name: str = "srgan"
+    factor: int = 4
+    pretrain_steps: int = bounded(1500, least=0)
+    content: str = chosen("pixels", "pixels", "classifier", "vgg19")
+    content_weight: float = bounded(1.0, above=0)
+    content_file: str | None = None
+    adversarial_weight: float = bounded(0.001, least=0)
+    border: int = bounded(0, least=0)
+
+    def __post_init__(self) -> None:
+        if self.factor not in (2, 4, 8):
+            raise BadInput(f"game.factor={self.factor}: choose 2, 4 or 8")
+        if self.content_file is not None and self.content != "vgg19":
+            raise BadInput(f"game.content_file={self.content_file}: is for game.content=vgg19; leave it out")
+
+
+@dataclass
+class CycleGan:
+    name: str = "cyclegan"
+    cycle_weight: float = bounded(10.0, least=0)
+    identity_weight: float = bounded(5.0, least=0)
+    history: int = bounded(50, least=0, below=10**6)
 
 
 @dataclass
@@ -257,7 +324,7 @@ class Optimizer:
     name: str = "adam"
     lr: float = bounded(0.001, above=0)
     discriminator_lr: float | None = bounded(None, above=0)
-    schedule: str = chosen("constant", "constant", "linear", "cosine")
+    schedule: str = chosen("constant", "constant", "linear", "late_linear", "cosine")
     end_factor: float = bounded(0.0, least=0)
     clip_norm: float | None = bounded(None, above=0)
 
@@ -297,6 +364,8 @@ SCHEMAS: dict[str, dict[str, type]] = {
         "folder": Folder,
         "ring8": Density,
         "grid25": Density,
+        "mnist_to_colour": MnistToColour,
+        "unpaired": Unpaired,
     },
     "model": {
         "mlp": Mlp,
@@ -305,6 +374,8 @@ SCHEMAS: dict[str, dict[str, type]] = {
         "dcgan_small": Dcgan,
         "autoencoder": Autoencoder,
         "autoencoder_small": Autoencoder,
+        "srresnet": SrResNet,
+        "resnet": ResNet,
     },
     "game": {
         "gan": Gan,
@@ -314,6 +385,8 @@ SCHEMAS: dict[str, dict[str, type]] = {
         "infogan": InfoGan,
         "aae": Aae,
         "aae_semisupervised": SemisupervisedAae,
+        "srgan": Srgan,
+        "cyclegan": CycleGan,
     },
     "loss": {
         "minimax": CrossEntropy,

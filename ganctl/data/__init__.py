@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ganctl.config.schema import option
-from ganctl.data import densities, digits, folders
+from ganctl.data import densities, digits, folders, unpaired
 from ganctl.data.batches import Batches
 from ganctl.data.dataset import Dataset, Density, ImageSet, kind_of
 from ganctl.data.domains import Domains, measured_in
@@ -20,6 +20,8 @@ DATASETS: dict[str, Callable[[Any], Dataset]] = {
     "folder": folders.folder,
     "ring8": densities.ring8,
     "grid25": densities.grid25,
+    "mnist_to_colour": unpaired.mnist_to_colour,
+    "unpaired": unpaired.unpaired,
 }
 
 # The same options -> images of the same kind that no training sees; None where these options leave none
@@ -31,14 +33,14 @@ TEST_SPLITS: dict[str, Callable[[Any], ImageSet | None]] = {
 }
 
 
-def test_split(options: Any, train: Dataset | None = None) -> ImageSet | None:
+def test_split(options: Any, train: Dataset | None = None) -> Dataset | None:
     """Images of the same kind that no training sees; None where there are none.
 
     Args:
         options: of the data.
         train: these data, where they are in memory already; what they hold out is then not read again.
     """
-    held_out = getattr(train, "held_out", None)
+    held_out: Dataset | None = getattr(train, "held_out", None)
     row = TEST_SPLITS.get(option(options, "name"))
     return held_out if held_out is not None or row is None else row(options)
 

@@ -1,6 +1,8 @@
 """Two unpaired data sets, for games that translate images."""
 
 import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -10,26 +12,47 @@ from ganctl.data.samples import Samples
 from ganctl.numerics.streams import Streams
 
 
+@dataclass(frozen=True)
+class Truth:
+    """The right translation between two domains, for images [N, C, H, W] within [0, 1].
+
+    Attributes:
+        forward: source images to target images.
+        backward: target images to source images.
+    """
+
+    forward: Callable[[Tensor], Tensor]
+    backward: Callable[[Tensor], Tensor]
+
+
 class Domains:
     """Images of a target domain, each together with an unrelated image of a source domain.
 
-    The attributes `shape`, `classes` and `epoch_size` are those of the target. The samples' `more` holds the source
+    The attributes `shape` and `classes` are those of the target; an epoch is as long as that of the smaller domain. The
+    samples' `more` holds the source
     images as "source", and their classes, if known, as "source_labels".
 
     Args:
         target: the domain to generate and to measure.
         source: the domain to translate from, drawn in an independent order, so that images are not paired.
+        truth: the right translation, if it is known.
+
+    Attributes:
+        held_out: images of both domains that are not used in training; None if there are none.
     """
 
     kind: Kind = "images"
 
-    def __init__(self, target: ImageSet, source: ImageSet) -> None:
-        self.target, self.source = target, source
+    def __init__(self, target: ImageSet, source: ImageSet, truth: Truth | None = None) -> None:
+        self.target, self.source, self.truth = target, source, truth
+        self.held_out: Domains | None = None
         source.order = "data_order/source"
-        self.shape, self.classes, self.epoch_size = target.shape, target.classes, target.epoch_size
+        self.shape, self.classes = target.shape, target.classes
+        self.epoch_size = min(target.epoch_size, source.epoch_size)
         both = f"{target.fingerprint}{source.fingerprint}"
         self.fingerprint = hashlib.sha256(both.encode()).hexdigest()
         self.left_out = {**target.left_out, **source.left_out}
+        self.files, self.class_names = target.files, target.class_names
 
     def to(self, device: torch.device) -> "Domains":
         """Moves both data sets to `device`."""

@@ -12,6 +12,7 @@ from torch import Tensor
 from ganctl.errors import BadInput
 
 GRID_COUNT = 64  # samples in the grids of a run; more where that fills the last row
+BESIDE_COUNT = 24  # of samples that are shown beside the images that they were generated from
 POINT_COUNT = 2000  # points in its scatter plots
 GREY = 64  # of the lines between images
 SQUARES = (153, 204)  # greys behind what is transparent
@@ -62,6 +63,30 @@ def stacked(sets: Sequence[np.ndarray], columns: int) -> np.ndarray:
     whole = [np.pad(each, missing, constant_values=GREY) for each in sets]
     rows = np.stack([each.reshape(-1, columns, *first.shape[1:]) for each in whole], axis=1)
     return grid(rows.reshape(-1, *first.shape[1:]), columns)
+
+
+def enlarged(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Images uint8 [N, h, w, C] at `height` x `width`, by repetition of pixels, in the middle if the factor is odd."""
+    factor = max(1, min(height // pixels.shape[1], width // pixels.shape[2]))
+    repeated = pixels.repeat(factor, axis=1).repeat(factor, axis=2)
+    rest = height - repeated.shape[1], width - repeated.shape[2]
+    margins = [(0, 0), *((each // 2, each - each // 2) for each in rest), (0, 0)]
+    return np.pad(repeated, margins, constant_values=GREY)
+
+
+def side_by_side(sets: Sequence[np.ndarray], columns: int) -> np.ndarray:
+    """A grid with `columns` groups per row; a group holds one image of each set, uint8 [N, H, W, C], in their order.
+
+    Sets may differ in size and in channels, such as a low resolution and a grey image.
+    """
+    height, width = (max(each.shape[axis] for each in sets) for axis in (1, 2))
+    channels = max(each.shape[3] for each in sets)
+    alike = [
+        np.broadcast_to(image, (*image.shape[:3], channels)) if image.shape[3] == 1 else image
+        for image in (enlarged(each, height, width) for each in sets)
+    ]
+    groups = np.stack(alike, axis=1)
+    return grid(groups.reshape(-1, height, width, channels), columns * len(sets))
 
 
 def scatter(
@@ -149,7 +174,7 @@ def to_animation(frames: Sequence[np.ndarray], milliseconds: Sequence[int], endi
 
 
 def to_png(picture: np.ndarray) -> bytes:
-    """A picture uint8 [height, width, 3] as the bytes of a PNG file."""
+    """A picture uint8 [height, width, 3], or [height, width] in grey, as the bytes of a PNG file."""
     buffer = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(picture)).save(buffer, "PNG")
     return buffer.getvalue()

@@ -67,16 +67,8 @@ def square(path: Path, size: int, channels: int, background: str = "white", odd:
     Raises:
         LeftOut: there is none to read.
     """
-    mode = {1: "L", 3: "RGB", 4: "RGBA"}[channels]
     with opened(path) as (picture, file), _room.of(area(picture)):
-        known = png_header(file) if picture.format == "PNG" else None
-        picture.load()
-        if known is not None:
-            _refuse_missing_rows(picture, file, known)
-        eight, used = _eight_bits(picture, known)
-        upright = _upright(eight)
-        seen, shows = (upright, False) if channels == 4 else _on_background(upright, background)
-        ready = seen if seen.mode == mode else seen.convert(mode)  # which copies it in any case
+        ready, used, shows = _read(picture, file, channels, background)
         fitted = np.asarray(ImageOps.fit(ready, (size, size), Image.Resampling.BICUBIC)).reshape(size, size, channels)
         if used is None:
             used = _range(fitted)
@@ -85,6 +77,42 @@ def square(path: Path, size: int, channels: int, background: str = "white", odd:
     if odd is not None:
         odd += [word for word, holds in said.items() if holds]
     return fitted.transpose(2, 0, 1)
+
+
+def whole(path: Path, channels: int, background: str = "white", most: int | None = None) -> np.ndarray:
+    """The picture, upright, at its own size: uint8 [channels, height, width]; otherwise as `square` reads it.
+
+    Args:
+        most: the most pixels that it may have; None: as many as any picture.
+
+    Raises:
+        LeftOut: there is none to read, or it has more pixels.
+    """
+    with opened(path) as (picture, file), _room.of(area(picture)):
+        if most is not None and area(picture) > most:
+            raise LeftOut(f"has {picture.width:,} x {picture.height:,} pixels, more than {most:,}")
+        ready, _, _ = _read(picture, file, channels, background)
+        return np.asarray(ready).reshape(ready.height, ready.width, channels).transpose(2, 0, 1)
+
+
+def _read(
+    picture: Image.Image, file: BinaryIO, channels: int, background: str
+) -> tuple[Image.Image, float | None, bool]:
+    """The picture, upright and with `channels` channels of 8 bits.
+
+    Returns: the picture, the part of the range that its 16 bits use (None where it has fewer), and whether the
+        background shows.
+    """
+    mode = {1: "L", 3: "RGB", 4: "RGBA"}[channels]
+    known = png_header(file) if picture.format == "PNG" else None
+    picture.load()
+    if known is not None:
+        _refuse_missing_rows(picture, file, known)
+    eight, used = _eight_bits(picture, known)
+    upright = _upright(eight)
+    seen, shows = (upright, False) if channels == 4 else _on_background(upright, background)
+    ready = seen if seen.mode == mode else seen.convert(mode)  # which copies it in any case
+    return ready, used, shows
 
 
 class Header(NamedTuple):

@@ -2,8 +2,10 @@
 
 import math
 
+import torch
 from torch import Tensor
 
+from ganctl.evaluation.extraction import CHUNK
 from ganctl.evaluation.reference import Reference
 from ganctl.evaluation.sides import Estimate, Metric, Sides, mean_of
 from ganctl.metrics import energy_test, matched
@@ -60,6 +62,15 @@ def _class_table(sides: Sides) -> dict[str, list[float]]:
     }
 
 
+def _feature_distance(sides: Sides) -> Estimate:
+    """The mean over images of the mean squared difference between their features and those of the true image."""
+    made, truth = (
+        torch.cat([sides.network.look(part)[0].float().cpu() for part in sides.own[name].split(CHUNK)])
+        for name in ("made", "truth")
+    )
+    return mean_of((made - truth).double().square().mean(dim=1))
+
+
 def _few_of_a_class(reference: Reference, num: int, dimensions: int) -> str | None:
     assert reference.real.kinds is not None
     shown = reference.real.kinds[: len(reference.real.rows)]
@@ -85,5 +96,6 @@ ROWS: dict[str, Metric] = {
     "prior_distance": Metric(
         compute=lambda sides: Estimate(_test(sides)[0]), offered=True, own=True, codes=COMPARED, floor=_prior_floor
     ),
+    "feature_distance": Metric(compute=_feature_distance, offered=True, own=True),
     "prior_p": Metric(compute=lambda sides: Estimate(_test(sides)[1]), most=1, offered=True, own=True, codes=COMPARED),
 }

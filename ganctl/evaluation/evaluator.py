@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -118,7 +119,14 @@ class ImageEvaluator:
             **({"num_codes": min(codes, self.reference.real.count)} if codes else {}),
         }  # fmt: skip
 
-    def evaluate(self, draw: Draw, weights: str, errors: bool = True, own: Own | None = None) -> Evaluation:
+    def evaluate(
+        self,
+        draw: Draw,
+        weights: str,
+        errors: bool = True,
+        own: Own | None = None,
+        rivals: Mapping[str, Draw] = MappingProxyType({}),
+    ) -> Evaluation:
         """Draws images and measures them.
 
         Args:
@@ -126,9 +134,9 @@ class ImageEvaluator:
             weights: the generator's weights: averaged, last or none.
             errors: whether to compute standard errors, floors and pictures.
             own: applies the game's own networks to real images, for the metrics that need them.
+            rivals: by name, other generators whose images are measured too, without errors.
         """
-        stream = torch.Generator().manual_seed(derive(self.seed, "evaluation", "samples"))
-        fake = extract(self._chunks(draw, stream), self.num, self.network, told=self.told, what="generated images")
+        fake = self._extracted(draw, "generated images")
         sides = self._sides(fake, errors, self.seed)
         if own is not None and any(row.own for row in self.rows.values()):
             self.told("what the game's own networks say")
@@ -139,6 +147,8 @@ class ImageEvaluator:
             estimates[name] = row.compute(sides)
         warnings = self._warnings() + unsaid({name: estimates[name] for name, row in self.rows.items() if row.own})
         found = Evaluation(estimates, {}, self.protocol(weights), warnings, self.rows)
+        for name, other in rivals.items() if errors else ():
+            found.rivals[name] = self._rival(name, other, sides.own)
         if errors:
             found.floors = {**self.floors()}
             self.told("nearest neighbours")
@@ -157,6 +167,22 @@ class ImageEvaluator:
         known = self.reference.trained_on is not None and self.seen
         images = self.reference.held_out if known else self.reference.real
         return asked(own, images.pixels, images.kinds, self.seed)
+
+    def _rival(self, name: str, draw: Draw, own: Mapping[str, Tensor]) -> dict[str, float]:
+        """The values of the metrics for the images of a rival; nan for what is not known of it."""
+        prefix = f"{name}/"
+        sides = self._sides(self._extracted(draw, f"images of {name}"), errors=False, seed=self.seed)
+        sides.own = {key.removeprefix(prefix): values for key, values in own.items() if key.startswith(prefix)}
+        measured = {metric: row for metric, row in self.rows.items() if not row.trains}
+        return {
+            metric: math.nan if row.own and not sides.own else row.compute(sides).value
+            for metric, row in measured.items()
+        }
+
+    def _extracted(self, draw: Draw, what: str) -> Extracted:
+        """The features of generated images, the same noise every time."""
+        stream = torch.Generator().manual_seed(derive(self.seed, "evaluation", "samples"))
+        return extract(self._chunks(draw, stream), self.num, self.network, told=self.told, what=what)
 
     def _chunks(self, draw: Draw, stream: torch.Generator) -> Iterator[Samples]:
         for start in range(0, self.num, CHUNK):

@@ -1,6 +1,5 @@
 """The feature networks in which images are measured."""
 
-import hashlib
 import importlib.util
 import math
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from torch.nn.functional import adaptive_avg_pool2d
 from ganctl.data import ImageSet
 from ganctl.errors import BadInput
 from ganctl.evaluation.classifier import asked, classifier_of
+from ganctl.evaluation.downloads import downloaded, sha256
 from ganctl.evaluation.published import read_tensors
 from ganctl.evaluation.telling import Told, silent
 from ganctl.store import cache
@@ -127,8 +127,8 @@ def inception(request: Request) -> FeatureNetwork:
     name = published.URL_INCEPTION_V3.rsplit("/", 1)[-1]
     try:
         request.told(f"reading {name if weights is None else weights}")
-        file = weights or _downloaded(published.URL_INCEPTION_V3, _hub() / "checkpoints" / name, request.told)
-        found = _sha256(file)
+        file = weights or downloaded(published.URL_INCEPTION_V3, request.told)
+        found = sha256(file)
         network = _without_weights(published)
         expected = network.state_dict()
         tensors = {part: tensor.to(expected[part].dtype) for part, tensor in read_tensors(file, expected).items()}
@@ -147,43 +147,6 @@ def inception(request: Request) -> FeatureNetwork:
         return features, logits.softmax(dim=1)
 
     return FeatureNetwork("inception", found, 2048, look, about={"weights": file.name})
-
-
-def _hub() -> Path:
-    """The folder in which torch.hub keeps files.
-
-    Raises:
-        ValueError: the user has no home folder, so torch.hub would use a folder named ~.
-    """
-    folder = torch.hub.get_dir()
-    if folder.startswith("~"):
-        raise ValueError("this user has no home folder to keep them in; set TORCH_HOME=DIR")
-    return Path(folder)
-
-
-def _downloaded(url: str, file: Path, told: Told) -> Path:
-    """Downloads `url` to `file`, unless it is there. The file's name ends with the first digits of its SHA-256.
-
-    Raises:
-        ValueError: the file has another content.
-        OSError: it cannot be downloaded or written.
-    """
-    digits = file.stem.rsplit("-", 1)[-1]
-    if not file.is_file():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        told(f"downloading {file.name}")
-        torch.hub.download_url_to_file(url, str(file), digits, progress=False)
-    if not _sha256(file).startswith(digits):
-        raise ValueError(f"{file} is not the published file; remove it")
-    return file
-
-
-def _sha256(file: Path) -> str:
-    found = hashlib.sha256()
-    with file.open("rb") as opened:
-        while block := opened.read(2**20):
-            found.update(block)
-    return found.hexdigest()
 
 
 def _without_weights(published: Any) -> Any:

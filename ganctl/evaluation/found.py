@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import torch
@@ -34,6 +35,7 @@ class Evaluation:
         rows: of the metrics.
         pictures: rows of images beside their nearest training and held-out ones, for those who look.
         classes: values by metric, one a class, where classes were asked for.
+        rivals: values by metric, for each rival of the generator.
     """
 
     estimates: dict[str, Estimate]
@@ -43,6 +45,7 @@ class Evaluation:
     rows: Mapping[str, Row]
     pictures: dict[str, list[Tensor]] = field(default_factory=dict)
     classes: dict[str, list[float]] = field(default_factory=dict)
+    rivals: dict[str, dict[str, float]] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """The evaluation as an entry of metrics.json, in plain numbers; unknown values are None."""
@@ -58,6 +61,7 @@ class Evaluation:
                 "floor": _plain(self.floors.get(name, math.nan)),
                 "protocol": digits,
                 **({} if name in METRIC_NAMES else {"label": row.label, "better": row.better}),
+                **({"rivals": self._of_rivals(name)} if self.rivals else {}),
             }
         found = {
             "fingerprint": digits,
@@ -68,6 +72,9 @@ class Evaluation:
         if self.classes:
             found["classes"] = {name: [_plain(value) for value in values] for name, values in self.classes.items()}
         return found
+
+    def _of_rivals(self, metric: str) -> dict[str, float | None]:
+        return {rival: _plain(values.get(metric, math.nan)) for rival, values in self.rivals.items()}
 
 
 def _cut(row: Row, estimate: Estimate) -> tuple[float, float]:
@@ -100,5 +107,12 @@ class Evaluator(Protocol):
     def protocol(self, weights: str) -> dict[str, Any]:
         """The protocol for a generator with those weights (averaged, last, none): every setting of the measurement."""
 
-    def evaluate(self, draw: Draw, weights: str, errors: bool = True, own: Own | None = None) -> Evaluation:
+    def evaluate(
+        self,
+        draw: Draw,
+        weights: str,
+        errors: bool = True,
+        own: Own | None = None,
+        rivals: Mapping[str, Draw] = MappingProxyType({}),
+    ) -> Evaluation:
         """Measures one generator; without `errors` it is faster, for repeated measurements during training."""

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -72,8 +73,16 @@ class PointEvaluator:
             "versions": measuring_versions(),
         }
 
-    def evaluate(self, draw: Draw, weights: str, errors: bool = True, own: Own | None = None) -> Evaluation:
-        """Draws the points and measures them."""
+    def evaluate(
+        self,
+        draw: Draw,
+        weights: str,
+        errors: bool = True,
+        own: Own | None = None,
+        rivals: Mapping[str, Draw] = MappingProxyType({}),
+    ) -> Evaluation:
+        """Draws the points and measures them; no generator of points has a rival."""
+        del rivals
         stream = torch.Generator().manual_seed(derive(self.seed, "evaluation", "samples"))
         sizes = [CHUNK] * (self.num // CHUNK) + [self.num % CHUNK]
         self.told(f"drawing {self.num:,} points")

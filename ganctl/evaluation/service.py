@@ -63,6 +63,7 @@ def evaluator_for(
     found, test = data_of(wanted, options, train)
     seen = trained_on in (None, found.fingerprint)
     found = measured_in(found)
+    test = test and measured_in(test)
     if shape != found.shape:
         raise BadInput(
             f"data={wanted.data or option(options, 'name')}: has samples of shape {list(found.shape)} and the run "
@@ -72,6 +73,8 @@ def evaluator_for(
         return _point_evaluator(found, wanted, game, told)
     if not isinstance(found, ImageSet):
         raise BadInput(f"data={option(options, 'name')}: is neither images nor a density; only these are measured")
+    if test is not None and not isinstance(test, ImageSet):
+        raise BadInput(f"data={option(options, 'name')}: its test split holds no images; only these are measured")
     return image_evaluator(found, test, wanted, device, seen, game, told)
 
 
@@ -130,7 +133,7 @@ def image_evaluator(
     )  # fmt: skip
 
 
-def data_of(wanted: Wanted, options: Any, train: Dataset | None = None) -> tuple[Dataset, ImageSet | None]:
+def data_of(wanted: Wanted, options: Any, train: Dataset | None = None) -> tuple[Dataset, Dataset | None]:
     """Training and test samples, of the run's `options` or of what is asked for."""
     if wanted.data is not None:
         if wanted.data == "folder":

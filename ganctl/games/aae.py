@@ -80,8 +80,8 @@ class Aae(Game):
             return self.generate(self.encode(samples))
 
     def compare(self, real: Samples) -> dict[str, Tensor]:
-        """The reconstructions."""
-        return {"reconstructions": self.reconstruct(real.data)}
+        """The samples and their reconstructions."""
+        return {"images": real.data, "reconstructions": self.reconstruct(real.data)}
 
     def own_figures(self, real: Samples, noise: torch.Generator) -> dict[str, Tensor]:
         """`reconstruction_error`: squared, per element, black at 0, white at 1; `latents`, and the `prior`'s twice."""

@@ -138,6 +138,8 @@ class Game(ABC):
         codes: the inputs of the generator that a user can choose, by name, in the order of the generator's condition.
         offers: names of metrics that `evaluate` has for this kind of game and not for every game.
         metrics: the game's own metrics, by name: means of what `own_figures` returns.
+        rivals: other ways to generate samples from the same inputs, by name, which do without the generator or use
+            earlier weights of it. `evaluate` shows their metrics beside those of the game.
     """
 
     networks: dict[str, nn.Module]
@@ -148,6 +150,7 @@ class Game(ABC):
     codes: Mapping[str, Code] = MappingProxyType({})
     offers: tuple[str, ...] = ()
     metrics: Mapping[str, GameMetric] = MappingProxyType({})
+    rivals: Mapping[str, Callable[[Inputs], Tensor]] = MappingProxyType({})
 
     @staticmethod
     def asks(options: Any, dataset: Dataset, latent_dim: int) -> dict[str, Role]:
@@ -227,15 +230,16 @@ class Game(ABC):
             real: samples, held out from training where there are such.
             noise: random numbers.
 
-        Returns: numbers by name, [N] for each of the metrics, and [N, D] of which those in `offers` are made.
+        Returns: numbers by name, [N] for each of the metrics, and [N, ...] of which those in `offers` are made. Those
+            of a rival have its name and a slash before theirs.
         """
         del real, noise
         return {}
 
     def compare(self, real: Samples) -> dict[str, Tensor]:
-        """Samples computed from real samples, such as their reconstructions; no state changes.
+        """Real samples, and samples computed from them, such as their reconstructions; no state changes.
 
-        Returns: {label of a row of the picture: samples [N, *shape]}; empty if the game computes none.
+        Returns: {label of a row of the picture: samples [N, *shape]}, from the top; empty if the game computes none.
         """
         del real
         return {}

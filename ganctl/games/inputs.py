@@ -25,7 +25,8 @@ class Inputs:
     Attributes:
         latent: latent vectors [N, latent_dim].
         codes: values of the codes by name: classes, one-hot (or mixed) [N, classes], or numbers [N, 1].
-        images: input images by name, each [N, C, H, W] within the value range, such as a low resolution.
+        images: images by name, each [N, C, H, W] within the value range: the inputs, such as a low resolution, and
+            perhaps the "target", the right sample, which is only shown.
         noise: noise maps for layers that add noise, by the layer's name, each [N, ...].
         labels: the intended class of each sample if no code holds it, int64 [N], such as that of its source image.
     """

@@ -23,6 +23,7 @@ from ganctl.metrics.frechet import (
 from ganctl.metrics.kernel import kernel_distance, kernel_error
 from ganctl.metrics.modes import mode_coverage
 from ganctl.metrics.neighbours import density_coverage, memorization, nearest, neighbourhoods, precision_recall
+from ganctl.metrics.restoration import luminance, psnr, ssim
 from ganctl.metrics.two_samples import energy_test
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "kernel_distance",
     "kernel_error",
     "limit",
+    "luminance",
     "matched",
     "memorization",
     "mode_coverage",
@@ -53,6 +55,8 @@ __all__ = [
     "neighbourhoods",
     "precision_recall",
     "projected",
+    "psnr",
     "sliced_wasserstein",
     "sorted_distance",
+    "ssim",
 ]

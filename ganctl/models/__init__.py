@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from torch import nn
 
-from ganctl.models import autoencoder, dcgan, mlp
+from ganctl.models import autoencoder, dcgan, mlp, resnet, srresnet
 from ganctl.models.roles import (
     Discriminator,
     Encoder,
@@ -27,6 +27,8 @@ MODELS: dict[str, Family | Callable[..., dict[str, Callable[[], nn.Module]]]] = 
     "dcgan_small": dcgan.FAMILY,  # with other defaults, see its yaml
     "autoencoder": autoencoder.FAMILY,
     "autoencoder_small": autoencoder.FAMILY,  # with other defaults, see its yaml
+    "srresnet": srresnet.FAMILY,
+    "resnet": resnet.FAMILY,
 }
 
 __all__ = [

@@ -81,11 +81,18 @@ class Translator(Role):
 
 @dataclass(frozen=True)
 class Pretrained(Role):
-    """The classifier of the data set: images [N, C, H, W] within [-1, 1] to (features [N, D], logits [N, classes]).
+    """A network with known weights: images [N, C, H, W] within [-1, 1] to (features [N, D], logits [N, classes]).
 
-    No model builds it and no player updates it. It is not the classifier that `evaluate` uses: a game that minimized a
-    distance in the features of that one would get too good metrics. Its weights are saved in every checkpoint.
+    No model builds it and no player updates it. Its weights are saved in every checkpoint. The classifier is not the
+    one that `evaluate` uses: a game that minimized a distance in the features of that one would get too good metrics.
+
+    Attributes:
+        source: "classifier" (of the data set) or "vgg19" (which has no logits).
+        file: file of the weights of VGG-19; None: they are downloaded.
     """
+
+    source: Literal["classifier", "vgg19"] = "classifier"
+    file: str | None = None
 
 
 Roles = Mapping[str, Role]

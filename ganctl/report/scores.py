@@ -23,10 +23,14 @@ def print_scores(entry: dict[str, Any], title: str) -> None:
     for name, found in entry["metrics"].items():
         value, low, high, floor = (number(found[key], f"metric/{name}") for key in ("value", "low", "high", "floor"))
         direction = METRIC_NAMES[name][1] if name in METRIC_NAMES else found.get("better", "")
-        rows.append(Row((name, value, low if found["low"] is None else f"{low} to {high}", floor, direction)))
+        beside = [number(other, f"metric/{name}") for other in found.get("rivals", {}).values()]
+        rows.append(Row((name, value, low if found["low"] is None else f"{low} to {high}", *beside, floor, direction)))
     screen.print(title, style="italic", soft_wrap=True)
-    headings = ["metric", "value", "95 % interval", "real samples", "better"]
-    print_fitted(screen, headings, rows, 3, lambda cells: f"{cells[0]}: {cells[1]} ({cells[2]})", {"better"})
+    rivals = [*next(iter(entry["metrics"].values())).get("rivals", {})] if entry["metrics"] else []
+    headings = ["metric", "value", "95 % interval", *rivals, "real samples", "better"]
+    print_fitted(
+        screen, headings, rows, 3 + len(rivals), lambda cells: f"{cells[0]}: {cells[1]} ({cells[2]})", {"better"}
+    )
     if entry.get("classes"):
         screen.print("by class asked for", style="italic")
         headings, rows = _of_classes(entry["classes"], entry.get("class_names", []))

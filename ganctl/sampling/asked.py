@@ -19,6 +19,9 @@ class Asked:
         interpolate: from one latent vector to another.
         reconstruct: real images and what an auto-encoder makes of them.
         progress: the run's own grids, as an animation.
+        upscale: the user's own picture, or a folder of them, to be made larger.
+        translate: the same, to be translated.
+        to: the domain to translate to, A or B.
     """
 
     label: str | None = None
@@ -27,6 +30,9 @@ class Asked:
     interpolate: bool = False
     reconstruct: bool = False
     progress: bool = False
+    upscale: Path | None = None
+    translate: Path | None = None
+    to: str | None = None
 
     @property
     def flags(self) -> list[str]:
@@ -34,7 +40,7 @@ class Asked:
         return [
             f"--{name}" if value is True else f"--{name} {value}"
             for name, value in vars(self).items()
-            if value not in (None, False)
+            if value not in (None, False) and name != "to"
         ]
 
     @property
@@ -54,12 +60,24 @@ def refuse_both(asked: Asked, options: dict[str, object], npz: bool) -> None:
         given = [name for name, value in options.items() if value is not None] + ["--npz"] * npz
         if given:
             raise BadInput(f"--progress: shows the grids that the run has drawn; leave out {given[0]}")
+    given = [name for name, value in options.items() if value is not None and not name.startswith("--ema")]
+    if (asked.upscale or asked.translate) and (npz or given):
+        raise BadInput(f"{flags[0]}: gives a picture for each of yours; leave out {(given or ['--npz'])[0]}")
+    if (asked.translate is None) != (asked.to is None):
+        missing = "--translate FILE_OR_DIR" if asked.translate is None else "--to A or --to B"
+        raise BadInput(f"{flags[0] if asked.translate else f'--to {asked.to}'}: add {missing}; they go together")
     if asked.labels and options["--columns"] is not None:
         raise BadInput("--columns: with --labels all a column is a latent vector; say how many with --num")
 
 
 def refuse_ending(asked: Asked, out: Path | None, npz: bool) -> None:
     """Raises BadInput where the file's name promises another kind of file."""
+    if asked.translate or asked.upscale:
+        given = asked.translate or asked.upscale
+        assert given is not None
+        if out is not None and not given.is_dir() and out.suffix != ".png":
+            raise BadInput(f"--out {out}: the file is written as png; give it a name that ends in .png")
+        return
     endings = ("npz",) if npz else ANIMATED if asked.progress else ("png", *ANIMATED) if asked.moves else ("png",)
     if out is None or out.suffix in [f".{ending}" for ending in endings]:
         return

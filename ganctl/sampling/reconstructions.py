@@ -6,11 +6,11 @@ from torch import Tensor
 
 from ganctl.config.load import read
 from ganctl.config.schema import option
-from ganctl.data import Samples, kind_of
+from ganctl.data import kind_of
 from ganctl.errors import BadInput
 from ganctl.evaluation.service import data_of
 from ganctl.evaluation.wanted import Wanted
-from ganctl.games import Game
+from ganctl.games import GAMES, Game
 from ganctl.numerics.streams import Streams
 from ganctl.store.places import shown
 from ganctl.store.run import RunFolder
@@ -18,17 +18,20 @@ from ganctl.training.experiment import Experiment
 
 
 class Comparison(NamedTuple):
-    """Images on the CPU, [N, C, H, W].
+    """Rows of images, and where the real ones come from.
 
     Attributes:
-        real: of the data set, as they are stored.
-        made: what the game makes of each, within the generator's range, by a word for it.
-        origin: where the real ones come from.
+        rows: images [N, C, H, W] on the CPU, within the generator's range, by the label of their row.
+        origin: the data that the real ones come from, in words.
     """
 
-    real: Samples
-    made: dict[str, Tensor]
+    rows: dict[str, Tensor]
     origin: str
+
+    @property
+    def columns(self) -> int:
+        """The number of images in a row."""
+        return len(next(iter(self.rows.values())))
 
 
 def reconstructions(
@@ -45,7 +48,10 @@ def reconstructions(
         BadInput: the run has no auto-encoder, its data are no images, cannot be read or are fewer.
     """
     if type(experiment.training.game).compare is Game.compare:
-        raise BadInput("--reconstruct: this run has no auto-encoder; name a run of game=aae or aae_semisupervised")
+        able = [name for name, rules in GAMES.items() if rules.compare is not Game.compare]
+        raise BadInput(
+            f"--reconstruct: this run computes no samples from real ones; name a run of game={', '.join(able)}"
+        )
     options = read(home.config).data
     try:
         train, test = data_of(Wanted(plugins=plugins), options)
@@ -60,4 +66,4 @@ def reconstructions(
     kind = "test images" if test else "images"
     origin = f"{kind} of {option(options, 'name')}{'' if test else ', on which it was trained'}"
     real = data.batch(0, num or min(32, data.epoch_size), Streams(seed))
-    return Comparison(real, experiment.compare(real), origin)
+    return Comparison(experiment.compare(real), origin)

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from ganctl.data import Dataset
 
 # The settings that may change when a run resumes: its length, where it runs, what is saved and measured.
-RESUMABLE = {*settings("length", "nothing"), "data.root"}
+RESUMABLE = {*settings("length", "nothing"), "data.root", "game.content_file"}
 
 # The settings that may change when a run is verified: where its data and its plugins are.
-VERIFIABLE = {"data.root", "plugins"}
+VERIFIABLE = {"data.root", "game.content_file", "plugins"}
 
 
 def continued(folder: RunFolder, overrides: Sequence[str]) -> Config:

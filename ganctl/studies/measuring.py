@@ -77,7 +77,9 @@ class CellEvaluators:
         entry = known = _known(cell, checkpoint.name, digits)
         if entry is None:
             try:
-                found = evaluator.evaluate(experiment.draw_measured, experiment.weights, own=experiment.own_figures)
+                found = evaluator.evaluate(
+                    experiment.draw_measured, experiment.weights, own=experiment.own_figures, rivals=experiment.rivals
+                )
             except RunFailed as error:
                 say(f"{cell.title}: cannot be measured ({error})")
                 return True

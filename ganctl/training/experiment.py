@@ -1,8 +1,9 @@
 """A training with its outputs: samples, pictures, and results of its networks on real images."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -40,8 +41,12 @@ class Experiment:
 
     def make(self, inputs: Inputs) -> Tensor:
         """The samples generated from `inputs`, on the CPU, from the averaged weights if there are any."""
+        return self.applied(lambda: self.training.game.make(inputs))
+
+    def applied(self, compute: Callable[[], Tensor]) -> Tensor:
+        """What `compute` makes by the game's networks, on the CPU, from the averaged weights if there are any."""
         with self._as_sampled():
-            return self.training.game.make(inputs).float().cpu()
+            return compute().float().cpu()
 
     def compare(self, real: Samples) -> dict[str, Tensor]:
         """Samples that the game computes from real samples (as stored), by label, on the CPU; see `Game.compare`."""
@@ -69,10 +74,13 @@ class Experiment:
         return inputs.with_code(code, one_hot(values, classes).float() if classes else values.float()[:, None])
 
     def draw_shown(self, noise: torch.Generator) -> tuple[Tensor, Inputs | None]:
-        """The samples for a picture of the run, on the CPU, and their inputs if the game has codes.
+        """The samples for a picture of the run, on the CPU, and their inputs if the game has codes or input images.
 
         Images of a game with classes are arranged with one class per column and one latent vector per row.
         """
+        if self.from_images:
+            inputs = self.training.game.draw(self.picture_count, noise)
+            return self.make(inputs), inputs
         if not self.training.game.codes:
             return self.draw_samples(self.picture_count, noise), None
         place = torch.arange(self.picture_count)
@@ -103,16 +111,35 @@ class Experiment:
         with self.training.streams.preserved(), average.in_place() if average else nullcontext():
             yield
 
-    def draw_measured(self, count: int, noise: torch.Generator) -> Samples:
+    @property
+    def from_images(self) -> bool:
+        """Whether samples are generated from images, which pictures then show beside them."""
+        return self.training.game.draws_from == "held_out" and kind_of(self.dataset) == "images"
+
+    @property
+    def rivals(self) -> dict[str, Callable[[int, torch.Generator], Samples]]:
+        """For each rival of the generator, by name, what `draw_measured` does with its samples."""
+        return {name: partial(self.draw_measured, rival=name) for name in self.training.game.rivals}
+
+    def draw_measured(self, count: int, noise: torch.Generator, rival: str | None = None) -> Samples:
         """`count` generated samples as they would be saved: images uint8 [N, C, H, W], or points float32 [N, 2].
 
         Their labels are the classes with which they were generated, if the game has any.
+
+        Args:
+            count: number of samples.
+            noise: random numbers.
+            rival: name of the rival that generates them; None: the game's generator.
 
         Raises:
             NotFinite: an image has pixels that are not finite.
         """
         inputs = self.training.game.draw(count, noise)
-        samples = self.make(inputs)
+        if rival is None:
+            samples = self.make(inputs)
+        else:
+            with torch.no_grad():
+                samples = self.training.game.rivals[rival](inputs).float().cpu()
         labels = inputs.codes[self.category].argmax(dim=1) if self.category else inputs.labels
         labels = None if labels is None else labels.cpu()
         if samples.ndim == 2:
@@ -138,14 +165,20 @@ class Experiment:
     def picture(self, samples: Tensor, columns: int, title: str, inputs: Inputs | None = None) -> np.ndarray:
         """A grid of images, or a scatter plot of points over the true density; uint8 [height, width, 3].
 
-        Points are coloured by class if `inputs`, from which they were generated, hold a class.
+        Points are coloured by class if `inputs`, from which they were generated, hold a class. Images that were
+        generated from images have those on their left, and the right ones on their right if they are known.
         """
         if kind_of(self.dataset) == "points":
             dataset: Any = self.dataset  # a Density, which has `draw`
             real = dataset.draw(pictures.POINT_COUNT, self.training.streams.fresh("sampling", "real"))
             shares = inputs.codes[self.category].cpu().numpy() if inputs and self.category else None
             return pictures.scatter(samples.numpy(), real.cpu().numpy(), title, shares, self.category or "")
-        return pictures.grid(pictures.to_pixels(samples, self.value_range), columns)
+        if inputs is None or not inputs.images:
+            return pictures.grid(pictures.to_pixels(samples, self.value_range), columns)
+        known = {name: images.float().cpu() for name, images in inputs.images.items()}
+        target = [known.pop("target")] if "target" in known else []
+        sets = [pictures.to_pixels(images, self.value_range) for images in (*known.values(), samples, *target)]
+        return pictures.side_by_side(sets, columns)
 
     @property
     def value_range(self) -> tuple[float, float]:
@@ -154,7 +187,12 @@ class Experiment:
 
     @property
     def picture_columns(self) -> int:
-        """Columns of an image grid: a multiple of the number of classes shown, if there are any."""
+        """Columns of an image grid: a multiple of the number of classes shown, if there are any.
+
+        Images that were generated from images count once together with those.
+        """
+        if self.from_images:
+            return 3
         return self._shown_classes * max(1, 8 // self._shown_classes)
 
     @property
@@ -162,4 +200,6 @@ class Experiment:
         """The number of samples in a picture of the run."""
         if kind_of(self.dataset) == "points":
             return pictures.POINT_COUNT
+        if self.from_images:
+            return pictures.BESIDE_COUNT
         return -(-pictures.GRID_COUNT // self.picture_columns) * self.picture_columns

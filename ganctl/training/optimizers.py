@@ -34,7 +34,9 @@ def schedule(kind: str, end_factor: float, total_steps: int) -> Callable[[int], 
     """The factor of the learning rate, which goes from 1 at step 1 to `end_factor` at the last step.
 
     Args:
-        kind: constant, linear, or cosine (half a period: Loshchilov and Hutter 2017, arXiv:1608.03983, eq. 5).
+        kind: constant; linear; late_linear (constant in the first half of the budget: Zhu et al. 2017, CycleGAN,
+            arXiv:1703.10593, section 7.1); or cosine (half a period: Loshchilov and Hutter 2017, arXiv:1608.03983,
+            eq. 5).
         end_factor: the factor at the last step, at least 0.
         total_steps: the budget, in steps.
 
@@ -45,6 +47,7 @@ def schedule(kind: str, end_factor: float, total_steps: int) -> Callable[[int], 
 
     def factor(step: int) -> float:
         done = min(1.0, (step - 1) / max(1, total_steps - 1))
+        done = max(0.0, 2 * done - 1) if kind == "late_linear" else done
         left = (1 + math.cos(math.pi * done)) / 2 if kind == "cosine" else 1 - done
         return end_factor + (1 - end_factor) * left
 

@@ -10,16 +10,19 @@ from ganctl.assembly.compose import build
 from ganctl.config.choices import choices
 from ganctl.config.load import load
 from ganctl.errors import BadInput
-from ganctl.games import GAMES
+from ganctl.games import GAMES, Batch
 from ganctl.losses import LOSSES, PENALTIES
 from ganctl.training.loop import train
 from tests.games.toys import (
     CONDITIONAL,
     ENCODED,
     MODELS,
+    PLAYED_ON,
+    TRANSLATING,
     assert_same,
     batch_of,
     configured,
+    data_of,
     labelled_noise,
     playing,
     real_of,
@@ -41,17 +44,25 @@ MOVES["aae_semisupervised"] = {
     "discriminator": {"discriminator", "class_discriminator"},
     "classifier": {"encoder"},
 }
+MOVES |= {
+    "srgan": MOVES["gan"],
+    "cyclegan": {
+        "discriminator": {"discriminator_a", "discriminator_b"},
+        "generator": {"generator_ab", "generator_ba"},
+    },
+}
 
 every_game = pytest.mark.parametrize("game", GAMES)
-every_model = pytest.mark.parametrize("model", MODELS)
+on_every_model = pytest.mark.parametrize(
+    ("game", "model"), [(game, model) for game in GAMES for model in PLAYED_ON.get(game, ["mlp", "dcgan"])]
+)
 
 
 def test_every_game_has_a_file_and_is_tested_here():
     assert set(GAMES) == set(choices("game")) == set(MOVES)
 
 
-@every_game
-@every_model
+@on_every_model
 def test_a_turn_moves_every_weight_of_its_player_and_no_other(game, model):
     training = playing(game, model=model)
     training.play_step(log=False)
@@ -65,8 +76,7 @@ def test_a_turn_moves_every_weight_of_its_player_and_no_other(game, model):
             assert all(moved) if network in player.networks else not any(moved), (name, network)
 
 
-@every_game
-@every_model
+@on_every_model
 def test_every_game_trains_two_steps_and_says_what_it_paid(game, model):
     rows = []
 
@@ -88,8 +98,7 @@ def test_every_game_trains_two_steps_and_says_what_it_paid(game, model):
     assert training.game.sample(3, torch.Generator()).shape == (3, 1, 28, 28)
 
 
-@every_game
-@every_model
+@on_every_model
 def test_bf16_keeps_weights_and_losses_in_float32_and_near_those_of_float32(game, model):
     rough, exact = (playing(game, f"precision={kind}", model=model).play_step(log=True) for kind in ("bf16", "fp32"))
     for tag, value in rough.items():
@@ -110,7 +119,7 @@ def outcome(game, *swaps):
     for group, name in swaps:
         setattr(config, group, copy.deepcopy(section(group, name)))
     try:
-        training = build(config, labelled_noise()).training
+        training = build(config, data_of(game)).training
         train(training, 2, 1, [], lambda: False)
     except BadInput as error:
         assert "\n" not in str(error)
@@ -135,8 +144,7 @@ def test_every_penalty_goes_with_every_game_but_consistency_with_codes(game):
         assert refused["consistency"].startswith(f"penalty=consistency game={game}: shifts images")
 
 
-@every_game
-@every_model
+@on_every_model
 def test_a_restored_game_goes_on_bit_for_bit(game, model):
     words = ["penalty=lecam", "ema_decay=0.9", "optim.clip_norm=1"]
     whole, half, resumed = (playing(game, *words, model=model) for _ in range(3))
@@ -149,20 +157,19 @@ def test_a_restored_game_goes_on_bit_for_bit(game, model):
     assert_same(state(whole), state(resumed))
 
 
-@every_game
-@every_model
+@on_every_model
 def test_sampling_and_probing_leave_weights_buffers_and_streams_as_they_were(game, model):
     training = playing(game, "ema_decay=0.9", model=model)
     training.play_step(log=False)
     before, modes = state(training), [net.training for net in training.game.networks.values()]
     drawn = real_of(training, 6)
-    batch, shown = batch_of(drawn.data, labels=drawn.labels), []
+    batch, shown = Batch(drawn), []
     for _ in range(2):
         training.sample(5, training.streams.fresh("sampling"))
         shown.append(training.game.probe(batch, training.streams.fresh("evaluation", "probe")))
     assert_same(before, state(training))
     assert modes == [net.training for net in training.game.networks.values()]
-    assert bool(shown[0]) == (game not in ENCODED)
+    assert bool(shown[0]) == (game not in [*ENCODED, *TRANSLATING])
     assert shown[0].keys() == shown[1].keys() and all(torch.equal(shown[0][tag], shown[1][tag]) for tag in shown[0])
 
 

@@ -7,7 +7,7 @@ import torch
 
 from ganctl.assembly.compose import build
 from ganctl.config.load import load
-from ganctl.data import ImageSet, Samples, scaled
+from ganctl.data import Domains, ImageSet, Samples, scaled
 from ganctl.games import Batch
 
 MODELS = {
@@ -19,16 +19,31 @@ MODELS = {
         "model.dropout=0",
     ],
     "dcgan": ["model=dcgan", "model.width=2", "model.latent_dim=4"],
+    "srresnet": ["model=srresnet", "model.width=4", "model.blocks=2", "model.hidden=8"],
+    "resnet": ["model=resnet", "model.width=4", "model.blocks=1", "model.discriminator_width=4"],
+}
+# The networks that each game is played on here.
+PLAYED_ON = {"srgan": ["mlp", "srresnet"], "cyclegan": ["mlp", "resnet"]}
+TINY_OPTIONS = {
+    "aae_semisupervised": ["game.labelled=6"],
+    "srgan": ["game.pretrain_steps=0"],
+    "cyclegan": ["game.history=15"],  # full after the third turn
 }
 CLASSES = 3
 CONDITIONAL = ["cgan", "projection", "acgan"]
 ENCODED = ["aae", "aae_semisupervised"]
+TRANSLATING = ["srgan", "cyclegan"]  # images to images
 
 
-def labelled_noise(classes=CLASSES, count=24):
+def labelled_noise(classes=CLASSES, count=24, seed=1):
     """Images of noise, a third of each class."""
-    pixels = torch.randint(256, (count, 1, 28, 28), generator=torch.Generator().manual_seed(1))
+    pixels = torch.randint(256, (count, 1, 28, 28), generator=torch.Generator().manual_seed(seed))
     return ImageSet(pixels.to(torch.uint8), torch.arange(count) % classes)
+
+
+def data_of(game):
+    """Tiny data for a game: images of noise, or two domains of such."""
+    return Domains(labelled_noise(), labelled_noise(seed=2)) if game == "cyclegan" else labelled_noise()
 
 
 @cache
@@ -38,7 +53,7 @@ def _config(words):
 
 def configured(game, *words, model="mlp"):
     """The configuration of a tiny game."""
-    few = ["game.labelled=6"] if game == "aae_semisupervised" else []
+    few = TINY_OPTIONS.get(game, [])
     return copy.deepcopy(
         _config((f"game={game}", *few, *MODELS[model], "batch_size=6", "threads=1", "device=cpu", *words))
     )
@@ -46,7 +61,7 @@ def configured(game, *words, model="mlp"):
 
 def playing(game, *words, model="mlp", data=None):
     """The training of a tiny game, at its first step."""
-    return build(configured(game, *words, model=model), data or labelled_noise()).training
+    return build(configured(game, *words, model=model), data or data_of(game)).training
 
 
 def batch_of(real, observed=None, turn=1, labels=None):

@@ -71,7 +71,7 @@ class Translation(Game):
     def compare(self, real):
         with evaluating(self.ab, self.ba):
             back = self.ba(real.data)
-            return {"source": back, "cycle": self.ab(back)}
+            return {"images": real.data, "source": back, "cycle": self.ab(back)}
 
 
 DATASETS["negatives"], GAMES["translation"] = negatives, Translation

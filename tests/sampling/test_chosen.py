@@ -295,7 +295,7 @@ REFUSED = {
         {"label": "1", "labels": "all"},
         "--label 1 and --labels all: ask for two pictures; choose one",
     ),
-    "no auto-encoder": ("gan", {"reconstruct": True}, "has no auto-encoder; name a run of game=aae"),
+    "no auto-encoder": ("gan", {"reconstruct": True}, "computes no samples from real ones; name a run of game=aae"),
     "progress has its own": ("gan", {"progress": True, "num": 3}, "leave out --num"),
     "progress as arrays": ("gan", {"progress": True, "npz": True}, "leave out --npz"),
     "progress has its weights": ("gan", {"progress": True, "ema": False}, "leave out --ema or --no-ema"),

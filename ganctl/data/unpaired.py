@@ -1,0 +1,81 @@
+"""Data sets of two unpaired domains: folders trainA and trainB, and digits with a known translation."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ganctl.data.dataset import ImageSet
+from ganctl.data.digits import mnist5k
+from ganctl.data.domains import Domains, Truth
+from ganctl.data.folders import read
+from ganctl.errors import BadInput
+from ganctl.store.places import expanded
+
+TINT = (1.0, 0.75, 0.4)  # of the digits' paper: red, green, blue
+
+
+def mnist_to_colour(options: Any) -> Domains:
+    """Digits of mnist5k, white on black (A), and other digits, black on orange (B).
+
+    The right translation is known: it inverts a digit and tints its paper. No digit is in both domains.
+    """
+    digits = mnist5k(options)
+    found = _halves(digits)
+    if digits.held_out is not None:
+        found.held_out = _halves(digits.held_out)
+    return found
+
+
+def _halves(digits: ImageSet) -> Domains:
+    assert digits.labels is not None
+    grey = digits.pixels.expand(-1, 3, -1, -1)
+    coloured = (inverted(grey[1::2].float() / 255) * 255).round().to(torch.uint8)
+    source, target = ImageSet(grey[::2].contiguous(), digits.labels[::2]), ImageSet(coloured, digits.labels[1::2])
+    source.class_names = target.class_names = digits.class_names
+    return Domains(target, source, truth=Truth(inverted, uninverted))
+
+
+def inverted(images: Tensor) -> Tensor:
+    """White digits on black [N, 3, H, W] within [0, 1] as black digits on tinted paper."""
+    return (1 - images) * torch.tensor(TINT, device=images.device).view(3, 1, 1)
+
+
+def uninverted(images: Tensor) -> Tensor:
+    """Black digits on tinted paper [N, 3, H, W] within [0, 1] as white digits on black."""
+    return 1 - (images / torch.tensor(TINT, device=images.device).view(3, 1, 1)).mean(dim=1, keepdim=True).expand(
+        -1, 3, -1, -1
+    )
+
+
+def unpaired(options: Any) -> Domains:
+    """The pictures in the folders trainA and trainB of `options.root`; those in testA and testB are held out.
+
+    Raises:
+        BadInput: a folder is missing or holds no picture, or there is only one of testA and testB.
+    """
+    if not options.root:
+        raise BadInput("data.root=: is empty; give data.root=DIR, a folder with trainA and trainB in it")
+    root = expanded(options.root, "data.root")
+    missing = [name for name in ("trainA", "trainB") if not (root / name).is_dir()]
+    if missing:
+        raise BadInput(
+            f"data.root={options.root}: holds no folder {missing[0]}; give a folder with trainA and trainB in it, each "
+            "with pictures of one domain"
+        )
+    tests = [name for name in ("testA", "testB") if (root / name).is_dir()]
+    if len(tests) == 1:
+        raise BadInput(f"data.root={options.root}: holds {tests[0]} alone; give both testA and testB, or none of them")
+    found = _domains(root, "train", options)
+    if tests:
+        found.held_out = _domains(root, "test", options)
+    return found
+
+
+def _domains(root: Path, split: str, options: Any) -> Domains:
+    source, target = (
+        read(str(root / f"{split}{domain}"), options.image_size, options.channels, background=options.background)
+        for domain in "AB"
+    )
+    return Domains(target, source)

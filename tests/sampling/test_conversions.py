@@ -1,0 +1,120 @@
+"""`sample --upscale` and `sample --translate`: the user's own pictures, of any size, tiled without seams."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from ganctl.models.srresnet import SrResNet
+from ganctl.sampling.conversions import tile_side, tiled
+from tests.conftest import called
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A folder with pictures, a run of each game, and the names of the runs."""
+    folder = tmp_path_factory.mktemp("conversions")
+    noise = np.random.default_rng(0)
+    (folder / "mine" / "inner").mkdir(parents=True)
+    for name, shape in (("mine/wide.png", (20, 31)), ("mine/inner/tall.jpg", (24, 12, 3))):
+        Image.fromarray(noise.integers(0, 255, shape, np.uint8)).save(folder / name)
+    (folder / "mine" / "broken.png").write_bytes(b"no picture")
+    small = ["steps=2", "threads=1", "batch_size=4", "sample_every=2", "checkpoint_every=2"]
+    for game, words in {
+        "srgan": ["game.pretrain_steps=1", "model.blocks=1", "model.width=4"],
+        "cyclegan": ["model.blocks=1", "model.width=4"],
+    }.items():
+        done = called("train", f"experiment={game}", *small, *words, f"name={game}", "output_dir=o", cwd=folder)
+        assert done.returncode == 0, done.stderr
+        (folder / done.stdout.strip()).rename(folder / game)
+    return folder
+
+
+def size_of(path):
+    with Image.open(path) as picture:
+        return picture.size, picture.mode
+
+
+def test_a_picture_is_upscaled_at_its_own_size(home, call):
+    done = call("sample", "srgan", "--upscale", "mine/wide.png", cwd=home)
+    assert done.returncode == 0, done.stderr
+    made = home / done.stdout.strip()
+    assert made.parent.name == "upscaled-4x" and size_of(made) == ((124, 80), "L")
+
+
+def test_a_folder_is_upscaled_under_the_same_names_and_what_cannot_be_read_is_said(home, call, tmp_path):
+    done = call("sample", "srgan", "--upscale", "mine", "--out", tmp_path / "big", cwd=home)
+    assert done.returncode == 0 and "broken.png: is no picture that can be read" in done.stderr
+    files = sorted(str(file.relative_to(tmp_path / "big")) for file in (tmp_path / "big").rglob("*.*"))
+    assert files == ["inner/tall.png", "wide.png"]
+    assert size_of(tmp_path / "big" / "inner" / "tall.png") == ((48, 96), "L")  # grey, as the run is
+
+
+@pytest.mark.parametrize("to", ["A", "B"])
+def test_pictures_are_translated_to_either_domain(home, call, to):
+    done = call("sample", "cyclegan", "--translate", "mine/inner/tall.jpg", "--to", to, cwd=home)
+    assert done.returncode == 0, done.stderr
+    assert size_of(home / done.stdout.strip()) == ((28, 28), "RGB")
+
+
+def test_samples_and_reconstructions_show_where_they_come_from(home, call):
+    for game, cells, rows in (
+        ("srgan", 9, "rows, from the top: low, bicubic, error phase, generator, images"),
+        ("cyclegan", 9, "rows, from the top: A, A to B, back to A, B, B to A, back to B"),
+    ):
+        done = call("sample", game, cwd=home)
+        assert done.returncode == 0, done.stderr
+        assert size_of(home / done.stdout.strip())[0] == (cells * 30 + 2, 8 * 30 + 2)
+        done = call("sample", game, "--reconstruct", "--num", "8", cwd=home)
+        assert done.returncode == 0 and rows in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["cyclegan", "--upscale", "mine"], "--upscale mine: this run makes nothing larger; name a run of game=srgan"),
+        (["srgan", "--translate", "mine", "--to", "B"], "--translate mine: this run translates nothing"),
+        (["cyclegan", "--translate", "mine"], "--translate mine: add --to A or --to B; they go together"),
+        (["cyclegan", "--to", "B"], "--to B: add --translate FILE_OR_DIR; they go together"),
+        (["cyclegan", "--translate", "mine", "--to", "C"], "--to C: choose A or B"),
+        (["srgan", "--upscale", "nowhere"], "--upscale nowhere: is not there"),
+        (["srgan", "--upscale", "mine/broken.png"], "nothing could be read there (broken.png is no picture"),
+        (["srgan", "--upscale", "mine", "--num", "3"], "--upscale mine: gives a picture for each of yours; leave out"),
+        (["srgan", "--upscale", "mine", "--npz"], "leave out --npz"),
+        (["srgan", "--upscale", "mine/wide.png", "--out", "x.gif"], "--out x.gif: the file is written as png"),
+        (["srgan", "--upscale", "mine", "--out", "mine"], "--out mine: would replace"),
+        (["srgan", "--upscale", "mine", "--reconstruct"], "--reconstruct and --upscale mine: ask for two pictures"),
+        (["srgan", "--interpolate"], "--interpolate: the samples of this run have no latent vector"),
+        (["srgan", "--label", "3"], "--label 3: the samples of this run have no label"),
+    ],
+)
+def test_a_wrong_request_is_one_line_and_loses_nothing(home, call, words, line):
+    before = {file: file.read_bytes() for file in (home / "mine").rglob("*.*")}
+    done = call("sample", *words, cwd=home)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1, done.stderr
+    assert line in " ".join(done.stderr.split())
+    assert {file: file.read_bytes() for file in (home / "mine").rglob("*.*")} == before
+
+
+@pytest.mark.parametrize("norm", ["none", "batch"])
+@pytest.mark.parametrize("factor", [2, 4])
+def test_tiles_have_no_seams(factor, norm):
+    torch.manual_seed(0)
+    network = SrResNet(3, factor, blocks=3, width=8, norm=norm, output="tanh").eval()
+    low = torch.rand(1, 3, 50, 75) * 2 - 1
+    with torch.no_grad():
+        whole = network(low)
+        made = tiled(network, low, factor, 16, network.reach)
+        assert torch.allclose(made, whole, atol=1e-5)
+        # The control: with less of the surroundings, seams are seen.
+        assert not torch.allclose(tiled(network, low, factor, 16, 1), whole, atol=1e-3)
+
+
+def test_tiles_are_as_large_as_the_memory_allows():
+    network = SrResNet(1, 4, blocks=8, width=32, norm="none", output="tanh")
+    assert tile_side((1, 1, 200, 300), network, memory=16e9) == 300
+    side = tile_side((1, 1, 2000, 3000), network, memory=1e9)
+    assert 16 <= side < 300
+    assert (side + 2 * network.reach) ** 2 * 4 * network.floats_per_pixel <= 1e9 / 4
+    assert tile_side((1, 1, 2000, 3000), network, memory=1e6) == 16
+    assert tile_side((1, 1, 200, 300), object(), memory=1e9) == 300  # a plugin's network, of which nothing is known
