@@ -130,6 +130,7 @@ def evaluate(
     root: options.Root = None,
     against: options.Against = None,
     whole: options.Whole = False,
+    to: options.Measured = None,
     image_size: options.ImageSize = None,
     weights: options.Weights = None,
     seed: options.NoiseSeed = 0,
@@ -162,7 +163,21 @@ def evaluate(
     conditions = [condition(text, names, plugin or []) for text in fail_if or []]
     needed = [each.metric for each in conditions]
     wanted = Wanted(
-        names, features, weights, num, split, data, root, against, seed, plugin or [], needed, image_size, out, as_json
+        names,
+        features,
+        weights,
+        num,
+        split,
+        data,
+        root,
+        against,
+        seed,
+        plugin or [],
+        needed,
+        image_size,
+        out,
+        as_json,
+        to,
     )
     with Activity() as activity, in_flags(EVALUATE):
         if images is None:

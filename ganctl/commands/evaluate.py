@@ -10,7 +10,7 @@ from ganctl.assembly.plugins import load_plugins
 from ganctl.assembly.reopening import reopen
 from ganctl.commands.results import finish, writable
 from ganctl.config.load import load, read
-from ganctl.data import Dataset, ImageSet, Samples, measured_in
+from ganctl.data import Dataset, Domains, ImageSet, Samples, measured_in
 from ganctl.data.folders import headers
 from ganctl.errors import BadInput
 from ganctl.evaluation import Evaluator
@@ -18,11 +18,13 @@ from ganctl.evaluation.extraction import shuffled
 from ganctl.evaluation.folders import both, note_resizing, pictures, shared
 from ganctl.evaluation.service import data_of, evaluator_for, image_evaluator, refuse_both
 from ganctl.evaluation.wanted import Wanted
+from ganctl.games import CycleGan
 from ganctl.numerics.machine import prepare_machine
 from ganctl.store.run import now
 from ganctl.store.runs import find, new_path
 from ganctl.terminal.live import Activity
 from ganctl.terminal.screen import say
+from ganctl.training.experiment import Experiment
 
 
 def evaluate_run(
@@ -45,22 +47,45 @@ def evaluate_run(
     file = writable(wanted.out or home.path, wanted)
     shape = home.sample_shape or experiment.dataset.shape
     data, device = read(home.config).data, experiment.training.streams.device
-    game = experiment.training.game
-    info = home.info()
-    seen, names = info.get("data_fingerprint"), home.class_names
-    evaluator = evaluator_for(data, shape, wanted, device, trained_on=seen, game=game, told=activity.tell, names=names)
+    seen, names, train = home.info().get("data_fingerprint"), home.class_names, None
+    if wanted.to is not None:
+        train = _towards(experiment, wanted)
+        shape, seen = train.shape, train.fingerprint
+    evaluator = evaluator_for(
+        data, shape, wanted, device, train, seen, experiment.training.game, told=activity.tell, names=names
+    )
     _refuse_missing(wanted, evaluator)
     say(f"evaluating {checkpoint}, {experiment.weights} weights, seed {wanted.seed}")
     found = evaluator.evaluate(
         experiment.draw_measured, experiment.weights, own=experiment.own_figures, rivals=experiment.rivals
     )
     entry = {"step": experiment.training.step, "checkpoint": checkpoint.name, "created": now(), **found.to_dict()}
+    title = f"{home.path}, step {experiment.training.step:,}"
+    if wanted.to is not None:
+        entry["to"], title = wanted.to, f"{title}, to {wanted.to}"
     if found.classes and names:
         entry["class_names"] = names
     if wanted.out is not None:  # the file is not in the run's folder, so it names the run
         entry["run"] = str(home.path.resolve())
     activity.close()
-    return finish(found, entry, file, f"{home.path}, step {experiment.training.step:,}", wanted), entry
+    return finish(found, entry, file, title, wanted), entry
+
+
+def _towards(experiment: Experiment, wanted: Wanted) -> Domains:
+    """Turns a game that translates to the domain that is asked for; returns its data with that domain as the target."""
+    game, data = experiment.training.game, experiment.dataset
+    if not isinstance(game, CycleGan) or not isinstance(data, Domains):
+        raise BadInput(f"--to {wanted.to}: this run translates nothing; leave it out")
+    if wanted.to not in ("A", "B"):
+        raise BadInput(f"--to {wanted.to}: choose A or B, the domain whose images are measured")
+    if wanted.data is not None or wanted.root is not None or wanted.against is not None:
+        raise BadInput(
+            f"--to {wanted.to}: measures against that domain of the run's data; leave --data, --root and --against out"
+        )
+    if wanted.to == "B":
+        return data
+    game.turn_around()
+    return data.reversed()
 
 
 def evaluate_images(images: Path, wanted: Wanted, activity: Activity) -> tuple[Path | None, dict[str, Any]]:

@@ -165,6 +165,12 @@ Whole = Annotated[
     bool,
     typer.Option("--whole", help="Measure against all images where there is no test split: twice as many, no floor."),
 ]
+Measured = Annotated[
+    str | None,
+    typer.Option(
+        metavar="A|B", help="Measure images translated to that domain, of a run of game=cyclegan; B if left out."
+    ),
+]
 ImageSize = Annotated[
     int | None,
     typer.Option(min=4, max=4096, help="Read two folders at this size; that of the smaller pictures if left out."),

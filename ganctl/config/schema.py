@@ -100,6 +100,7 @@ class Folder:
 @dataclass
 class MnistToColour:
     name: str = "mnist_to_colour"
+    root: str | None = None
     hold_out: int = bounded(1000, least=0)
 
 
@@ -172,7 +173,7 @@ class SrResNet:
 class ResNet:
     name: str = "resnet"
     width: int = bounded(16, least=1, below=10**6)
-    blocks: int = bounded(3, least=0, below=1000)
+    blocks: int = bounded(2, least=0, below=1000)
     output: str = chosen("auto", "auto", "tanh", "sigmoid")
     discriminator_width: int = bounded(32, least=1, below=10**6)
     spectral_norm: bool = False

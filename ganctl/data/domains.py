@@ -54,6 +54,13 @@ class Domains:
         self.left_out = {**target.left_out, **source.left_out}
         self.files, self.class_names = target.files, target.class_names
 
+    def reversed(self) -> "Domains":
+        """The same images with source and target exchanged."""
+        truth = self.truth and Truth(self.truth.backward, self.truth.forward)
+        found = Domains(self.source, self.target, truth)
+        found.held_out = self.held_out and self.held_out.reversed()
+        return found
+
     def to(self, device: torch.device) -> "Domains":
         """Moves both data sets to `device`."""
         self.target.to(device)

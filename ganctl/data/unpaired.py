@@ -6,8 +6,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ganctl.config.schema import TorchvisionImages
 from ganctl.data.dataset import ImageSet
-from ganctl.data.digits import mnist5k
+from ganctl.data.digits import mnist, mnist5k, mnist_test
 from ganctl.data.domains import Domains, Truth
 from ganctl.data.folders import read
 from ganctl.errors import BadInput
@@ -17,14 +18,19 @@ TINT = (1.0, 0.75, 0.4)  # of the digits' paper: red, green, blue
 
 
 def mnist_to_colour(options: Any) -> Domains:
-    """Digits of mnist5k, white on black (A), and other digits, black on orange (B).
+    """Digits, white on black (A), and other digits, black on orange (B), of mnist5k or of the whole MNIST.
 
     The right translation is known: it inverts a digit and tints its paper. No digit is in both domains.
     """
-    digits = mnist5k(options)
+    if options.root is None:
+        digits = mnist5k(options)
+        held_out = digits.held_out
+    else:
+        whole = TorchvisionImages(root=options.root)
+        digits, held_out = mnist(whole), mnist_test(whole)
     found = _halves(digits)
-    if digits.held_out is not None:
-        found.held_out = _halves(digits.held_out)
+    if held_out is not None:
+        found.held_out = _halves(held_out)
     return found
 
 

@@ -31,6 +31,7 @@ class Wanted:
         needed: metrics that must be among the measured ones.
         image_size: side in pixels at which two folders are read; None: the smaller one of theirs.
         out: folder for metrics.json and nearest.png; None: the run's, or a new one below outputs/.
+        to: the domain whose images are measured, A or B, of a run that translates; None: B, its target.
         printed: whether stdout gets the whole result, so that it is not lost if no file can be written.
     """
 
@@ -48,6 +49,7 @@ class Wanted:
     image_size: int | None = None
     out: Path | None = None
     printed: bool = False
+    to: str | None = None
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,8 @@ class CycleGan(Game):
     def __init__(
         self, parts: Parts, cycle_weight: float = 10.0, identity_weight: float = 5.0, history: int = 50
     ) -> None:
-        self.networks, self.streams, self.held_out = parts.networks, parts.streams, parts.held_out
+        self.networks, self.streams = parts.networks, parts.streams
+        self.held_out: Domains = parts.held_out  # type: ignore[assignment]
         self.ab, self.ba = parts.networks["generator_ab"], parts.networks["generator_ba"]
         self.cycle_weight, self.identity_weight = cycle_weight, identity_weight
         self.contests = {
@@ -125,8 +126,8 @@ class CycleGan(Game):
 
     def draw(self, count: int, noise: torch.Generator) -> Inputs:
         """Held-out images of A, chosen at random, with their classes."""
-        drawn = chosen_from(self.held_out, count, noise, self.value_range)  # type: ignore[arg-type]
-        a, truth = drawn.more["source"], getattr(self.held_out, "truth", None)
+        drawn = chosen_from(self.held_out, count, noise, self.value_range)
+        a, truth = drawn.more["source"], self.held_out.truth
         images = {"source": a}
         if truth is not None:
             low, high = self.value_range
@@ -137,9 +138,15 @@ class CycleGan(Game):
         """Images of B from those of A."""
         return self.ab(inputs.images["source"])
 
+    def turn_around(self) -> None:
+        """Makes A the target: samples are then images of A made from those of B. Only for a run that is not trained."""
+        self.ab, self.ba = self.ba, self.ab
+        self.sampled = self.sampled[::-1]
+        self.held_out = self.held_out.reversed()
+
     def translate(self, images: Tensor, to: str) -> Tensor:
         """Images of the other domain, [N, *shape], translated to domain "A" or "B"; no state changes."""
-        network = self.ab if to == "B" else self.ba
+        network = self.networks["generator_ab" if to == "B" else "generator_ba"]
         with evaluating(network):
             return network(images)
 
@@ -157,13 +164,13 @@ class CycleGan(Game):
         `cycle_error` is the mean over both cycles. `translation_error` and `back_translation_error` compare with the
         known translation, if the data have one.
         """
-        a = chosen_from(self.held_out, len(real), noise, self.value_range).more["source"]  # type: ignore[arg-type]
+        a = chosen_from(self.held_out, len(real), noise, self.value_range).more["source"]
         b = real.data
         with evaluating(self.ab, self.ba):
             fake_b, fake_a = self.ab(a), self.ba(b)
             cycle = (self._error(self.ba(fake_b), a) + self._error(self.ab(fake_a), b)) / 2
         found = {"cycle_error": cycle}
-        truth = getattr(self.held_out, "truth", None)
+        truth = self.held_out.truth
         if truth is not None:
             for name, made, images, translate in (
                 ("translation_error", fake_b, a, truth.forward),

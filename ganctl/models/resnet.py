@@ -1,13 +1,15 @@
 """Image translation networks after Zhu et al. 2017 (CycleGAN, arXiv:1703.10593, section 7.2), for small images.
 
 The translator halves the resolution twice, applies residual blocks and doubles it twice (Johnson et al. 2016,
-arXiv:1603.08155). The discriminator gives one logit per patch (Isola et al. 2017, PatchGAN, arXiv:1611.07004,
-section 3.2.2). Both use instance norm (Ulyanov et al. 2016, arXiv:1607.08022), which is per sample.
+arXiv:1603.08155). Its first and its last kernel are 3x3 and not 7x7 pixels: the paper's images have 256 pixels a side.
+The discriminator gives one logit per patch (Isola et al. 2017, PatchGAN, arXiv:1611.07004, section 3.2.2). Both use
+instance norm (Ulyanov et al. 2016, arXiv:1607.08022), which is per sample.
+
+Weights and maps keep torch's usual memory format, in which group norm takes a tenth of its time in channels_last.
 """
 
 from typing import Any, Literal
 
-import torch
 from torch import Tensor, nn
 
 from ganctl.errors import BadInput
@@ -19,7 +21,7 @@ Padding = Literal["zeros", "reflect"]
 
 
 def instance_norm(channels: int) -> nn.Module:
-    """Instance norm without weights. (torch's own is slower in the memory format channels_last.)"""
+    """Instance norm without weights. (Group norm with as many groups as channels is the same, and faster.)"""
     return nn.GroupNorm(channels, channels, affine=False)
 
 
@@ -61,7 +63,7 @@ class ResNetTranslator(nn.Module):
     def __init__(self, channels: int, to: int, blocks: int, width: int, output: str) -> None:
         super().__init__()
         self.output_range = OUTPUT_RANGES[output]
-        layers = _convolved(channels, width, 7, pad="reflect")
+        layers = _convolved(channels, width, 3, pad="reflect")
         layers += [*_convolved(width, 2 * width, 3, 2), *_convolved(2 * width, 4 * width, 3, 2)]
         layers += [ResidualBlock(4 * width) for _ in range(blocks)]
         for before in (4 * width, 2 * width):
@@ -70,10 +72,9 @@ class ResNetTranslator(nn.Module):
                 instance_norm(before // 2),
                 nn.ReLU(inplace=True),
             ]
-        layers += [nn.Conv2d(width, to, 7, padding=3, padding_mode="reflect"), OUTPUTS[output]()]
+        layers += [nn.Conv2d(width, to, 3, padding=1, padding_mode="reflect"), OUTPUTS[output]()]
         self.layers = nn.Sequential(*layers)
         initialize_(self)
-        self.to(memory_format=torch.channels_last)
 
     def forward(self, images: Tensor) -> Tensor:
         return self.layers(images)
@@ -97,7 +98,6 @@ class PatchDiscriminator(nn.Module):
             nn.Flatten(),
         )
         initialize_(self)
-        self.to(memory_format=torch.channels_last)
         if spectral_norm:
             normalize_spectrum_(self)
 

@@ -249,6 +249,7 @@ KINDS: dict[str, Callable[[Any], bool]] = {
     ),
     "stages": lambda value: isinstance(value, list) and all(map(_stage, value)),
     "sample_shape": lambda value: isinstance(value, list) and all(map(_count, value)) and 0 not in value,
+    "shown_beside": lambda value: isinstance(value, list) and all(map(_text, value)),
     "papers": lambda value: isinstance(value, dict) and all(map(_text, value.values())),
     "floor": lambda value: isinstance(value, dict) and all(map(is_number, value.values())),
 }

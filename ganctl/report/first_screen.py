@@ -1,7 +1,7 @@
 """The two figures of a report's first screen: samples of the arms side by side, and the generator's gradients."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,6 +61,12 @@ def figures(comparison: dict[str, Any], arms: Arms, one_scale: bool) -> Iterator
             (repr(arm.get("data")), repr(arm.get("game")), arm.get("model", {}).get("latent_dim")) for arm in used
         }
         noise = "The same noise in each arm" if len(noises) == 1 else "Noise of its own in each arm"
+        beside = _beside(next(iter(arms.values())))
+        if beside:
+            noise = (
+                "The same images in each arm" if len({repr(arm.get("data")) for arm in used}) == 1 else "Some images"
+            )
+            noise += f" (side by side: {', '.join(beside)})"
         more = f" The first {MOST_ARMS} arms." if len(arms) > MOST_ARMS else ""
         yield Opened("samples_side_by_side", samples(arms, seed), f"{noise}, at the end of seed {seed}; {rule}.{more}")
     if any(len(cell.step) for cells in arms.values() for cell in cells):
@@ -142,8 +148,16 @@ def _crop(cell: CellRecord, side: int) -> Image.Image:
         max(1, min(room * shrink // (each * scale), whole // each))
         for room, each, whole in zip((WIDTH, side), tile, grid.size, strict=True)
     ]
+    together = len(_beside([cell])) or 1
+    count[0] = max(together, count[0] // together * together)
     part = grid.crop((0, 0, *(number * each + LINE for number, each in zip(count, tile, strict=True))))
     return part.reduce(shrink) if shrink > 1 else _enlarged(part, scale)
+
+
+def _beside(cells: Sequence[CellRecord]) -> list[str]:
+    """What stands side by side in the grids of an arm whose samples are made from images; empty for others."""
+    found: list[Any] = next((cell.info["shown_beside"] for cell in cells if "shown_beside" in cell.info), [])
+    return [str(name) for name in found]
 
 
 def _enlarged(picture: Image.Image, scale: int) -> Image.Image:

@@ -58,6 +58,7 @@ def create(path: Path, config: Config, experiment: Experiment) -> RunFolder:
     # A plugin's data set may lack these attributes.
     left_out, files, names = (getattr(experiment.dataset, name, None) for name in ("left_out", "files", "class_names"))
     stages = [list(stage) for stage in experiment.training.game.stages]
+    beside = experiment.shown_beside
     return RunFolder.create(
         path,
         dump(config),
@@ -77,6 +78,7 @@ def create(path: Path, config: Config, experiment: Experiment) -> RunFolder:
         **({"left_out": left_out} if left_out else {}),
         **({"files": files} if files else {}),
         **({"stages": stages} if stages else {}),
+        **({"shown_beside": beside} if beside else {}),
         **({"class_names": list(names)} if names else {}),
     )
 

@@ -117,6 +117,13 @@ class Experiment:
         return self.training.game.draws_from == "held_out" and kind_of(self.dataset) == "images"
 
     @property
+    def shown_beside(self) -> list[str]:
+        """The names of the images that stand side by side in a picture of the run; empty if samples stand alone."""
+        if not self.from_images:
+            return []
+        return _in_order(self.training.game.draw(1, self.training.streams.fresh("sampling")))
+
+    @property
     def rivals(self) -> dict[str, Callable[[int, torch.Generator], Samples]]:
         """For each rival of the generator, by name, what `draw_measured` does with its samples."""
         return {name: partial(self.draw_measured, rival=name) for name in self.training.game.rivals}
@@ -175,9 +182,8 @@ class Experiment:
             return pictures.scatter(samples.numpy(), real.cpu().numpy(), title, shares, self.category or "")
         if inputs is None or not inputs.images:
             return pictures.grid(pictures.to_pixels(samples, self.value_range), columns)
-        known = {name: images.float().cpu() for name, images in inputs.images.items()}
-        target = [known.pop("target")] if "target" in known else []
-        sets = [pictures.to_pixels(images, self.value_range) for images in (*known.values(), samples, *target)]
+        known = {**inputs.images, "sample": samples}
+        sets = [pictures.to_pixels(known[name], self.value_range) for name in _in_order(inputs)]
         return pictures.side_by_side(sets, columns)
 
     @property
@@ -203,3 +209,9 @@ class Experiment:
         if self.from_images:
             return pictures.BESIDE_COUNT
         return -(-pictures.GRID_COUNT // self.picture_columns) * self.picture_columns
+
+
+def _in_order(inputs: Inputs) -> list[str]:
+    """The images that a sample was generated from, the sample, and the right one if it is known."""
+    before = [name for name in inputs.images if name != "target"]
+    return [*before, "sample", *(["target"] if "target" in inputs.images else [])]

@@ -89,6 +89,11 @@ NEEDS = {
     "wasserstein": ["penalty=gradient", *PER_SAMPLE],
     "began": ["model=autoencoder"],
     "ebgan": ["model=autoencoder"],
+    "srgan": ["model=srresnet"],
+    "srresnet": ["game=srgan"],
+    "cyclegan": ["model=resnet", "data=mnist_to_colour"],
+    "resnet": ["game=cyclegan", "data=mnist_to_colour"],
+    **{data: ["game=cyclegan", "model=resnet"] for data in ("mnist_to_colour", "unpaired")},
     **dict.fromkeys(("consistency", "dragan", "gradient", "r1", "r1r2", "r2"), PER_SAMPLE),
 }
 # Losses and penalties take steps in every game of tests/games/test_games.py too.
@@ -102,9 +107,11 @@ FILES = [
 @pytest.mark.parametrize(("group", "name"), FILES, ids=lambda value: value)
 def test_every_yaml_trains_two_steps(folder, group, name):
     words = [f"{group}={name}", "steps=2", "batch_size=10", "threads=1"]
-    if name == "folder":
-        for number in range(2):  # batch norm takes two
-            Image.effect_noise((40, 40), 50).save(f"{number}.png")
+    if name in ("folder", "unpaired"):
+        for place in ("trainA", "trainB"):
+            Path(place).mkdir()
+            for number in range(2):  # batch norm takes two
+                Image.effect_noise((40, 40), 50).save(f"{place}/{number}.png")
         words += ["data.root=.", "batch_size=2"]
     elif name.endswith("mnist") or name == "seed_ablation":
         if FULL_DATA is None:

@@ -87,7 +87,7 @@ def test_a_code_matches_whatever_class_it_stands_for():
 
 def test_what_a_game_does_not_offer_is_refused_and_left_out():
     with pytest.raises(
-        BadInput, match="label_agreement is only of what game=cgan, projection, acgan, aae_semisupervised controls"
+        BadInput, match="label_agreement is only of what game=cgan, projection, acgan, aae_semisupervised, srgan"
     ):
         ImageEvaluator(TRAIN, TEST, ["label_agreement"], "classifier")
     assert "label_agreement" not in ImageEvaluator(TRAIN, TEST, [], "classifier").metrics

@@ -17,7 +17,7 @@ from tests.games.toys import (
     CONDITIONAL,
     ENCODED,
     MODELS,
-    PLAYED_ON,
+    PLAYED,
     TRANSLATING,
     assert_same,
     batch_of,
@@ -53,9 +53,7 @@ MOVES |= {
 }
 
 every_game = pytest.mark.parametrize("game", GAMES)
-on_every_model = pytest.mark.parametrize(
-    ("game", "model"), [(game, model) for game in GAMES for model in PLAYED_ON.get(game, ["mlp", "dcgan"])]
-)
+on_every_model = pytest.mark.parametrize(("game", "model"), PLAYED)
 
 
 def test_every_game_has_a_file_and_is_tested_here():

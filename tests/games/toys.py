@@ -8,7 +8,7 @@ import torch
 from ganctl.assembly.compose import build
 from ganctl.config.load import load
 from ganctl.data import Domains, ImageSet, Samples, scaled
-from ganctl.games import Batch
+from ganctl.games import GAMES, Batch
 
 MODELS = {
     "mlp": [
@@ -22,8 +22,9 @@ MODELS = {
     "srresnet": ["model=srresnet", "model.width=4", "model.blocks=2", "model.hidden=8"],
     "resnet": ["model=resnet", "model.width=4", "model.blocks=1", "model.discriminator_width=4"],
 }
-# The networks that each game is played on here.
-PLAYED_ON = {"srgan": ["mlp", "srresnet"], "cyclegan": ["mlp", "resnet"]}
+# Each game with the networks that it is played on here.
+NETWORKS = {"srgan": ["mlp", "srresnet"], "cyclegan": ["mlp", "resnet"]}
+PLAYED = [(game, model) for game in GAMES for model in NETWORKS.get(game, ["mlp", "dcgan"])]
 TINY_OPTIONS = {
     "aae_semisupervised": ["game.labelled=6"],
     "srgan": ["game.pretrain_steps=0"],

@@ -106,7 +106,7 @@ def test_what_cannot_change_names_the_run_and_its_value(call, pictures, word, th
     said = refused(call, "--resume", run, word)
     assert f"{there} {run}); --resume takes checkpoint_every, data.root, device, epochs" in said
     said = refused(call, "--verify", run, word)
-    assert f"{there} {run}); --verify takes data.root, plugins".replace(
+    assert f"{there} {run}); --verify takes data.root, game.content_file, plugins".replace(
         "cannot change in a run that has begun", "a run is verified as it is"
     ) in said  # fmt: skip
 
