@@ -28,6 +28,6 @@ GAMES: dict[str, type[Game]] = {
 }
 
 __all__ = [
-    "GAMES", "Batch", "Code", "Contest", "CycleGan", "Game", "GameMetric", "Inputs", "Parts", "Player", "WeightedPenalty",
-    "after_turn", "chosen_from", "evaluating",
+    "GAMES", "Batch", "Code", "Contest", "CycleGan", "Game", "GameMetric", "Inputs", "Parts", "Player",
+    "WeightedPenalty", "after_turn", "chosen_from", "evaluating",
 ]  # fmt: skip
