@@ -11,6 +11,8 @@ For each case three ways take turns, and the medians of their times are divided:
 - `floor`: the matrix products and convolutions of a ganctl step alone, on the tensors that they had there; what they
   give is thrown away.
 
+Games that make images from images have no textbook here.
+
 Where there is a GPU, the same on it, in each precision and compiled: the textbook as torch has it by default, the floor
 in the precision of the case. Nothing else should run meanwhile. Only the ratios mean something on another machine.
 """
@@ -38,6 +40,7 @@ from torchvision.transforms import Compose, Normalize, ToTensor
 
 from ganctl.assembly.compose import build
 from ganctl.config.load import load
+from ganctl.config.schema import Config
 from ganctl.data import ImageSet
 from ganctl.models.convolutions import FromGray, FromPoint, ToGray, ToPoint
 from ganctl.models.layers import Dropout
@@ -54,12 +57,14 @@ class Case:
         steps: timed at once.
         saturated: whether D has won before the clock starts, so that gradients of a saturating loss are subnormal.
         side: of the images; above 28 real ones are enlarged.
+        textbook: whether there is a textbook's loop of such a game.
     """
 
     words: tuple[str, ...]
     steps: int
     saturated: bool = False
     side: int = 28
+    textbook: bool = True
 
 
 MLP = ("data=mnist5k", "model=mlp", "batch_size=100", "optim.lr=0.001")
@@ -78,6 +83,10 @@ CPU_CASES = {
     "dcgan, minimax, saturated": Case((*DCGAN, "loss=minimax"), 3, saturated=True),
     "dcgan, 64 pixels": Case((*DCGAN, "model.width=32"), 3, side=64),
     "dcgan, 64 pixels, one thread": Case((*DCGAN, "model.width=32", ONE_THREAD), 3, side=64),
+    "srgan": Case(("experiment=srgan", "game.pretrain_steps=0"), 10, textbook=False),
+    "srgan, one thread": Case(("experiment=srgan", "game.pretrain_steps=0", ONE_THREAD), 10, textbook=False),
+    "cyclegan": Case(("experiment=cyclegan",), 5, textbook=False),
+    "cyclegan, one thread": Case(("experiment=cyclegan", ONE_THREAD), 5, textbook=False),
 }
 GPU_SETTINGS = {
     "fp32": ("precision=fp32",),
@@ -242,8 +251,6 @@ def ways(case: Case) -> dict[str, Callable[[], None]]:
         experiment = build(config, ImageSet(large))
     if case.saturated:
         saturate(experiment)
-    rate = 0.0 if case.saturated else config.optim.lr
-    textbook = Textbook(experiment, config.batch_size, rate, "minimax" in " ".join(case.words))
     device = experiment.training.streams.device
     eager = experiment
     if config.compile:  # what is compiled hides its products
@@ -257,15 +264,6 @@ def ways(case: Case) -> dict[str, Callable[[], None]]:
         train(experiment.training, experiment.training.step + case.steps, 10, [], lambda: False)
         finish(device)
 
-    context = multiprocessing.get_context("spawn")
-    ours_end, its_end = context.Pipe()
-    context.Process(target=play_textbook, args=(its_end, torch.get_num_threads(), device), daemon=True).start()
-    ours_end.send(textbook)
-
-    def theirs() -> None:
-        ours_end.send(case.steps)
-        ours_end.recv()
-
     def floor() -> None:
         torch.set_flush_denormal(True)
         with torch.no_grad(), experiment.training.precision.turn():
@@ -274,7 +272,25 @@ def ways(case: Case) -> dict[str, Callable[[], None]]:
                     call()
         finish(device)
 
-    return {"ganctl": ours, "textbook": theirs, "floor": floor}
+    theirs = {"textbook": textbook_of(case, config, experiment)} if case.textbook else {}
+    return {"ganctl": ours, **theirs, "floor": floor}
+
+
+def textbook_of(case: Case, config: Config, experiment: Experiment) -> Callable[[], None]:
+    """What plays `case.steps` steps of the textbook, in a process of its own."""
+    rate = 0.0 if case.saturated else config.optim.lr
+    textbook = Textbook(experiment, config.batch_size, rate, "minimax" in " ".join(case.words))
+    context = multiprocessing.get_context("spawn")
+    ours_end, its_end = context.Pipe()
+    arguments = (its_end, torch.get_num_threads(), experiment.training.streams.device)
+    context.Process(target=play_textbook, args=arguments, daemon=True).start()
+    ours_end.send(textbook)
+
+    def theirs() -> None:
+        ours_end.send(case.steps)
+        ours_end.recv()
+
+    return theirs
 
 
 def measured(case: Case, repeats: int) -> dict[str, float]:
@@ -289,10 +305,10 @@ def measured(case: Case, repeats: int) -> dict[str, float]:
             if repeat:  # the first time is a warm-up
                 times.setdefault(name, []).append(time.perf_counter() - began)
     medians = {name: statistics.median(values) for name, values in times.items()}
-    return {name: case.steps * batch / median for name, median in medians.items()} | {
-        "times the textbook": medians["textbook"] / medians["ganctl"],
-        "times the floor": medians["ganctl"] / medians["floor"],
-    }
+    found = {name: case.steps * batch / median for name, median in medians.items()}
+    if case.textbook:
+        found["times the textbook"] = medians["textbook"] / medians["ganctl"]
+    return found | {"times the floor": medians["ganctl"] / medians["floor"]}
 
 
 def subnormal() -> dict[str, float]:
@@ -328,12 +344,11 @@ def main() -> None:
     results["subnormal"] = subnormal()
     for name in given.cases or possible:
         found = results[name] = measured(CASES[name], given.repeats)
-        rates = "".join(f"{found[way]:10.0f}" for way in ("ganctl", "textbook", "floor"))
-        print(
-            f"{name:44s}{rates}   {found['times the textbook']:.2f} times the textbook, "
-            f"{found['times the floor']:.2f} times the time of the floor",
-            flush=True,
+        rates = "".join(
+            f"{found[way]:10.0f}" if way in found else f"{'':10s}" for way in ("ganctl", "textbook", "floor")
         )
+        beside = f"{found['times the textbook']:.2f} times the textbook, " if "times the textbook" in found else ""
+        print(f"{name:44s}{rates}   {beside}{found['times the floor']:.2f} times the time of the floor", flush=True)
     measuring.write(given.json, results)
 
 

@@ -48,10 +48,15 @@ GAMES = {
     "c1": "infogan",
     "c2": "infogan",
     "--reconstruct": "aae",
+    "--upscale": "srgan",
+    "--translate": "cyclegan",
+    "--to": "cyclegan",
 }
-TINY_GAME = [
-    *TINY_NETWORKS, "steps=2", "batch_size=20", "threads=1", "sample_every=2", "checkpoint_every=2",
-]  # fmt: skip
+NETWORKS = {
+    "srgan": ["model=srresnet", "model.width=4", "model.blocks=1", "game.pretrain_steps=1"],
+    "cyclegan": ["model=resnet", "model.width=4", "model.blocks=1", "data=mnist_to_colour"],
+}
+TINY_GAME = ["steps=2", "batch_size=20", "threads=1", "sample_every=2", "checkpoint_every=2"]
 
 
 FIRST = ("README", "getting-started")  # the pages whose commands the fast suite runs
@@ -104,10 +109,14 @@ def desk(shelf, tmp_path, call, monkeypatch):
         for name, text in files_of(page.read_text()).items():
             (tmp_path / name).write_text(text)
     (tmp_path / "pictures").symlink_to(shelf / "pictures")
+    for domain in ("trainA", "trainB"):
+        (tmp_path / "domains").mkdir(exist_ok=True)
+        (tmp_path / "domains" / domain).symlink_to(shelf / "pictures")
 
     def prepared(game):
         if not (shelf / game).exists():
-            done = call("train", f"game={game}", *TINY_GAME, "output_dir=made", cwd=tmp_path)
+            networks = NETWORKS.get(game, TINY_NETWORKS)
+            done = call("train", f"game={game}", *networks, *TINY_GAME, "output_dir=made", cwd=tmp_path)
             assert done.returncode == 0, done.stderr
             (tmp_path / done.stdout.strip()).rename(shelf / game)
             shutil.rmtree(tmp_path / "made")
@@ -123,6 +132,7 @@ def filled_in(words, run="RUN"):
     if any(re.fullmatch(r"(.*=)?DIR", word) for word in words) and FULL_DATA is None:
         pytest.skip("no full MNIST beside this checkout; GANCTL_MNIST_ROOT=DIR names one")
     values = {"RUN": str(run), "DIR": FULL_DATA or "", "PICTURES": "pictures", "MORE_PICTURES": "pictures"}
+    values["DOMAINS"] = "domains"
     return [
         re.sub(r"^(.*=)?([A-Z_]+)$", lambda found: (found[1] or "") + values.get(found[2], found[2]), word)
         for word in words

@@ -31,14 +31,17 @@ def upscaling(experiment: Experiment, given: Path) -> Convert:
     game: Any = experiment.training.game
     if not hasattr(game, "upscale"):
         raise BadInput(f"--upscale {given}: this run makes nothing larger; name a run of game=srgan")
-    channels, factor = experiment.dataset.shape[0], int(game.factor)
+    shape, factor = experiment.dataset.shape, int(game.factor)
+    if not hasattr(game.generator, "reach"):
+        raise BadInput(
+            f"--upscale {given}: the networks of this run take {shape[1] // factor}x{shape[2] // factor} pixels and no "
+            "others; name a run of model=srresnet"
+        )
 
     def convert(path: Path) -> Tensor:
-        low = _read(experiment, pixels.whole(path, channels, most=MOST_PIXELS // factor**2))
+        low = _read(experiment, pixels.whole(path, shape[0], most=MOST_PIXELS // factor**2))
         tile = tile_side(low.shape, game.generator, available_memory())
-        return experiment.applied(
-            lambda: tiled(game.upscale, low, factor, tile, getattr(game.generator, "reach", None))
-        )
+        return experiment.applied(lambda: tiled(game.upscale, low, factor, tile, game.generator.reach))
 
     return convert
 
@@ -73,16 +76,16 @@ def tile_side(shape: tuple[int, ...], network: Any, memory: float) -> int:
 
     Args:
         shape: shape of the input, [1, C, h, w].
-        network: has `floats_per_pixel`, the numbers that it holds at once for a pixel of its input.
+        network: says how many numbers it holds at once for a pixel of its input (`floats_per_pixel`), and its `reach`.
         memory: bytes.
     """
-    most = memory / 4 / (4 * getattr(network, "floats_per_pixel", 1))
+    most = memory / 4 / (4 * network.floats_per_pixel)
     if shape[2] * shape[3] <= most:
         return max(shape[2:])
-    return max(LEAST_TILE, math.isqrt(int(most)) - 2 * getattr(network, "reach", 0))
+    return max(LEAST_TILE, math.isqrt(int(most)) - 2 * network.reach)
 
 
-def tiled(enlarge: Callable[[Tensor], Tensor], low: Tensor, factor: int, tile: int, reach: int | None) -> Tensor:
+def tiled(enlarge: Callable[[Tensor], Tensor], low: Tensor, factor: int, tile: int, reach: int) -> Tensor:
     """Enlarges an image tile by tile. Each tile is computed with its surroundings, so that no seam is seen.
 
     Args:
@@ -90,10 +93,10 @@ def tiled(enlarge: Callable[[Tensor], Tensor], low: Tensor, factor: int, tile: i
         low: the image, [1, C, h, w].
         factor: the enlargement.
         tile: side of a tile, in pixels of the input.
-        reach: how far, in pixels of the input, an output depends on its input; None: unknown, so no tiles are made.
+        reach: how far, in pixels of the input, an output depends on its input.
     """
     height, width = low.shape[2:]
-    if reach is None or tile >= max(height, width):
+    if tile >= max(height, width):
         return enlarge(low)
     made = low.new_empty(1, low.shape[1], factor * height, factor * width)
     for top in range(0, height, tile):

@@ -20,13 +20,14 @@ def home(tmp_path_factory):
         Image.fromarray(noise.integers(0, 255, shape, np.uint8)).save(folder / name)
     (folder / "mine" / "broken.png").write_bytes(b"no picture")
     small = ["steps=2", "threads=1", "batch_size=4", "sample_every=2", "checkpoint_every=2"]
-    for game, words in {
-        "srgan": ["game.pretrain_steps=1", "model.blocks=1", "model.width=4"],
-        "cyclegan": ["model.blocks=1", "model.width=4"],
+    for name, words in {
+        "srgan": ["experiment=srgan", "game.pretrain_steps=1", "model.blocks=1", "model.width=4"],
+        "flat": ["game=srgan", "model=mlp", "model.generator_widths=[8]", "game.pretrain_steps=1"],
+        "cyclegan": ["experiment=cyclegan", "model.blocks=1", "model.width=4"],
     }.items():
-        done = called("train", f"experiment={game}", *small, *words, f"name={game}", "output_dir=o", cwd=folder)
+        done = called("train", *words, *small, f"name={name}", "output_dir=o", cwd=folder)
         assert done.returncode == 0, done.stderr
-        (folder / done.stdout.strip()).rename(folder / game)
+        (folder / done.stdout.strip()).rename(folder / name)
     return folder
 
 
@@ -73,6 +74,7 @@ def test_samples_and_reconstructions_show_where_they_come_from(home, call):
     ("words", "line"),
     [
         (["cyclegan", "--upscale", "mine"], "--upscale mine: this run makes nothing larger; name a run of game=srgan"),
+        (["flat", "--upscale", "mine"], "--upscale mine: the networks of this run take 7x7 pixels and no others; name"),
         (["srgan", "--translate", "mine", "--to", "B"], "--translate mine: this run translates nothing"),
         (["cyclegan", "--translate", "mine"], "--translate mine: add --to A or --to B; they go together"),
         (["cyclegan", "--to", "B"], "--to B: add --translate FILE_OR_DIR; they go together"),
@@ -117,4 +119,3 @@ def test_tiles_are_as_large_as_the_memory_allows():
     assert 16 <= side < 300
     assert (side + 2 * network.reach) ** 2 * 4 * network.floats_per_pixel <= 1e9 / 4
     assert tile_side((1, 1, 2000, 3000), network, memory=1e6) == 16
-    assert tile_side((1, 1, 200, 300), object(), memory=1e9) == 300  # a plugin's network, of which nothing is known
