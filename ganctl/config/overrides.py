@@ -6,9 +6,10 @@ Imports no torch.
 import re
 import shlex
 from collections.abc import Sequence
+from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override, Quote, QuotedString
+from hydra.core.override_parser.types import ChoiceSweep, Glob, Override, Quote, QuotedString, Sweep
 from hydra.errors import HydraException
 
 from ganctl.config.choices import choices, groups, near
@@ -135,10 +136,21 @@ def _check_form(text: str, override: Override) -> None:
         raise BadInput(f"{text}: has a @, which means nothing here; write {key}=VALUE")
     if (override.is_add() or override.is_force_add()) and key in groups():
         raise BadInput(f"{text}: has a +, which means nothing here; write {key}=VALUE")
+    value = override.value()
+    inner = value.list if isinstance(value, ChoiceSweep) else [] if isinstance(value, (Sweep, Glob)) else [value]
+    if any(map(_holds_sweep, inner)):
+        raise BadInput(f"{text}: has several values inside of one, which cannot be swept; list whole values, as in a,b")
     if "${" in text:
         raise BadInput(f"{text}: refers to another setting, or to the environment; write the value itself")
     if override.value() == "???" if key in AS_WRITTEN else "???" in text:
         raise BadInput(f"{text}: says that a value is missing; write the value")
+
+
+def _holds_sweep(value: Any) -> bool:
+    """Whether one of the values of an override holds several, at any depth."""
+    if isinstance(value, (list, dict)):
+        return any(map(_holds_sweep, value.values() if isinstance(value, dict) else value))
+    return isinstance(value, (Sweep, Glob))
 
 
 def values_of(override: Override) -> list[str]:

@@ -203,3 +203,36 @@ def test_a_game_gives_a_number_for_each_sample():
     silent = evaluator.evaluate(made(fake.pixels, fake.labels), "last", own=lambda *given: {})
     assert math.isnan(silent.estimates["mean"].value)
     assert silent.warnings[-1] == "mean has no value: the game's own_figures gave no finite number of that name"
+
+
+def test_rivals_are_measured_as_the_generator_is():
+    fake, other = images(2, 240), images(3, 240)
+    wrong = 1 - other.labels
+    evaluator = ImageEvaluator(TRAIN, TEST, ["label_agreement", "fid"], "classifier", game=game(*LABELLED))
+    rivals = {"worse": made(other.pixels, wrong)}
+    found = evaluator.evaluate(made(fake.pixels, fake.labels), "last", rivals=rivals)
+    alone = evaluator.evaluate(made(other.pixels, wrong), "last")
+    assert found.rivals == {"worse": {name: each.value for name, each in alone.estimates.items()}}
+    assert found.rivals["worse"]["label_agreement"] == 0 and found.estimates["label_agreement"].value == 1
+    entry = found.to_dict()["metrics"]["label_agreement"]
+    assert entry["value"] == 1 and entry["rivals"] == {"worse": 0}
+    assert "rivals" not in alone.to_dict()["metrics"]["fid"]
+    # While a run trains, only the generator is measured.
+    assert not evaluator.evaluate(made(fake.pixels, fake.labels), "last", errors=False, rivals=rivals).rivals
+
+
+def test_the_distance_of_features_is_that_from_each_images_own_truth():
+    seen = []
+
+    def own(pixels, kinds, stream):
+        del kinds, stream
+        seen.append(pixels)
+        return {"made": pixels, "truth": pixels, "worse/made": 255 - pixels, "worse/truth": pixels}
+
+    fake = images(3, 240)
+    evaluator = ImageEvaluator(TRAIN, TEST, ["feature_distance"], "pixels", game=game("feature_distance"))
+    rivals = {"worse": made(fake.pixels, fake.labels)}
+    found = evaluator.evaluate(made(fake.pixels, fake.labels), "last", own=own, rivals=rivals)
+    assert found.estimates["feature_distance"].value == 0
+    expected = (1 - 2 * torch.cat(seen).float() / 255).square().mean().item()
+    assert found.rivals["worse"]["feature_distance"] == pytest.approx(expected, rel=1e-5)

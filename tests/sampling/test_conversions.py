@@ -1,5 +1,7 @@
 """`sample --upscale` and `sample --translate`: the user's own pictures, of any size, tiled without seams."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -68,6 +70,59 @@ def test_samples_and_reconstructions_show_where_they_come_from(home, call):
         assert size_of(home / done.stdout.strip())[0] == (cells * 30 + 2, 8 * 30 + 2)
         done = call("sample", game, "--reconstruct", "--num", "8", cwd=home)
         assert done.returncode == 0 and rows in done.stderr, done.stderr
+
+
+def test_a_grid_has_each_input_its_sample_and_its_target_side_by_side(home, call):
+    for game, names in (("srgan", ["low", "sample", "target"]), ("cyclegan", ["source", "sample", "target"])):
+        info = json.loads((home / game / "run.json").read_text())
+        assert info["shown_beside"] == names
+        done = call("sample", game, "--npz", cwd=home)
+        assert done.returncode == 0, done.stderr
+        with np.load(home / done.stdout.strip()) as found:
+            arrays = {name: found[name] for name in found.files}
+        assert set(arrays) == {"images", *names} - {"sample"}
+        with Image.open(home / game / "samples" / "step-00000002.png") as picture:
+            grid = np.asarray(picture)
+        for place, name in enumerate("images" if name == "sample" else name for name in names):
+            cell = grid[2:30, 2 + 30 * place : 30 + 30 * place]
+            first = arrays[name][0]
+            factor = 28 // len(first)
+            assert np.array_equal(cell, np.broadcast_to(first.repeat(factor, 0).repeat(factor, 1), (28, 28, 3))), name
+        known = arrays["low"].shape == (24, 7, 7, 1) if game == "srgan" else arrays["source"].shape == (24, 28, 28, 3)
+        assert known and len(arrays["images"]) == 24
+
+
+@pytest.mark.slow
+def test_either_direction_of_a_translation_is_measured(home, call, quick_classifier):
+    measured = {}
+    for to in ("A", "B"):
+        words = ["--to", to, "--metrics", "fid,label_agreement,translation_error,back_translation_error,memorization"]
+        done = call("evaluate", "cyclegan", *words, "--num", "60", "--json", cwd=home)
+        assert done.returncode == 0 and f"step 2, to {to}" in done.stderr, done.stderr
+        measured[to] = json.loads(done.stdout)
+        assert measured[to]["to"] == to
+    a, b = (measured[to]["metrics"] for to in ("A", "B"))
+    assert measured["A"]["protocol"]["reference"] != measured["B"]["protocol"]["reference"]
+    # The images of A are measured against those of A: black paper makes black paper a close one.
+    assert a["translation_error"]["value"] == pytest.approx(b["back_translation_error"]["value"], rel=0.05)
+    done = call("evaluate", "srgan", "--to", "A", cwd=home)
+    assert done.returncode == 2 and "--to A: this run translates nothing; leave it out" in done.stderr
+    done = call("evaluate", "cyclegan", "--to", "C", cwd=home)
+    assert done.returncode == 2 and "--to C: choose A or B" in done.stderr
+
+
+@pytest.mark.slow
+def test_super_resolution_is_measured_beside_bicubic_interpolation(home, call, quick_classifier):
+    words = ["--metrics", "psnr,ssim,consistency,feature_distance,fid,label_agreement", "--num", "60", "--json"]
+    done = call("evaluate", "srgan", *words, cwd=home)
+    assert done.returncode == 0, done.stderr
+    assert "bicubic" in done.stderr and "error phase" in done.stderr
+    found = json.loads(done.stdout)["metrics"]
+    for name in ("psnr", "ssim", "consistency", "feature_distance", "fid", "label_agreement"):
+        assert set(found[name]["rivals"]) == {"bicubic", "error phase"}
+        assert None not in found[name]["rivals"].values()
+    assert found["psnr"]["rivals"]["bicubic"] == pytest.approx(14.5, abs=0.5)  # of digits; an untrained one is below
+    assert found["psnr"]["value"] < found["psnr"]["rivals"]["bicubic"]
 
 
 @pytest.mark.parametrize(
