@@ -164,7 +164,8 @@ def shrunk(words: tuple[str, ...]) -> tuple[str, ...]:
         "discriminator_widths": "[16]",
         "encoder_widths": "[16]",
     }
-    return (*words, *(f"model.{key}={value}" for key, value in small.items() if model.get(key)))
+    phase = ["game.pretrain_steps=1"] if config.to_dict()["game"].get("pretrain_steps") else []
+    return (*words, *(f"model.{key}={value}" for key, value in small.items() if model.get(key)), *phase)
 
 
 def unique(commands: list[Command], *, small: bool = False) -> list[Command]:

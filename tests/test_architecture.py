@@ -28,7 +28,7 @@ ROWS = [
     {"store"},
     {"config"},
     {"losses", "metrics"},
-    {"errors", "formats", "scores", "shares", "leaving", "__init__"},
+    {"errors", "formats", "scores", "shares", "digests", "leaving", "__init__"},
 ]
 COMMANDS = {"train", "verify", "sample", "compare_losses", "evaluate", "doctor", "choices"}
 LONGEST = 300  # lines of a file; tables of rows may be longer

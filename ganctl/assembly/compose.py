@@ -47,6 +47,12 @@ def build(config: Config, dataset: Dataset | None = None, stored: int | None = N
     game = _game(config, dataset, streams, stored, loss, penalties)
     batches = Batches(dataset.to(device), config.batch_size, streams, game.value_range)
     total_steps = config.steps or steps_of(game.players().values(), (config.epochs or 0) * batches.per_epoch)
+    if stored is None and game.stages and game.stages[-1][1] > total_steps:
+        name, first = game.stages[-1]
+        raise BadInput(
+            f"steps={total_steps:,}: ends before the {name} begins, at step {first:,}; use a larger budget, or a "
+            "shorter first phase"
+        )
     average = None
     if config.ema_decay is not None:
         sampled = {name: game.networks[name] for name in game.sampled}

@@ -31,6 +31,8 @@ def pretrained(role: Pretrained, dataset: Dataset, stored: bool) -> nn.Module:
     """
     images = measured_in(dataset)
     if role.source == "vgg19":
+        if images.shape[0] not in (1, 3):
+            raise BadInput("game.content=vgg19: takes grey images or RGB; use data.channels=3")
         if min(images.shape[1:]) < 16:
             raise BadInput("game.content=vgg19: takes images of at least 16 pixels a side; use content=classifier")
         return _vgg19(role.file, stored).eval()
@@ -55,7 +57,8 @@ def _vgg19(given: str | None, stored: bool) -> Vgg19:
             f"{key}: its weights cannot be read ({one_line(error)}); give game.content_file=FILE, torchvision's "
             "vgg19-dcbb9e9d.pth or its tensors as .safetensors"
         ) from None
-    filled = Vgg19()
+    with torch.random.fork_rng(devices=[]):
+        filled = Vgg19()
     filled.load_state_dict(tensors)
     return filled
 

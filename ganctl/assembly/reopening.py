@@ -27,8 +27,13 @@ from ganctl.training.state import restore_networks
 LARGEST_SAMPLE = 3 * 4096**2  # numbers in one image
 
 
-def resume(experiment: Experiment, folder: RunFolder) -> None:
+def resume(experiment: Experiment, folder: RunFolder, config: Config) -> None:
     """Restores the folder's newest checkpoint into the experiment; without one it stays at its first step.
+
+    Args:
+        experiment: an experiment with the run's parts.
+        folder: the run folder.
+        config: the configuration with which the run goes on.
 
     Raises:
         BadInput: checkpoints were deleted, or are of other settings, other networks or another kind of device.
@@ -50,7 +55,7 @@ def resume(experiment: Experiment, folder: RunFolder) -> None:
             f"resume it with device={before} on a machine that has one"
         )
     path, tensors, manifest = checkpoint.newest(paths, ("networks", "training"))
-    _check_settings(path, manifest, identity(read(folder.config)), "put back what it was, or train a new run")
+    _check_settings(path, manifest, identity(config), "put back what it was, or train a new run")
     try:
         experiment.training.restore(tensors, manifest["counts"])
     except BadInput as error:
@@ -121,6 +126,8 @@ def reopen(
         raise BadInput(f"--ema: {folder.path} keeps no averaged weights (ema_decay=null); use --no-ema")
     at, tensors, manifest = checkpoint.newest(paths, ("networks",))
     made = {key: value for key, value in identity(config).items() if key in ("game", "model")}
+    if "content_file" in made["game"]:  # the checkpoint has these weights, so their file may be gone
+        made["game"]["content_file"] = manifest.get("settings", {}).get("game", {}).get("content_file")
     _check_settings(at, manifest, made, "name the run it came from")
     config.batch_size = 2  # the size of the stand-in data set
     stored = sum(tensor.numel() * tensor.element_size() for tensor in tensors["networks"].values())

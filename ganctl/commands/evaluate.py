@@ -101,6 +101,8 @@ def evaluate_images(images: Path, wanted: Wanted, activity: Activity) -> tuple[P
     Raises:
         BadInput: the request does not say what to measure against, or cannot be met.
     """
+    if wanted.to is not None:
+        raise BadInput(f"--to {wanted.to}: is of a run that translates, and --images are none; leave it out")
     device = prepare_machine(load([]))
     load_plugins(wanted.plugins)
     refuse_both(wanted)

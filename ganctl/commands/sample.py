@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 
 from ganctl.assembly.reopening import reopen
+from ganctl.config.load import read
+from ganctl.config.schema import option
 from ganctl.data import kind_of
 from ganctl.data.pictures import GRID_COUNT, stacked, to_pixels, to_png
 from ganctl.errors import BadInput
@@ -98,10 +100,11 @@ def _converted(experiment: Experiment, asked: Asked, home: Path, out: Path | Non
     """Enlarges or translates the user's own pictures; the results lie in the run folder if `out` is None."""
     given = asked.upscale or asked.translate
     assert given is not None
+    background = str(option(read(home / "config.yaml").data, "background", "white"))
     if asked.upscale:
-        convert, word = upscaling(experiment, given), f"upscaled-{experiment.training.game.factor}x"  # type: ignore[attr-defined]
+        convert, word = upscaling(experiment, given, background), f"upscaled-{experiment.training.game.factor}x"  # type: ignore[attr-defined]
     else:
-        convert, word = translating(experiment, given, asked.to or ""), f"translated-to-{asked.to}"
+        convert, word = translating(experiment, given, asked.to or "", background), f"translated-to-{asked.to}"
     named = home / word / (f"{given.stem}.png" if given.is_file() else given.resolve().name)
     place = out or named
     _refuse_unwritable(place / "picture.png" if given.is_dir() else place, out)

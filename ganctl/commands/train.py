@@ -71,7 +71,7 @@ def _owned(folder: RunFolder, refused: Callable[[OSError], BadInput]) -> Iterato
 
 def _resume(folder: RunFolder, config: Config) -> Path:
     path, experiment = folder.path, build(config)
-    resume(experiment, folder)
+    resume(experiment, folder, config)
     check_same_data(folder, experiment)
     evaluator = watching_evaluator(config, experiment)
     done, total = experiment.training.step, experiment.total_steps

@@ -3,10 +3,12 @@
 import hashlib
 import importlib.util
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from ganctl.config.schema import SCHEMAS, Config, settings
+from ganctl.digests import sha256
 
 
 def identity(config: Config) -> dict[str, Any]:
@@ -22,7 +24,7 @@ def identity(config: Config) -> dict[str, Any]:
     found["data"] = {key: value for key, value in found["data"].items() if key != "root"}
     content = found["game"].get("content_file") if isinstance(found["game"], dict) else None
     if content is not None:  # weights from elsewhere: their content matters, not their place
-        found["game"] = {**found["game"], "content_file": _digest(Path(content))}
+        found["game"] = {**found["game"], "content_file": _digest(Path(content).expanduser().resolve())}
     return found | {"plugins": {name: fingerprint(name) for name in config.plugins}}
 
 
@@ -51,12 +53,12 @@ def deciding(values: dict[str, Any], checkpoint: str) -> dict[str, Any]:
     }
 
 
+@cache
 def _digest(file: Path) -> str | None:
-    """The SHA-256 of a file; None if it cannot be read."""
+    """The SHA-256 of a file, read once in a process; None if it cannot be read."""
     try:
-        with file.expanduser().open("rb") as opened:
-            return hashlib.file_digest(opened, "sha256").hexdigest()
-    except (OSError, RuntimeError):
+        return sha256(file)
+    except OSError:
         return None
 
 

@@ -17,7 +17,7 @@ from ganctl.config.schema import SCHEMAS
 from ganctl.errors import BadInput
 
 # Paths and free names: the text after the = is taken literally, not parsed by Hydra's grammar.
-AS_WRITTEN = ("data.root", "output_dir", "name", "compare.source")
+AS_WRITTEN = ("data.root", "output_dir", "name", "compare.source", "game.content_file")
 # Those of AS_WRITTEN that can make arms: in a comparison, commas separate their values.
 SWEPT_AS_WRITTEN = ("data.root",)
 QUOTED = r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*\""""

@@ -29,8 +29,7 @@ class Domains:
     """Images of a target domain, each together with an unrelated image of a source domain.
 
     The attributes `shape` and `classes` are those of the target; an epoch is as long as that of the smaller domain. The
-    samples' `more` holds the source
-    images as "source", and their classes, if known, as "source_labels".
+    samples' `more` holds the source images as "source", and their classes, if known, as "source_labels".
 
     Args:
         target: the domain to generate and to measure.
@@ -52,12 +51,17 @@ class Domains:
         both = f"{target.fingerprint}{source.fingerprint}"
         self.fingerprint = hashlib.sha256(both.encode()).hexdigest()
         self.left_out = {**target.left_out, **source.left_out}
-        self.files, self.class_names = target.files, target.class_names
+        self.class_names = target.class_names
+        counts = [{key: n for key, n in each.files.items() if isinstance(n, int)} for each in (target, source)]
+        self.files = {key: sum(each.get(key, 0) for each in counts) for key in {**counts[0], **counts[1]}}
+        labels = [target.labels_fingerprint, source.labels_fingerprint]
+        self.labels_fingerprint = hashlib.sha256(repr(labels).encode()).hexdigest() if any(labels) else None
 
     def reversed(self) -> "Domains":
         """The same images with source and target exchanged."""
         truth = self.truth and Truth(self.truth.backward, self.truth.forward)
         found = Domains(self.source, self.target, truth)
+        self.source.order, self.target.order = "data_order", "data_order/source"
         found.held_out = self.held_out and self.held_out.reversed()
         return found
 

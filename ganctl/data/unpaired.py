@@ -84,4 +84,14 @@ def _domains(root: Path, split: str, options: Any) -> Domains:
         read(str(root / f"{split}{domain}"), options.image_size, options.channels, background=options.background)
         for domain in "AB"
     )
+    for images, folder in ((source, f"{split}A"), (target, f"{split}B")):
+        images.left_out = {f"{folder}/{name}": reason for name, reason in images.left_out.items()}
+    if source.class_names != target.class_names:  # numbers of other classes do not compare
+        source, target = _unlabelled(source), _unlabelled(target)
     return Domains(target, source)
+
+
+def _unlabelled(images: ImageSet) -> ImageSet:
+    found = ImageSet(images.pixels)
+    found.left_out, found.files = images.left_out, images.files
+    return found

@@ -19,6 +19,11 @@ def agrees(sides: Sides) -> Tensor:
     return (sides.fake.classes == sides.fake.kinds).double()
 
 
+def _agreement(sides: Sides) -> Estimate:
+    """The share of agreement; unknown for a generator that is asked for no class."""
+    return Estimate(math.nan) if sides.fake.kinds is None else mean_of(agrees(sides))
+
+
 def _class_fid(sides: Sides) -> Estimate:
     """The mean Fréchet distance over the classes. The errors of the classes are independent."""
     found = [each for each in sides.class_distances if not math.isnan(each.value)]
@@ -85,9 +90,7 @@ def _few_of_a_class(reference: Reference, num: int, dimensions: int) -> str | No
 
 
 ROWS: dict[str, Metric] = {
-    "label_agreement": Metric(
-        compute=lambda sides: mean_of(agrees(sides)), most=1, classes="own", offered=True, ceiling=True
-    ),
+    "label_agreement": Metric(compute=_agreement, most=1, classes="own", offered=True, ceiling=True),
     "class_fid": Metric(
         compute=_class_fid, classes="own", kinds=True, offered=True, table=_class_table, warn=_few_of_a_class
     ),

@@ -1,10 +1,10 @@
 """Files of weights that others publish: downloaded once, checked, and kept where torch keeps them."""
 
-import hashlib
 from pathlib import Path
 
 import torch
 
+from ganctl.digests import sha256
 from ganctl.evaluation.telling import Told, silent
 
 
@@ -37,9 +37,3 @@ def _hub() -> Path:
     if folder.startswith("~"):
         raise ValueError("this user has no home folder to keep them in; set TORCH_HOME=DIR")
     return Path(folder)
-
-
-def sha256(file: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal."""
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()

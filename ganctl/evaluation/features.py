@@ -12,9 +12,10 @@ from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
 from ganctl.data import ImageSet
+from ganctl.digests import sha256
 from ganctl.errors import BadInput
 from ganctl.evaluation.classifier import asked, classifier_of
-from ganctl.evaluation.downloads import downloaded, sha256
+from ganctl.evaluation.downloads import downloaded
 from ganctl.evaluation.published import read_tensors
 from ganctl.evaluation.telling import Told, silent
 from ganctl.store import cache

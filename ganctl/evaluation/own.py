@@ -49,7 +49,7 @@ def own_estimate(name: str, said: Mapping[str, Tensor]) -> Estimate:
 
 
 def asked(own: Own, samples: Tensor, kinds: Tensor | None, seed: int) -> dict[str, Tensor]:
-    """What the game's networks say of real samples, [N] or [N, D] by name.
+    """What the game's networks say of real samples, [N] or [N, ...] by name.
 
     Raises:
         RunFailed: it is not one number, or one row of them, a sample.

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from ganctl.config.load import load
-from ganctl.config.schema import option
+from ganctl.config.schema import SCHEMAS, option
 from ganctl.data import DATASETS, Dataset, Density, ImageSet, measured_in, test_split
 from ganctl.data.folders import folder
 from ganctl.errors import BadInput
@@ -140,7 +140,10 @@ def data_of(wanted: Wanted, options: Any, train: Dataset | None = None) -> tuple
             raise BadInput("--data folder: name the folder itself, with --against DIR")
         plugins = [f"plugins=[{','.join(wanted.plugins)}]"] if wanted.plugins else []
         size = option(options, "size")  # digits are measured at the size that the run has made them
-        options = load([f"data={wanted.data}", *plugins]).data
+        place = (
+            [f"data.root={wanted.root}"] if wanted.root and hasattr(SCHEMAS["data"].get(wanted.data), "root") else []
+        )
+        options = load([f"data={wanted.data}", *place, *plugins]).data
         options = replace(options, size=size) if size and hasattr(options, "size") else options
     if wanted.root is not None:
         if not hasattr(options, "root"):

@@ -44,7 +44,7 @@ class CycleGan(Game):
     def __init__(
         self, parts: Parts, cycle_weight: float = 10.0, identity_weight: float = 5.0, history: int = 50
     ) -> None:
-        self.networks, self.streams = parts.networks, parts.streams
+        self.networks = parts.networks
         self.held_out: Domains = parts.held_out  # type: ignore[assignment]
         self.ab, self.ba = parts.networks["generator_ab"], parts.networks["generator_ba"]
         self.cycle_weight, self.identity_weight = cycle_weight, identity_weight
@@ -58,6 +58,8 @@ class CycleGan(Game):
                 f"game.identity_weight={identity_weight}: compares images of one domain with those of the other, which "
                 f"have {a[0]} and {b[0]} channels; use game.identity_weight=0"
             )
+        if self.held_out.truth is None:
+            self.metrics = {"cycle_error": self.metrics["cycle_error"]}
         self.shapes = {"A": a, "B": b}
         self.history = {"a_": History(history, a, parts.streams), "b_": History(history, b, parts.streams)}
 
@@ -126,13 +128,12 @@ class CycleGan(Game):
 
     def draw(self, count: int, noise: torch.Generator) -> Inputs:
         """Held-out images of A, chosen at random, with their classes."""
-        drawn = chosen_from(self.held_out, count, noise, self.value_range)
-        a, truth = drawn.more["source"], self.held_out.truth
-        images = {"source": a}
+        drawn, truth = chosen_from(self.held_out.source, count, noise, self.value_range), self.held_out.truth
+        images = {"source": drawn.data}
         if truth is not None:
             low, high = self.value_range
-            images["target"] = truth.forward(self._unit(a)) * (high - low) + low
-        return Inputs(images=images, labels=drawn.more.get("source_labels"))
+            images["target"] = truth.forward(self._unit(drawn.data)) * (high - low) + low
+        return Inputs(images=images, labels=drawn.labels)
 
     def generate(self, inputs: Inputs) -> Tensor:
         """Images of B from those of A."""
@@ -164,7 +165,7 @@ class CycleGan(Game):
         `cycle_error` is the mean over both cycles. `translation_error` and `back_translation_error` compare with the
         known translation, if the data have one.
         """
-        a = chosen_from(self.held_out, len(real), noise, self.value_range).more["source"]
+        a = chosen_from(self.held_out.source, len(real), noise, self.value_range).data
         b = real.data
         with evaluating(self.ab, self.ba):
             fake_b, fake_a = self.ab(a), self.ba(b)

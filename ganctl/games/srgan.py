@@ -15,6 +15,7 @@ from ganctl.games.game import Batch, Game, Parts, Player, chosen_from, evaluatin
 from ganctl.games.inputs import Inputs
 from ganctl.games.metric import GameMetric, known
 from ganctl.metrics import luminance, psnr, ssim
+from ganctl.metrics.restoration import WINDOW
 from ganctl.models import Discriminator, Pretrained, Role, Translator
 
 
@@ -26,12 +27,12 @@ class Srgan(Game):
     distance plus the weighted adversarial term (eq. 3).
 
     Args:
-        parts: its networks are "generator", "error_phase" (of the same kind), "discriminator", and with
-            content="classifier" or "vgg19" the "content" network.
+        parts: its networks are "generator", "discriminator", with a first phase "error_phase", which keeps the weights
+            after it, and with content="classifier" or "vgg19" the "content" network.
         factor: enlargement: 2, 4 or 8.
         pretrain_steps: steps of the first phase.
         content: where the content distance is measured: "pixels" (eq. 4), or in the features of the data set's
-            "classifier" or of "vgg19" (eq. 5), there together with the pixels.
+            "classifier" or of "vgg19" (after eq. 5), there beside the pixels; all are means over elements.
         content_weight: weight of the distance in features.
         content_file: weights of VGG-19; None: they are downloaded.
         adversarial_weight: weight of the adversarial term.
@@ -58,7 +59,7 @@ class Srgan(Game):
     ) -> None:
         del content, content_file  # the content network is built from them
         self.networks = parts.networks
-        self.generator, self.before = parts.networks["generator"], parts.networks["error_phase"]
+        self.generator, self.before = parts.networks["generator"], parts.networks.get("error_phase")
         self.content: nn.Module | None = parts.networks.get("content")
         self.contest = Contest(parts.networks["discriminator"], parts.loss, parts.penalties, parts.streams)
         self.contests = {"": self.contest}
@@ -82,12 +83,15 @@ class Srgan(Game):
                 f"game.factor={factor}: {shape[1]}x{shape[2]} pixels are no multiple of it; choose another "
                 "factor, or another data.image_size"
             )
+        if min(shape[1:]) - 2 * options.border < WINDOW:
+            raise BadInput(
+                f"game.border={options.border}: leaves less than the {WINDOW} pixels that SSIM needs, of "
+                f"{min(shape[1:])}; use a smaller border, or larger images"
+            )
         low = (shape[0], *(side // factor for side in shape[1:]))
-        roles: dict[str, Role] = {
-            "generator": Translator(low, shape),
-            "error_phase": Translator(low, shape),
-            "discriminator": Discriminator(shape),
-        }
+        roles: dict[str, Role] = {"generator": Translator(low, shape), "discriminator": Discriminator(shape)}
+        if options.pretrain_steps:
+            roles["error_phase"] = Translator(low, shape)
         if options.content == "pixels":
             return roles
         return roles | {"content": Pretrained(options.content, options.content_file)}
@@ -124,6 +128,8 @@ class Srgan(Game):
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
         """J(D) on the batch and on its enlarged low resolution, and the penalty terms."""
+        if self.before is not None and batch.turn == 1:  # the first phase has just ended
+            self.before.load_state_dict(self.generator.state_dict())
         real, fake = self.contest.judge(batch.real, self.generator(self.degrade(batch.real)))
         return self.contest.discriminator_terms(batch, real, fake)
 
@@ -132,11 +138,9 @@ class Srgan(Game):
         made = self.generator(self.degrade(batch.real))
         if batch.turn <= self.pretrain_steps:
             return {"content": _squared_error(made, batch.real)}
-        if batch.turn == self.pretrain_steps + 1:  # the generator has not moved since the end of the first phase
-            self.before.load_state_dict(self.generator.state_dict())
         terms = {"content": _squared_error(made, batch.real)}
         if self.content is not None:
-            features = (self.content(within_one(images, self.value_range))[0] for images in (made, batch.real))
+            features = (self.content(_within_one(images, self.value_range))[0] for images in (made, batch.real))
             terms["features"] = self.content_weight * _squared_error(*features)
         term = self.contest.generator_term(batch, self.contest.look(made), batch.real)
         return terms | {"adversarial": self.adversarial_weight * term}
@@ -180,7 +184,8 @@ class Srgan(Game):
         return found
 
     def _before(self, low: Tensor) -> Tensor:
-        """What the generator made after the first phase."""
+        """What the generator made after the first phase, by the weights of its last step, without averaging."""
+        assert self.before is not None
         with evaluating(self.before):
             return self.before(low)
 
@@ -203,7 +208,7 @@ def _squared_error(made: Tensor, real: Tensor) -> Tensor:
     return (made.float() - real.float()).square().mean()
 
 
-def within_one(images: Tensor, value_range: tuple[float, float]) -> Tensor:
+def _within_one(images: Tensor, value_range: tuple[float, float]) -> Tensor:
     """Images within the value range, mapped to [-1, 1]."""
     low, high = value_range
     return (images - low) * (2 / (high - low)) - 1

@@ -8,8 +8,9 @@ instance norm (Ulyanov et al. 2016, arXiv:1607.08022), which is per sample.
 Weights and maps keep torch's usual memory format, in which group norm takes a tenth of its time in channels_last.
 """
 
-from typing import Any, Literal
+from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from ganctl.errors import BadInput
@@ -17,12 +18,18 @@ from ganctl.models.dcgan import initialize_
 from ganctl.models.layers import OUTPUT_RANGES, OUTPUTS, normalize_spectrum_
 from ganctl.models.roles import Discriminator, Factory, Family, Roles, Translator
 
-Padding = Literal["zeros", "reflect"]
-
 
 def instance_norm(channels: int) -> nn.Module:
     """Instance norm without weights. (Group norm with as many groups as channels is the same, and faster.)"""
     return nn.GroupNorm(channels, channels, affine=False)
+
+
+class ReflectionPadded(nn.Module):
+    """Adds one reflected row or column at each border. (The gradient of torch's own is not deterministic on a GPU.)"""
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.cat([x[..., 1:2], x, x[..., -2:-1]], dim=-1)
+        return torch.cat([x[..., 1:2, :], x, x[..., -2:-1, :]], dim=-2)
 
 
 class ResidualBlock(nn.Module):
@@ -31,8 +38,10 @@ class ResidualBlock(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         self.layers = nn.Sequential(
-            *_convolved(width, width, 3, pad="reflect"),
-            nn.Conv2d(width, width, 3, padding=1, padding_mode="reflect", bias=False),
+            ReflectionPadded(),
+            *_convolved(width, width, padding=0),
+            ReflectionPadded(),
+            nn.Conv2d(width, width, 3, bias=False),
             instance_norm(width),
         )
 
@@ -40,13 +49,9 @@ class ResidualBlock(nn.Module):
         return x + self.layers(x)
 
 
-def _convolved(before: int, after: int, kernel: int, stride: int = 1, pad: Padding = "zeros") -> list[nn.Module]:
-    """A convolution that keeps the side or divides it by `stride`, with instance norm and ReLU."""
-    return [
-        nn.Conv2d(before, after, kernel, stride, kernel // 2, padding_mode=pad, bias=False),
-        instance_norm(after),
-        nn.ReLU(inplace=True),
-    ]
+def _convolved(before: int, after: int, stride: int = 1, padding: int = 1) -> list[nn.Module]:
+    """A convolution with a kernel of 3x3, instance norm and ReLU."""
+    return [nn.Conv2d(before, after, 3, stride, padding, bias=False), instance_norm(after), nn.ReLU(inplace=True)]
 
 
 class ResNetTranslator(nn.Module):
@@ -63,8 +68,8 @@ class ResNetTranslator(nn.Module):
     def __init__(self, channels: int, to: int, blocks: int, width: int, output: str) -> None:
         super().__init__()
         self.output_range = OUTPUT_RANGES[output]
-        layers = _convolved(channels, width, 3, pad="reflect")
-        layers += [*_convolved(width, 2 * width, 3, 2), *_convolved(2 * width, 4 * width, 3, 2)]
+        layers = [ReflectionPadded(), *_convolved(channels, width, padding=0)]
+        layers += [*_convolved(width, 2 * width, stride=2), *_convolved(2 * width, 4 * width, stride=2)]
         layers += [ResidualBlock(4 * width) for _ in range(blocks)]
         for before in (4 * width, 2 * width):
             layers += [
@@ -72,7 +77,7 @@ class ResNetTranslator(nn.Module):
                 instance_norm(before // 2),
                 nn.ReLU(inplace=True),
             ]
-        layers += [nn.Conv2d(width, to, 3, padding=1, padding_mode="reflect"), OUTPUTS[output]()]
+        layers += [ReflectionPadded(), nn.Conv2d(width, to, 3), OUTPUTS[output]()]
         self.layers = nn.Sequential(*layers)
         initialize_(self)
 
@@ -123,12 +128,12 @@ def translator(options: Any, role: Translator, roles: Roles) -> Factory:
         BadInput: the samples are no images, or have sizes that the network does not support.
     """
     del roles
-    _check(options, role.shape)
-    if role.shape[1:] != role.to[1:]:
+    if len(role.shape) == len(role.to) == 3 and role.shape[1:] != role.to[1:]:
         raise BadInput(
             f"model={options.name}: translates images of {role.shape[1]}x{role.shape[2]} pixels to the same size, not "
             f"{role.to[1]}x{role.to[2]}; use model=srresnet"
         )
+    _check(options, role.shape)
     output = "tanh" if options.output == "auto" else options.output
     return lambda: ResNetTranslator(role.shape[0], role.to[0], options.blocks, options.width, output)
 

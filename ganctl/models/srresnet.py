@@ -77,7 +77,8 @@ class SrResNet(nn.Module):
 def initialize_(network: nn.Module) -> None:
     """Draws weights from N(0, 2 / fan in) (He et al. 2015, arXiv:1502.01852, section 2.2); biases are 0.
 
-    Those of each block's last convolution are 0.1 times as large, so that a deep network begins close to the identity.
+    Those of each block's last convolution are 0.1 times as large, so that without batch norm a deep network begins
+    close to the identity.
     """
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d):
@@ -95,7 +96,7 @@ def translator(options: Any, role: Translator, roles: Roles) -> Factory:
     """Returns a function that builds a generator of larger images.
 
     Raises:
-        BadInput: the output is not 2 or 4 times as large as the input.
+        BadInput: the output is not 1, 2, 4 or 8 times as large as the input.
     """
     del roles
     if len(role.to) != 3 or len(role.shape) != 3:

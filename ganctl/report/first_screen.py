@@ -142,13 +142,13 @@ def _crop(cell: CellRecord, side: int) -> Image.Image:
             return grid
         return _enlarged(grid, max(1, side // max(grid.size)))
     tile = (shape[2] + LINE, shape[1] + LINE)
-    shrink = math.ceil(max(tile) / WIDTH)
+    together = len(_beside([cell])) or 1
+    shrink = math.ceil(max(tile[0] * together, tile[1]) / WIDTH)
     scale = max(1, SAMPLE // max(tile))
     count = [
         max(1, min(room * shrink // (each * scale), whole // each))
         for room, each, whole in zip((WIDTH, side), tile, grid.size, strict=True)
     ]
-    together = len(_beside([cell])) or 1
     count[0] = max(together, count[0] // together * together)
     part = grid.crop((0, 0, *(number * each + LINE for number, each in zip(count, tile, strict=True))))
     return part.reduce(shrink) if shrink > 1 else _enlarged(part, scale)

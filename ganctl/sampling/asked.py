@@ -17,7 +17,7 @@ class Asked:
         labels: all, for a row a class.
         sweep: the code to go along.
         interpolate: from one latent vector to another.
-        reconstruct: real images and what an auto-encoder makes of them.
+        reconstruct: real images and what the game makes of them.
         progress: the run's own grids, as an animation.
         upscale: the user's own picture, or a folder of them, to be made larger.
         translate: the same, to be translated.
@@ -75,7 +75,7 @@ def refuse_ending(asked: Asked, out: Path | None, npz: bool) -> None:
     if asked.translate or asked.upscale:
         given = asked.translate or asked.upscale
         assert given is not None
-        if out is not None and not given.is_dir() and out.suffix != ".png":
+        if out is not None and given.is_file() and out.suffix != ".png":
             raise BadInput(f"--out {out}: the file is written as png; give it a name that ends in .png")
         return
     endings = ("npz",) if npz else ANIMATED if asked.progress else ("png", *ANIMATED) if asked.moves else ("png",)

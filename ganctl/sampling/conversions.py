@@ -1,6 +1,7 @@
 """Pictures of the user's own that a run's networks make larger or translate."""
 
 import math
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,8 @@ from ganctl.data.listing import listed
 from ganctl.data.opened import MOST_PIXELS, LeftOut
 from ganctl.data.pictures import to_pixels, to_png
 from ganctl.errors import BadInput
+from ganctl.numerics.machine import memory_of
 from ganctl.store.files import write_atomically
-from ganctl.store.host import available_memory
 from ganctl.terminal.screen import say
 from ganctl.training.experiment import Experiment
 
@@ -22,8 +23,13 @@ Convert = Callable[[Path], Tensor]  # a file -> the new picture [1, C, H, W] wit
 LEAST_TILE = 16  # pixels of the input, the smallest side of a tile
 
 
-def upscaling(experiment: Experiment, given: Path) -> Convert:
-    """Makes pictures larger by the run's generator, whatever their size.
+def upscaling(experiment: Experiment, given: Path, background: str) -> Convert:
+    """A function that makes pictures larger by the run's generator, whatever their size.
+
+    Args:
+        experiment: the run.
+        given: the pictures, for errors.
+        background: what shows where a picture is transparent, white or black.
 
     Raises:
         BadInput: the run makes nothing larger.
@@ -39,15 +45,21 @@ def upscaling(experiment: Experiment, given: Path) -> Convert:
         )
 
     def convert(path: Path) -> Tensor:
-        low = _read(experiment, pixels.whole(path, shape[0], most=MOST_PIXELS // factor**2))
-        tile = tile_side(low.shape, game.generator, available_memory())
+        low = _read(experiment, pixels.whole(path, shape[0], background, most=MOST_PIXELS // factor**2))
+        tile = tile_side(low.shape, game.generator, memory_of(low.device))
         return experiment.applied(lambda: tiled(game.upscale, low, factor, tile, game.generator.reach))
 
     return convert
 
 
-def translating(experiment: Experiment, given: Path, to: str) -> Convert:
-    """Translates pictures by the run's generators, at the size of its training.
+def translating(experiment: Experiment, given: Path, to: str, background: str) -> Convert:
+    """A function that translates pictures by one of the run's generators, at the size of its training.
+
+    Args:
+        experiment: the run.
+        given: the pictures, for errors.
+        to: the domain to translate to, A or B.
+        background: what shows where a picture is transparent, white or black.
 
     Raises:
         BadInput: the run translates nothing, or not to such a domain.
@@ -60,7 +72,7 @@ def translating(experiment: Experiment, given: Path, to: str) -> Convert:
     shape = game.shapes["B" if to == "A" else "A"]
 
     def convert(path: Path) -> Tensor:
-        images = _read(experiment, pixels.square(path, shape[1], shape[0]))
+        images = _read(experiment, pixels.square(path, shape[1], shape[0], background))
         return experiment.applied(lambda: game.translate(images, to))
 
     return convert
@@ -98,7 +110,7 @@ def tiled(enlarge: Callable[[Tensor], Tensor], low: Tensor, factor: int, tile: i
     height, width = low.shape[2:]
     if tile >= max(height, width):
         return enlarge(low)
-    made = low.new_empty(1, low.shape[1], factor * height, factor * width)
+    made = torch.empty(1, low.shape[1], factor * height, factor * width)  # on the CPU, where it is needed
     for top in range(0, height, tile):
         for left in range(0, width, tile):
             bottom, right = min(top + tile, height), min(left + tile, width)
@@ -106,15 +118,16 @@ def tiled(enlarge: Callable[[Tensor], Tensor], low: Tensor, factor: int, tile: i
             part = enlarge(low[..., above : bottom + reach, before : right + reach])
             rows = slice(factor * (top - above), factor * (bottom - above))
             columns = slice(factor * (left - before), factor * (right - before))
-            made[..., factor * top : factor * bottom, factor * left : factor * right] = part[..., rows, columns]
+            made[..., factor * top : factor * bottom, factor * left : factor * right] = part[..., rows, columns].cpu()
     return made
 
 
 def _named_alike(given: Path, found: list[Path], place: Path) -> list[Path]:
     """A PNG file in `place` for each of the pictures below `given`; of a.jpg and a.gif, both keep their ending too."""
     bare = [place / path.relative_to(given).with_suffix(".png") for path in found]
+    times = Counter(bare)
     return [
-        file if bare.count(file) == 1 else place / f"{path.relative_to(given)}.png"
+        file if times[file] == 1 else place / f"{path.relative_to(given)}.png"
         for path, file in zip(found, bare, strict=True)
     ]
 
@@ -123,7 +136,8 @@ def convert_all(experiment: Experiment, convert: Convert, flag: str, given: Path
     """Converts a picture, or every picture below a folder, and writes PNG files.
 
     Args:
-        convert: converts the picture in a file.
+        experiment: the run, for the range of its images.
+        convert: makes the new picture of a file.
         flag: the option that named the pictures.
         given: a file or a folder.
         place: the file to write, or the folder that gets a file for each picture, under the same names.
@@ -139,6 +153,8 @@ def convert_all(experiment: Experiment, convert: Convert, flag: str, given: Path
     if not found:
         raise BadInput(f"{flag} {given}: holds no pictures; name a picture or a folder of pictures")
     files = [place] if given.is_file() else _named_alike(given, found, place)
+    if len({*files}) < len(files):
+        raise BadInput(f"{flag} {given}: two of its pictures would get one name; rename one of them")
     if taken := {path.resolve() for path in found} & {file.resolve() for file in files}:
         raise BadInput(f"--out {place}: would replace {min(taken)}; name another place")
     left_out = {}

@@ -45,7 +45,7 @@ def reconstructions(
         plugins: modules of the user that the data come from.
 
     Raises:
-        BadInput: the run has no auto-encoder, its data are no images, cannot be read or are fewer.
+        BadInput: the run computes no samples from real ones, its data are no images, cannot be read or are fewer.
     """
     if type(experiment.training.game).compare is Game.compare:
         able = [name for name, rules in GAMES.items() if rules.compare is not Game.compare]

@@ -101,15 +101,18 @@ def _has(config: Config, key: str) -> bool:
 
 
 def placed(config: Config) -> Config:
-    """The configuration with an absolute data.root, so that it is valid from every working directory.
+    """The configuration with absolute places of data and weights, so that it is valid from every working directory.
 
     Raises:
-        BadInput: data.root begins with ~user, and that user has no home folder.
+        BadInput: a place begins with ~user, and that user has no home folder.
     """
-    root = getattr(config.data, "root", None)  # a plugin's data may use "root" in another sense, and is not changed
-    if not root:
-        return config
-    return replace(config, data=replace(config.data, root=str(expanded(root, "data.root").resolve())))
+    for group, key in (("data", "root"), ("game", "content_file")):
+        section = getattr(config, group)
+        place = getattr(section, key, None)  # a plugin's part may use the key in another sense, and is not changed
+        if place:
+            found = str(expanded(place, f"{group}.{key}").resolve())
+            config = replace(config, **{group: replace(section, **{key: found})})
+    return config
 
 
 def check_plugins(path: Path, config: Config, named: Collection[str]) -> None:

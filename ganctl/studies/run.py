@@ -42,11 +42,12 @@ Show = Callable[[int | None, str], None]
 
 
 def move_data(folder: RunFolder, config: Config) -> None:
-    """Updates data.root in the run's config.yaml if the data have moved, since `evaluate` reads them from there."""
+    """Updates the places in the run's config.yaml if data or weights have moved, since `evaluate` reads them there."""
     before = read(folder.config)
-    if getattr(before.data, "root", None) != getattr(config.data, "root", None):
+    places = [(getattr(each.data, "root", None), getattr(each.game, "content_file", None)) for each in (before, config)]
+    if places[0] != places[1]:
         try:
-            write_atomically(folder.config, dump(replace(before, data=config.data)))
+            write_atomically(folder.config, dump(replace(before, data=config.data, game=config.game)))
         except OSError as error:
             raise folder.refused(error) from None
 
@@ -224,7 +225,7 @@ def _train_cell(config: Config, folder: RunFolder, show: Show) -> None:
     folder.update(status="running", error=None)
     experiment = build(config)
     if begun:
-        resume(experiment, folder)
+        resume(experiment, folder, read(folder.config))
         check_same_data(folder, experiment)
         move_data(folder, placed(config))
     else:

@@ -125,7 +125,7 @@ class Experiment:
 
     @property
     def rivals(self) -> dict[str, Callable[[int, torch.Generator], Samples]]:
-        """For each rival of the generator, by name, what `draw_measured` does with its samples."""
+        """For each rival of the generator, by name, a function that draws its samples as `draw_measured` does."""
         return {name: partial(self.draw_measured, rival=name) for name in self.training.game.rivals}
 
     def draw_measured(self, count: int, noise: torch.Generator, rival: str | None = None) -> Samples:

@@ -55,6 +55,16 @@ def test_the_weights_after_the_first_phase_are_kept():
     assert not all(torch.equal(training.game.generator.state_dict()[name], weight) for name, weight in after.items())
 
 
+def test_batch_norm_does_not_see_the_second_phase_before_the_weights_are_kept():
+    training = playing("srgan", "game.pretrain_steps=2", "model.norm=batch", model="srresnet")
+    for _ in range(2):
+        training.play_step(log=False)
+    after = copy.deepcopy(training.game.generator.state_dict())
+    training.play_step(log=False)
+    kept = training.game.before.state_dict()
+    assert all(torch.equal(kept[name], value) for name, value in after.items())
+
+
 @pytest.mark.parametrize("stop", [1, 2, 3])
 def test_a_run_resumed_in_either_phase_goes_on_bit_for_bit(stop):
     whole, half, resumed = (phased("ema_decay=0.9") for _ in range(3))
@@ -114,6 +124,7 @@ def test_rows_to_compare_are_low_bicubic_error_phase_generator_and_real():
     training = phased()
     real = real_of(training, 6)
     assert [*training.game.compare(real)] == ["low", "generator", "images"]  # before the first step
+    assert "error_phase" not in playing("srgan", model="srresnet").game.networks  # without a first phase
     train(training, 3, 1, [], lambda: False)
     rows = training.game.compare(real)
     assert [*rows] == ["low", "bicubic", "error phase", "generator", "images"]
@@ -139,6 +150,8 @@ def test_samples_are_made_from_held_out_images_and_have_their_classes():
         (["data=ring8"], "game=srgan: enlarges images, and this data set holds points"),
         (["game.factor=8"], "game.factor=8: 28x28 pixels are no multiple of it"),
         (["game.factor=3"], "game.factor=3: choose 2, 4 or 8"),
+        (["game.border=9"], "game.border=9: leaves less than the 11 pixels that SSIM needs, of 28"),
+        (["steps=1500"], "steps=1,500: ends before the adversarial phase begins, at step 1,501; use a larger budget"),
         (["game.content_file=x.pth"], "game.content_file=x.pth: is for game.content=vgg19"),
         (["model=dcgan"], "game=srgan model=dcgan: that model has no translator; use model=mlp, mlp_small, srresnet"),
     ],
