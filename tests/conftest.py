@@ -67,6 +67,14 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _own_plugins_alone():
+    """A plugin of one file of tests is not another's: Python would not read a second module of that name."""
+    yield
+    for name in [name for name in sys.modules if name.startswith("my_")]:
+        del sys.modules[name]
+
+
 @pytest.fixture(autouse=True)
 def _same_threads():
     """A test that trains sets the number of threads; the next one starts as every process does."""

@@ -29,21 +29,21 @@ class Even(Odd):
 
 GAMES["odd"], GAMES["even"] = Odd, Even
 """
-GAME = ["plugins=[my_odd]", "game=odd", *TINY]
-PLAIN = ["plugins=[my_odd]", "game=gan", *TINY]
+GAME = ["plugins=[my_measured]", "game=odd", *TINY]
+PLAIN = ["plugins=[my_measured]", "game=gan", *TINY]
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
     """A folder with the plugin, which no other test sees, and a run of its game on points."""
     folder = tmp_path_factory.mktemp("own")
-    (folder / "my_odd.py").write_text(PLUGIN)
+    (folder / "my_measured.py").write_text(PLUGIN)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "path", [*sys.path, str(folder)])
         for name in ("odd", "even"):
             patch.setitem(GAMES, name, GAMES["gan"])  # so that what the plugin adds is taken out again
         yield folder
-    sys.modules.pop("my_odd", None)
+    sys.modules.pop("my_measured", None)
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def compared(home):
 def test_evaluate_measures_it_and_says_which_way_is_better(home, call):
     done = call("train", *GAME, "steps=4", "name=alone", cwd=home)
     assert done.returncode == 0, done.stderr
-    words = [done.stdout.strip(), "--plugin", "my_odd", "--features", "pixels", "--num", "40", "--json"]
+    words = [done.stdout.strip(), "--plugin", "my_measured", "--features", "pixels", "--num", "40", "--json"]
     done = call("evaluate", *words, "--metrics", "spread,sevens", "--fail-if", "sevens>6", cwd=home)
     assert done.returncode == 1 and "sevens is 7, and --fail-if says sevens>6" in done.stderr, done.stderr
     found = json.loads(done.stdout)["metrics"]
@@ -73,7 +73,7 @@ def test_evaluate_measures_it_and_says_which_way_is_better(home, call):
 
 def test_evaluate_measures_it_of_points_and_without_being_told_to(home, call):
     run = call("train", *GAME, "data=ring8", "steps=2", "name=points", cwd=home).stdout.strip()
-    done = call("evaluate", run, "--plugin", "my_odd", "--num", "40", "--json", cwd=home)
+    done = call("evaluate", run, "--plugin", "my_measured", "--num", "40", "--json", cwd=home)
     found = json.loads(done.stdout)["metrics"]
     assert [*found] == ["modes", "high_quality", "class_kl", "sliced_wasserstein", "spread", "sevens"]
     assert found["sevens"]["value"] == 7 and found["spread"]["low"] >= 0
@@ -135,7 +135,7 @@ def test_what_its_game_has_not_is_refused_before_anything_is_trained(home, call,
 
 
 def test_one_name_is_one_metric_in_every_arm(home, call):
-    words = ["plugins=[my_odd]", "game=odd,even", *TINY, "features=pixels", "metrics=[spread]", "name=refused"]
+    words = ["plugins=[my_measured]", "game=odd,even", *TINY, "features=pixels", "metrics=[spread]", "name=refused"]
     done = call("compare-losses", *words, cwd=home)
     assert done.returncode == 2 and "metrics=spread: is deviation within a sample, higher, in one arm" in done.stderr
     assert not (home / "outputs" / "comparisons" / "refused").exists()
