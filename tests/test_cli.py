@@ -78,7 +78,14 @@ MISTAKES = {
     "cuda": (["train", "device=cuda:99"], "use device=cpu"),
     "dcgan": (["train", "model=dcgan", "data=ring8"], "use model=mlp"),
     "no folder": (["train", "data=folder", "data.root=nowhere"], "is not a folder"),
-    "too long a name": (["train", "data=folder", f"data.root={'x' * 5000}"], "File name too long; give a shorter one"),
+    "too long a name": (
+        ["train", "data=folder", f"data.root={'x' * 5000}"],
+        f"ganctl: data.root={'x' * 100}",
+    ),
+    "too long a name of two domains": (
+        ["train", "game=cyclegan", "model=resnet", "data=unpaired", f"data.root={'[' * 300}"],
+        f"ganctl: data.root={'[' * 100}",
+    ),
     "too long a run": (["sample", "x" * 5000], "File name too long; give a shorter one"),
     "no pictures": (["train", "data=folder", "data.root=empty"], "no pictures"),
     "no mnist": (["train", "data=mnist", "data.root=empty"], "holds no MNIST/raw"),

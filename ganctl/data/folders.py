@@ -68,7 +68,7 @@ def read(
     Raises:
         BadInput: there is no such folder, no picture in it, or more than the memory holds.
     """
-    root = _named(given, key)
+    root = named(given, key)
     found = listed(root)
 
     def check(count: int) -> None:
@@ -138,14 +138,18 @@ def headers(given: str, key: str = "data.root=") -> list[Header]:
             return None
 
     with _quiet(), ThreadPoolExecutor(os.cpu_count()) as pool:
-        found = [each for each in pool.map(header, listed(_named(given, key)).pictures) if each is not None]
+        found = [each for each in pool.map(header, listed(named(given, key)).pictures) if each is not None]
     if not found:
         raise BadInput(f"{key}{given}: holds no picture that can be read; name a folder of pictures")
     return found
 
 
-def _named(given: str, key: str) -> Path:
-    """The folder that the user named with `key`."""
+def named(given: str, key: str) -> Path:
+    """The folder that the user named with `key`.
+
+    Raises:
+        BadInput: nothing was named, or it is no folder.
+    """
     if not given:
         raise BadInput(f"{key}: is empty; give {key}DIR, a folder with pictures in it")
     root = expanded(given, key.rstrip("= "))

@@ -10,9 +10,8 @@ from ganctl.config.schema import TorchvisionImages
 from ganctl.data.dataset import ImageSet
 from ganctl.data.digits import mnist, mnist5k, mnist_test
 from ganctl.data.domains import Domains, Truth
-from ganctl.data.folders import read
+from ganctl.data.folders import named, read
 from ganctl.errors import BadInput
-from ganctl.store.places import expanded
 
 TINT = (1.0, 0.75, 0.4)  # of the digits' paper: red, green, blue
 
@@ -61,9 +60,7 @@ def unpaired(options: Any) -> Domains:
     Raises:
         BadInput: a folder is missing or holds no picture, or there is only one of testA and testB.
     """
-    if not options.root:
-        raise BadInput("data.root=: is empty; give data.root=DIR, a folder with trainA and trainB in it")
-    root = expanded(options.root, "data.root")
+    root = named(options.root, "data.root=")
     missing = [name for name in ("trainA", "trainB") if not (root / name).is_dir()]
     if missing:
         raise BadInput(

@@ -1,5 +1,6 @@
 """Paths from the user, and checks that they can be written."""
 
+import errno
 import os
 import shlex
 from pathlib import Path
@@ -29,12 +30,17 @@ def expanded(path: str, key: str) -> Path:
         key: the setting that has this path, for the message.
 
     Raises:
-        BadInput: there is no such home folder.
+        BadInput: there is no such home folder, or the name is longer than a file system takes.
     """
     try:
-        return Path(path).expanduser()
+        found = Path(path).expanduser()
+        found.exists()
     except RuntimeError:
         raise BadInput(f"{key}={path}: there is no such home folder; write the whole path") from None
+    except OSError as error:  # of others, the caller says what they mean
+        if error.errno == errno.ENAMETOOLONG:
+            raise BadInput(f"{key}={path}: {error.strerror}; give a shorter one") from None
+    return found
 
 
 def shown(path: Path) -> str:
